@@ -1,0 +1,6 @@
+"""Ways to run a recurrence. No cell is named here: a backend knows graphs."""
+
+from gatewise.backends.choose import choose, run, use_backend
+from gatewise.backends.recurrence import Backend, Operands, Recurrence, Result
+
+__all__ = ["Backend", "Operands", "Recurrence", "Result", "choose", "run", "use_backend"]

@@ -1,0 +1,97 @@
+"""Which backend runs a recurrence, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from gatewise.backends.recurrence import Backend, Operands, Recurrence, Result
+from gatewise.backends.reference import ReferenceBackend
+
+BACKENDS: dict[str, Backend] = {"reference": ReferenceBackend()}
+"""Every backend by name, the preferred one first; the reference, which runs everything, last."""
+
+TORCH = "torch"
+"""Torch's own fused operators, for the layers that match them; not a backend for other cells."""
+
+_asked: ContextVar[str | None] = ContextVar("gatewise_backend", default=None)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The backend that runs a recurrence.
+
+    Attributes:
+        backend: what runs it.
+        reason: why this one, in words.
+    """
+
+    backend: Backend
+    reason: str
+
+
+@contextmanager
+def use_backend(name: str) -> Iterator[None]:
+    """Run everything inside the ``with`` block on one backend.
+
+    Args:
+        name: ``"reference"``, or ``"torch"`` for torch's own operators where a layer matches them.
+
+    Raises:
+        ValueError: there is no such backend.
+
+    Example:
+        >>> import gatewise as gw
+        >>> layer, x = gw.LSTM(3, 5), torch.randn(7, 2, 3)
+        >>> with gw.use_backend("reference"):
+        ...     y, (h, c) = layer(x)
+        >>> torch.allclose(y, layer(x)[0], atol=1e-6)
+        True
+    """
+    if name not in BACKENDS and name != TORCH:
+        raise ValueError(f"no backend {name!r}; there are {', '.join((*BACKENDS, TORCH))}.")
+    token = _asked.set(name)
+    try:
+        yield
+    finally:
+        _asked.reset(token)
+
+
+def asked_backend() -> str | None:
+    """The backend that a surrounding `use_backend` names; None where there is none."""
+    return _asked.get()
+
+
+def choose(recurrence: Recurrence, operands: Operands) -> Choice:
+    """The backend for this recurrence: the one asked for, else the first that can run it.
+
+    Raises:
+        RuntimeError: the backend asked for cannot run it; the message says why.
+    """
+    asked = _asked.get()
+    if asked in BACKENDS:
+        backend = BACKENDS[asked]
+        refusal = backend.refusal(recurrence, operands)
+        if refusal is not None:
+            raise RuntimeError(f"the backend {asked!r} was asked for but cannot run this: {refusal}")
+        return Choice(backend, f"use_backend({asked!r})")
+    reasons = []
+    for backend in BACKENDS.values():
+        refusal = backend.refusal(recurrence, operands)
+        if refusal is None:
+            return Choice(backend, "; ".join(reasons) or "the preferred backend runs it")
+        reasons.append(f"{backend.name}: {refusal}")
+    raise RuntimeError(f"no backend runs this recurrence: {'; '.join(reasons)}")
+
+
+def run(recurrence: Recurrence, operands: Operands, keep: tuple[str, ...] = ()) -> Result:
+    """Run a recurrence on the backend that `choose` names.
+
+    Args:
+        recurrence: the graph, its sizes and its direction.
+        operands: inputs ``(T, B, size)``, states ``(B, size)`` and parameters.
+        keep: names of values to return at every step, ``(T, B, size)``.
+    """
+    return choose(recurrence, operands).backend.run(recurrence, operands, keep)

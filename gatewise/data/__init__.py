@@ -1,0 +1,1 @@
+"""Reading people's data: texts as tokens."""

@@ -1,0 +1,172 @@
+"""Text files made ready for training: split, tokenized, and stored as token files."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gatewise.data.byte_pairs import BytePairTokenizer
+from gatewise.data.characters import CharacterTokenizer
+from gatewise.data.text import Passage, TextError, TextFile, joined
+from gatewise.data.token_file import TokenFile, write_tokens
+from gatewise.data.tokenizer import Tokenizer, tokenizer_from_dict
+from gatewise.data.words import WordTokenizer
+
+SHORTEST = 100  # characters; a text below cannot teach anything
+VALIDATION_FRACTION = 0.1
+VALIDATION_CHARACTERS = 500_000  # more would not make the figure surer, only slower
+
+
+@dataclass(frozen=True)
+class Tokenization:
+    """How a text becomes tokens.
+
+    Attributes:
+        kind: `"characters"`, `"words"` or `"bpe"`.
+        vocabulary_size: At most so many tokens; None chooses: all characters, 10,000 words, and
+            for byte pairs one for every 500 characters, between 512 and 8,000.
+        minimum_count: Rarer words become `<unk>`.
+    """
+
+    kind: str = "characters"
+    vocabulary_size: int | None = None
+    minimum_count: int = 2
+
+    def build(self, training: Passage, validation: Passage, characters: int) -> Tokenizer:
+        """Collect the vocabulary from the training text.
+
+        Only the set of characters comes from both texts, so that a character that only the
+        validation text holds is measured like any other.
+        """
+        if self.kind == "characters":
+            both = (piece for passage in (training, validation) for piece in passage.pieces())
+            return CharacterTokenizer.build(both, self.vocabulary_size)
+        if self.kind == "words":
+            size = self.vocabulary_size or 10_000
+            return WordTokenizer.build(training.pieces(), size, self.minimum_count)
+        if self.kind == "bpe":
+            size = self.vocabulary_size or min(max(characters // 500, 512), 8_000)
+            return BytePairTokenizer.build(training.pieces(), size)
+        raise ValueError(f"tokens are characters, words or bpe, not {self.kind!r}")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A text ready for training.
+
+    Attributes:
+        tokenizer: Text to tokens and back.
+        training: The tokens to learn from.
+        validation: The tokens to measure on.
+    """
+
+    tokenizer: Tokenizer
+    training: TokenFile
+    validation: TokenFile
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but the token files' contents as JSON-ready values."""
+        return {
+            "tokenizer": self.tokenizer.to_dict(),
+            "training": self.training.to_dict(),
+            "validation": self.validation.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], folder: Path) -> "Corpus":
+        """Rebuild from `to_dict`; the token files lie in `folder`."""
+        return cls(
+            tokenizer_from_dict(data["tokenizer"]),
+            TokenFile.from_dict(data["training"], folder),
+            TokenFile.from_dict(data["validation"], folder),
+        )
+
+
+def split_text(
+    files: Sequence[TextFile], validation: Sequence[TextFile] = (), fraction: float | None = None
+) -> tuple[Passage, Passage]:
+    """Divide a text, in order, into what is learned from and what is measured on.
+
+    Args:
+        files: The text.
+        validation: Other files to measure on; then `files` are all learned from.
+        fraction: Else this last part of the text is measured on, cut where a word ends. None
+            takes the last tenth, at most 500,000 characters.
+
+    Raises:
+        TextError: The text is too short.
+    """
+    characters = sum(map(len, joined(files)))
+    if characters < SHORTEST:
+        names = ", ".join(str(file.path) for file in files)
+        raise TextError(
+            f"{names}: {characters} characters are too short a text; "
+            f"at least {SHORTEST} are needed, and a useful model takes 100,000"
+        )
+    if validation:
+        return Passage(files), Passage(validation)
+    if fraction is None:
+        measured = min(round(VALIDATION_FRACTION * characters), VALIDATION_CHARACTERS)
+    elif 0 < fraction < 1:
+        measured = round(fraction * characters)
+    else:
+        raise ValueError(f"the validation fraction lies between 0 and 1, {fraction} does not")
+    cut = word_end(files, characters - measured)
+    return Passage(files, 0, cut), Passage(files, cut)
+
+
+def word_end(files: Sequence[TextFile], position: int) -> int:
+    """Return the first white space from a position on; the position itself if none is near."""
+    ahead = "".join(Passage(files, position, position + 100).pieces())
+    return next((position + k for k, sign in enumerate(ahead) if sign.isspace()), position)
+
+
+def prepare_corpus(
+    training: Passage,
+    validation: Passage,
+    tokenization: Tokenization,
+    folder: Path,
+    report: Callable[[str], None] = lambda stage: None,
+) -> Corpus:
+    """Make the vocabulary, and write the tokens of both texts as files.
+
+    Args:
+        training: The text to learn from.
+        validation: The text to measure on.
+        tokenization: How it becomes tokens.
+        folder: Where the token files go.
+        report: Called with what is being done.
+
+    Raises:
+        TextError: The text is too short.
+    """
+    report("collecting the vocabulary")
+    characters = sum(map(len, training.pieces()))
+    tokenizer = tokenization.build(training, validation, characters)
+    report("encoding the text")
+    corpus = Corpus(
+        tokenizer,
+        encode_passage(training, tokenizer, folder / "training.tokens"),
+        encode_passage(validation, tokenizer, folder / "validation.tokens"),
+    )
+    for name, tokens in (("training", corpus.training), ("validation", corpus.validation)):
+        if tokens.count < 2:
+            raise TextError(
+                f"the {name} text has {tokens.count} tokens, too short; take a longer text"
+                + (" or a larger --validation-fraction" if name == "validation" else "")
+            )
+    return corpus
+
+
+def encode_passage(passage: Passage, tokenizer: Tokenizer, path: Path) -> TokenFile:
+    """Write the tokens of a passage as they are found; the text is never held whole."""
+    characters = 0
+
+    def counted() -> Iterator[str]:
+        nonlocal characters
+        for piece in passage.pieces():
+            characters += len(piece)
+            yield piece
+
+    count, dtype = write_tokens(path, tokenizer.encode_pieces(counted()), tokenizer.size)
+    return TokenFile(path, count, dtype, characters)

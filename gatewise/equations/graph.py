@@ -1,0 +1,291 @@
+"""A cell's equations as a graph, with its sizes and its parameters; JSON and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from gatewise.equations import expression as symbols
+from gatewise.equations.expression import (
+    SCALARS,
+    Condition,
+    EquationError,
+    Expression,
+    Matrix,
+    Value,
+    topological,
+)
+from gatewise.equations.size import Size, Sizes, infer_sizes
+
+ACTIVATIONS = ("sigmoid", "tanh", "relu", "exp", "softplus", "sin", "cos")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A learned weight of a cell.
+
+    Attributes:
+        name: such as ``W.i``.
+        leaf: the symbol.
+        shape: ``(rows, columns)``, ``(size,)``, or ``()`` for a learned scalar.
+        blocks: number of diagonal blocks; columns are stored divided by it.
+        operand: what a matrix multiplies at its first use; None for vectors, and for matrices
+            that stand only inside matrix expressions.
+    """
+
+    name: str
+    leaf: Expression
+    shape: tuple[Size, ...]
+    blocks: int = 1
+    operand: Expression | None = None
+
+    @property
+    def namespace(self) -> str:
+        """The letter: W, U, V, R, b, p or s."""
+        return self.leaf.attributes[0]
+
+    @property
+    def key(self) -> str:
+        """The name within its namespace."""
+        return self.leaf.attributes[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """One step of a cell.
+
+    Attributes:
+        name: the cell's name.
+        inputs: sizes of what each step is given, ``x`` first.
+        states: sizes of what a step hands to the next.
+        values: every named value, in the order the cell returns them.
+        new_states: the value that each state takes after the step.
+        output: the value that a layer returns.
+        constants: named numbers and their present values.
+        givens: sizes of what is given once per call (masks, initial states); rewrites add these.
+    """
+
+    name: str
+    inputs: Mapping[str, Size]
+    states: Mapping[str, Size]
+    values: Mapping[str, Value]
+    new_states: Mapping[str, Value]
+    output: Value
+    constants: Mapping[str, float]
+    givens: Mapping[str, Size]
+
+    def __post_init__(self) -> None:
+        self.sizes  # noqa: B018  wrong sizes are an error here, not at the first use
+
+    @cached_property
+    def roots(self) -> tuple[Value, ...]:
+        """Everything that a step computes, named values first."""
+        return tuple(
+            dict.fromkeys((*self.values.values(), *self.new_states.values(), self.output))
+        )
+
+    @cached_property
+    def order(self) -> tuple[Expression, ...]:
+        """All expressions, operands first."""
+        return tuple(topological(self.roots))
+
+    @cached_property
+    def sizes(self) -> Sizes:
+        """The size of every expression."""
+        leaves: dict[Expression, Size] = {}
+        for make, sizes in (
+            (symbols.input_leaf, self.inputs),
+            (symbols.given_leaf, self.givens),
+            (symbols.state_leaf, self.states),
+        ):
+            leaves.update({make(name): size for name, size in sizes.items()})
+        results: dict[Expression, list[tuple[str, Size]]] = {}
+        for name, value in self.new_states.items():
+            results.setdefault(value, []).append((name, self.states[name]))
+        return infer_sizes(self.roots, leaves, results)
+
+    @cached_property
+    def parameters(self) -> dict[str, Parameter]:
+        """The learned weights in the order of their first use."""
+        blocks: dict[Expression, int] = {}
+        operand: dict[Expression, Expression] = {}
+        for node in self.order:
+            if node.operation == "block_diagonal":
+                self._one_blocking(blocks, node)
+            if node.operation == "product":
+                matrix = node.operands[0]
+                plain = matrix.operands[0] if matrix.operation == "block_diagonal" else matrix
+                operand.setdefault(plain, node.operands[1])
+        found: dict[str, Parameter] = {}
+        for leaf in self.order:
+            if leaf.operation == "parameter":
+                found[leaf.name] = Parameter(
+                    leaf.name, leaf, self._shape(leaf), blocks.get(leaf, 1), operand.get(leaf)
+                )
+        return found
+
+    def _one_blocking(self, blocks: dict[Expression, int], node: Expression) -> None:
+        leaf, count = node.operands[0], node.attributes[0]
+        if blocks.setdefault(leaf, count) != count:
+            raise EquationError(f"{leaf} has {blocks[leaf]} blocks in one place, {count} in another.")
+
+    def _shape(self, leaf: Expression) -> tuple[Size, ...]:
+        if isinstance(leaf, Matrix):
+            return self.sizes.matrices[leaf]
+        return () if leaf.attributes[0] in SCALARS else (self.sizes.values[leaf],)
+
+    @cached_property
+    def gates(self) -> tuple[str, ...]:
+        """Named activations: the values whose outermost operation is one, the output apart."""
+        return tuple(
+            name
+            for name, value in self.values.items()
+            if value.operation in ACTIVATIONS and value is not self.output
+        )
+
+    @cached_property
+    def pre_activations(self) -> dict[str, Value]:
+        """The argument of each named value's outermost activation, where there is one."""
+        return {
+            name: value.operands[0]  # type: ignore[misc]
+            for name, value in self.values.items()
+            if value.operation in ACTIVATIONS
+        }
+
+    def with_constants(self, constants: Mapping[str, float]) -> Graph:
+        """The same graph with other values of its named constants."""
+        unknown = set(constants) - set(self.constants)
+        if unknown:
+            raise EquationError(
+                f"cell {self.name!r} has no constant {', '.join(sorted(unknown))}; "
+                f"it has {', '.join(self.constants) or 'none'}."
+            )
+        return replace(
+            self, constants={**self.constants, **{k: float(v) for k, v in constants.items()}}
+        )
+
+    def without_bias(self) -> Graph:
+        """The same graph with every bias ``b.k`` zero; biases are then no parameters."""
+        from gatewise.equations.rewrite import substitute
+
+        zero = symbols.number(0)
+        return substitute(
+            self,
+            {
+                parameter.leaf: zero
+                for parameter in self.parameters.values()
+                if parameter.namespace == "b"
+            },
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """A description for a JSON document; `from_dict` reads it back."""
+        index = {node: k for k, node in enumerate(self.order)}
+        nodes = [
+            [node.operation, [index[operand] for operand in node.operands], list(node.attributes)]
+            for node in self.order
+        ]
+        return {
+            "name": self.name,
+            "inputs": dict(self.inputs),
+            "states": dict(self.states),
+            "givens": dict(self.givens),
+            "constants": dict(self.constants),
+            "nodes": nodes,
+            "values": {name: index[value] for name, value in self.values.items()},
+            "new_states": {name: index[value] for name, value in self.new_states.items()},
+            "output": index[self.output],
+        }
+
+    @classmethod
+    def from_dict(cls, document: Any) -> Graph:
+        """Read what `to_dict` wrote; nothing in it is executed.
+
+        Raises:
+            EquationError: the document is damaged or comes from elsewhere.
+        """
+        try:
+            nodes = _read_nodes(document["nodes"])
+            values = {str(name): _value_at(nodes, k) for name, k in document["values"].items()}
+            new_states = {
+                str(name): _value_at(nodes, k) for name, k in document["new_states"].items()
+            }
+            graph = cls(
+                name=str(document["name"]),
+                inputs=_read_sizes(document["inputs"]),
+                states=_read_sizes(document["states"]),
+                values=values,
+                new_states=new_states,
+                output=_value_at(nodes, document["output"]),
+                constants={str(k): float(v) for k, v in document["constants"].items()},
+                givens=_read_sizes(document["givens"]),
+            )
+            if set(new_states) != set(graph.states):
+                raise EquationError("its states and their new values have different names")
+            missing = {
+                node.name for node in graph.order if node.operation == "constant"
+            } - set(graph.constants)
+            if missing:
+                raise EquationError(f"no value for the constant {', '.join(sorted(missing))}")
+        except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+            raise EquationError(f"this is not the description of a cell: {error}") from error
+        return graph
+
+
+ARITY = {
+    **dict.fromkeys(("input", "given", "state", "constant", "number", "parameter"), 0),
+    **dict.fromkeys(("sigmoid", "tanh", "relu", "exp", "log", "softplus", "sqrt"), 1),
+    **dict.fromkeys(("absolute", "sin", "cos", "negate", "detach", "not"), 1),
+    **dict.fromkeys(("transpose", "block_diagonal"), 1),
+    **dict.fromkeys(("add", "subtract", "multiply", "divide", "maximum", "minimum"), 2),
+    **dict.fromkeys(("less", "less_equal", "and", "or", "product", "scale"), 2),
+    **dict.fromkeys(("matrix_product", "matrix_add", "matrix_subtract"), 2),
+    "where": 3,
+    "layer_norm": None,  # any number
+}
+CONDITIONS = ("less", "less_equal", "and", "or", "not")
+MATRIX_OPERATIONS = (
+    *("transpose", "block_diagonal", "scale"),
+    *("matrix_product", "matrix_add", "matrix_subtract"),
+)
+
+
+def _read_nodes(document: Any) -> list[Expression]:
+    nodes: list[Expression] = []
+    for operation, operands, attributes in document:
+        if operation not in ARITY:
+            raise ValueError(f"unknown operation {operation!r}")
+        if any(not isinstance(k, int) or not 0 <= k < len(nodes) for k in operands):
+            raise ValueError(f"{operation} uses a value that does not come before it")
+        if ARITY[operation] not in (None, len(operands)):
+            raise ValueError(f"{operation} with {len(operands)} operands")
+        kind = _kind(operation, attributes)
+        nodes.append(kind(operation, [nodes[k] for k in operands], tuple(attributes)))
+    return nodes
+
+
+def _kind(operation: str, attributes: list[Any]) -> type[Expression]:
+    if operation == "parameter":
+        letter, _ = map(str, attributes)
+        if letter not in symbols.MATRICES + symbols.VECTORS + symbols.SCALARS:
+            raise ValueError(f"unknown namespace {letter!r}")
+        return Matrix if letter in symbols.MATRICES else Value
+    if operation in CONDITIONS:
+        return Condition
+    return Matrix if operation in MATRIX_OPERATIONS else Value
+
+
+def _value_at(nodes: list[Expression], index: Any) -> Value:
+    node = nodes[index]
+    if not isinstance(node, Value):
+        raise ValueError(f"{node} is not a vector")
+    return node
+
+
+def _read_sizes(document: Any) -> dict[str, Size]:
+    sizes = {str(name): size for name, size in document.items()}
+    if not all(isinstance(size, int | str) and size for size in sizes.values()):
+        raise ValueError(f"sizes are names or numbers above zero, not {sizes}")
+    return sizes

@@ -1,0 +1,71 @@
+"""How a cell keeps what it knows: which gates multiply the last value of a state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gatewise.equations.expression import Expression, number_of
+from gatewise.equations.graph import Graph
+
+
+@dataclass(frozen=True)
+class ForgetGate:
+    """A gate that decides how much of a state survives a step.
+
+    Attributes:
+        gate: its name.
+        state: the state it multiplies.
+        keeps: whether an open gate keeps the state (``f * c``) or replaces it (``(1 - z) * h``).
+        bias: the name of the bias in its pre-activation; None where it has none.
+    """
+
+    gate: str
+    state: str
+    keeps: bool
+    bias: str | None
+
+
+def forget_gates(graph: Graph) -> list[ForgetGate]:
+    """The gates in ``gate * state`` or ``(1 - gate) * state`` among the terms of the new state."""
+    names = {graph.values[name]: name for name in graph.gates}
+    found = []
+    for state, value in graph.new_states.items():
+        for factor in _factors_of_state(value, state):
+            kept = names.get(factor)
+            replaced = names.get(_complement(factor)) if _complement(factor) is not None else None
+            gate = kept or replaced
+            if gate is not None:
+                found.append(ForgetGate(gate, state, kept is not None, _bias(graph, gate)))
+    return found
+
+
+def _factors_of_state(value: Expression, state: str) -> Iterator[Expression]:
+    for term in sum_terms(value):
+        if term.operation == "multiply":
+            for factor, other in (term.operands, term.operands[::-1]):
+                if other.operation == "state" and other.name == state:
+                    yield factor
+
+
+def sum_terms(value: Expression) -> Iterator[Expression]:
+    """The terms of a sum, however it is bracketed."""
+    if value.operation == "add":
+        for operand in value.operands:
+            yield from sum_terms(operand)
+    else:
+        yield value
+
+
+def _complement(factor: Expression) -> Expression | None:
+    """g, where the factor is 1 - g."""
+    if factor.operation == "subtract" and number_of(factor.operands[0]) == 1:
+        return factor.operands[1]
+    return None
+
+
+def _bias(graph: Graph, gate: str) -> str | None:
+    for term in sum_terms(graph.pre_activations[gate]):
+        if term.operation == "parameter" and term.attributes[0] == "b":
+            return term.name
+    return None

@@ -1,0 +1,1 @@
+"""Tasks: the model, loss, metrics and decoding for one kind of data each."""
