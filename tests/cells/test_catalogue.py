@@ -1,0 +1,64 @@
+"""Every cell of the catalogue: gradients, learning, description. A new cell arrives tested."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+import gatewise as gw
+from gatewise.backends.derived import gradients
+from gatewise.equations import Cell
+from tests.recurrences import autograd_gradients, finite_differences, sample
+
+CELLS = gw.cells.names()
+FOLDER = Path(gw.cells.__path__[0])
+
+
+def detaches(cell: Cell) -> bool:
+    return any(node.operation == "detach" for node in cell.graph.order)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("name", CELLS)
+def test_derived_gradient_equals_autograd(name, reverse):
+    case = sample(gw.cells.get(name).graph, T=4, B=3, H=6, I=5, reverse=reverse)
+    found = gradients(case.recurrence, case.operands, case.output_gradient, case.state_gradients)
+    expected = autograd_gradients(case)
+    for kind in ("inputs", "states", "parameters", "givens"):
+        for own, value in getattr(found, kind).items():
+            wanted = expected[f"{kind} {own}"]
+            torch.testing.assert_close(value, wanted, rtol=1e-9, atol=1e-10, msg=f"{kind} {own}")
+
+
+@pytest.mark.parametrize("name", [n for n in CELLS if not detaches(gw.cells.get(n))])
+def test_derived_gradient_equals_finite_differences(name):
+    case = sample(gw.cells.get(name).graph, T=2, B=1)
+    found = gradients(case.recurrence, case.operands, case.output_gradient, case.state_gradients)
+    for leaf, wanted in finite_differences(case).items():
+        kind, _, own = leaf.partition(" ")
+        value = getattr(found, kind)[own]
+        # relative 1e-6 of the largest entry; central differences at 1e-6 are good to about 1e-9
+        scale = max(1.0, float(wanted.abs().max()))
+        assert float((value - wanted).abs().max()) <= 1e-6 * scale, leaf
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_description_survives_json(name):
+    cell = gw.cells.get(name)
+    again = Cell.from_dict(json.loads(json.dumps(cell.to_dict())))
+    assert again.graph.values == cell.graph.values
+    assert again.graph.new_states == cell.graph.new_states
+    assert again.graph.sizes == cell.graph.sizes
+    assert (again.title, again.paper, again.initial) == (cell.title, cell.paper, cell.initial)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_file_is_small_and_says_where_the_cell_comes_from(name):
+    cell = gw.cells.get(name)
+    assert cell.title
+    assert any(character.isdigit() for character in cell.paper), "the paper's year"
+    lines = (FOLDER / f"{name}.py").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 40
