@@ -37,7 +37,10 @@ class Sample:
     def with_leaves(self, leaves: dict[str, Tensor]) -> Operands:
         """Operands made of other tensors under the same names."""
         kinds: dict[str, dict[str, Tensor]] = {
-            "inputs": {}, "states": {}, "parameters": {}, "givens": {},
+            "inputs": {},
+            "states": {},
+            "parameters": {},
+            "givens": {},
         }
         for name, value in leaves.items():
             kind, _, own = name.partition(" ")

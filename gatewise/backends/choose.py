@@ -75,7 +75,9 @@ def choose(recurrence: Recurrence, operands: Operands) -> Choice:
         backend = BACKENDS[asked]
         refusal = backend.refusal(recurrence, operands)
         if refusal is not None:
-            raise RuntimeError(f"the backend {asked!r} was asked for but cannot run this: {refusal}")
+            raise RuntimeError(
+                f"the backend {asked!r} was asked for but cannot run this: {refusal}"
+            )
         return Choice(backend, f"use_backend({asked!r})")
     reasons = []
     for backend in BACKENDS.values():

@@ -142,7 +142,8 @@ class _Backward:
     def _through_weights(self, sums: dict[Expression, Tensor]) -> dict[str, Tensor]:
         """From gradients of weight expressions to those of the weights, by autograd."""
         parameters = {
-            name: value.detach().requires_grad_() for name, value in self.operands.parameters.items()
+            name: value.detach().requires_grad_()
+            for name, value in self.operands.parameters.items()
         }
         values = list(self.values)
         for node, slot in self.leaves.get("parameter", ()):
@@ -150,12 +151,19 @@ class _Backward:
         with torch.enable_grad():
             run(self.before, values)
         roots = [values[self.plan.slots[node]] for node in sums]
-        found = torch.autograd.grad(
-            roots,
-            list(parameters.values()),
-            [total.reshape(root.shape) for total, root in zip(sums.values(), roots, strict=True)],
-            allow_unused=True,
-        ) if roots else [None] * len(parameters)
+        found = (
+            torch.autograd.grad(
+                roots,
+                list(parameters.values()),
+                [
+                    total.reshape(root.shape)
+                    for total, root in zip(sums.values(), roots, strict=True)
+                ],
+                allow_unused=True,
+            )
+            if roots
+            else [None] * len(parameters)
+        )
         return {
             name: torch.zeros_like(value) if g is None else g
             for (name, value), g in zip(parameters.items(), found, strict=True)

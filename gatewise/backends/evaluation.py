@@ -184,5 +184,3 @@ def constants(
         elif node.operation == "constant":
             found[node] = torch.tensor(named[node.name], dtype=like.dtype, device=like.device)
     return found
-
-

@@ -93,8 +93,6 @@ class Backend(Protocol):
         """Why this backend cannot run it; None where it can."""
         ...
 
-    def run(
-        self, recurrence: Recurrence, operands: Operands, keep: tuple[str, ...] = ()
-    ) -> Result:
+    def run(self, recurrence: Recurrence, operands: Operands, keep: tuple[str, ...] = ()) -> Result:
         """Run all steps; `keep` names values to return at every step."""
         ...

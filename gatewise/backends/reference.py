@@ -28,9 +28,7 @@ class ReferenceBackend:
         """It runs everything."""
         return None
 
-    def run(
-        self, recurrence: Recurrence, operands: Operands, keep: tuple[str, ...] = ()
-    ) -> Result:
+    def run(self, recurrence: Recurrence, operands: Operands, keep: tuple[str, ...] = ()) -> Result:
         """Run all steps of a recurrence.
 
         Args:
@@ -62,7 +60,9 @@ class ReferenceBackend:
         if recurrence.reverse:
             kept = [series[::-1] for series in kept]
         stacked = [
-            torch.stack(series) if series else operands.x.new_zeros(0, B, size, dtype=operands.dtype)
+            torch.stack(series)
+            if series
+            else operands.x.new_zeros(0, B, size, dtype=operands.dtype)
             for series, size in zip(kept, sizes, strict=True)
         ]
         return Result(stacked[0], states, dict(zip(keep, stacked[1:], strict=True)))

@@ -20,8 +20,10 @@ from gatewise.equations.graph import Graph, Parameter
 from gatewise.equations.size import Size, size_number
 
 Initial = float | tuple[float, float] | str
-"""A number, the bounds of a uniform distribution, or ``"orthogonal"``, ``"identity"``, ``"chrono"``.
-"""
+"""A number, the bounds of a uniform distribution, or the name of a rule in `RULES`."""
+
+RULES = ("identity", "orthogonal", "xavier")
+"""Rules of initial values for matrices: identity, random orthogonal, Glorot & Bengio's uniform."""
 
 
 class Cell:
@@ -54,7 +56,12 @@ class Cell:
 
     def _check_initial(self) -> None:
         names = {*self.parameters, *(name.split(".")[0] for name in self.parameters), *self.states}
-        for key in self.initial:
+        for key, value in self.initial.items():
+            if isinstance(value, str) and value not in RULES:
+                raise EquationError(
+                    f"cell {self.name!r}: initial={{{key!r}: {value!r}}} is no rule; there are "
+                    f"{', '.join(RULES)}, numbers and bounds (low, high)."
+                )
             if key not in names and key.split(".")[0] not in symbols.VECTORS:  # bias=False drops b
                 raise EquationError(
                     f"cell {self.name!r}: initial={{{key!r}: ...}} names no parameter or state; "
@@ -114,8 +121,12 @@ class Cell:
 
     def parameter_count(self, input_size: int, hidden_size: int, **sizes: int) -> int:
         """How many numbers the cell learns for these sizes."""
-        numbers = {"H": hidden_size, **{size: hidden_size for size in self.graph.states.values()
-                   if isinstance(size, str)}, "I": input_size, **sizes}
+        numbers = {
+            "H": hidden_size,
+            **{size: hidden_size for size in self.graph.states.values() if isinstance(size, str)},
+            "I": input_size,
+            **sizes,
+        }
         total = 0
         for parameter in self.parameters.values():
             count = 1
@@ -338,7 +349,9 @@ class _Declaration:
             checked[name] = self._vector(name, value)
         for name in self.states:
             if name not in checked:
-                raise self._fail(f"it does not return its state {name!r}; return dict(..., {name}={name}).")
+                raise self._fail(
+                    f"it does not return its state {name!r}; return dict(..., {name}={name})."
+                )
         if self.output not in checked:
             raise self._fail(
                 f"output={self.output!r} is not among the returned values {', '.join(checked)}."
@@ -350,4 +363,6 @@ class _Declaration:
             return value
         what = {Matrix: "a matrix", Condition: "a condition"}.get(type(value), repr(value))
         shown = f" ({value})" if isinstance(value, Expression) else ""
-        raise self._fail(f"the value {name!r} is {what}{shown}, not a vector computed from symbols.")
+        raise self._fail(
+            f"the value {name!r} is {what}{shown}, not a vector computed from symbols."
+        )

@@ -159,7 +159,9 @@ def differentiate(graph: Graph) -> Derivative:
         if node.operation == "product":
             matrix, vector = node.operands
             products.setdefault(matrix, []).append((gradient, vector))  # type: ignore[arg-type]
-        for operand, share in zip(node.operands, RULES[node.operation](node, gradient), strict=True):
+        for operand, share in zip(
+            node.operands, RULES[node.operation](node, gradient), strict=True
+        ):
             if share is not None and not (operand.operation == "number"):
                 flow(operand, _reduced(graph, operand, node, share))
     return Derivative(

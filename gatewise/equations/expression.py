@@ -174,7 +174,9 @@ class Matrix(Expression):
         if isinstance(other, Matrix):
             return Matrix("matrix_product", (self, other))
         if not isinstance(other, Value):
-            raise EquationError(f"`{self} @ {other!r}`: the right side of @ is a vector or a matrix.")
+            raise EquationError(
+                f"`{self} @ {other!r}`: the right side of @ is a vector or a matrix."
+            )
         return Value("product", (self, other))
 
     @property
@@ -470,4 +472,3 @@ def topological(roots: Iterable[Expression]) -> list[Expression]:
             stack.append((node, True))
             stack.extend((operand, False) for operand in reversed(node.operands))
     return order
-

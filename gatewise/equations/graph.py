@@ -82,9 +82,7 @@ class Graph:
     @cached_property
     def roots(self) -> tuple[Value, ...]:
         """Everything that a step computes, named values first."""
-        return tuple(
-            dict.fromkeys((*self.values.values(), *self.new_states.values(), self.output))
-        )
+        return tuple(dict.fromkeys((*self.values.values(), *self.new_states.values(), self.output)))
 
     @cached_property
     def order(self) -> tuple[Expression, ...]:
@@ -129,7 +127,9 @@ class Graph:
     def _one_blocking(self, blocks: dict[Expression, int], node: Expression) -> None:
         leaf, count = node.operands[0], node.attributes[0]
         if blocks.setdefault(leaf, count) != count:
-            raise EquationError(f"{leaf} has {blocks[leaf]} blocks in one place, {count} in another.")
+            raise EquationError(
+                f"{leaf} has {blocks[leaf]} blocks in one place, {count} in another."
+            )
 
     def _shape(self, leaf: Expression) -> tuple[Size, ...]:
         if isinstance(leaf, Matrix):
@@ -224,9 +224,9 @@ class Graph:
             )
             if set(new_states) != set(graph.states):
                 raise EquationError("its states and their new values have different names")
-            missing = {
-                node.name for node in graph.order if node.operation == "constant"
-            } - set(graph.constants)
+            missing = {node.name for node in graph.order if node.operation == "constant"} - set(
+                graph.constants
+            )
             if missing:
                 raise EquationError(f"no value for the constant {', '.join(sorted(missing))}")
         except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:

@@ -18,12 +18,15 @@ class ForgetGate:
         state: the state it multiplies.
         keeps: whether an open gate keeps the state (``f * c``) or replaces it (``(1 - z) * h``).
         bias: the name of the bias in its pre-activation; None where it has none.
+        input_bias: the bias of the gate that lets new values into the same state (``i`` of
+            ``f * c + i * g``); None where no gate of its own does that.
     """
 
     gate: str
     state: str
     keeps: bool
     bias: str | None
+    input_bias: str | None
 
 
 def forget_gates(graph: Graph) -> list[ForgetGate]:
@@ -36,8 +39,25 @@ def forget_gates(graph: Graph) -> list[ForgetGate]:
             replaced = names.get(_complement(factor)) if _complement(factor) is not None else None
             gate = kept or replaced
             if gate is not None:
-                found.append(ForgetGate(gate, state, kept is not None, _bias(graph, gate)))
+                let_in = _input_gate(graph, value, gate)
+                bias = _bias(graph, let_in) if let_in else None
+                found.append(ForgetGate(gate, state, kept is not None, _bias(graph, gate), bias))
     return found
+
+
+def _input_gate(graph: Graph, value: Expression, forget_gate: str) -> str | None:
+    """The other sigmoid that is a factor of a term of the state's sum."""
+    sigmoids = {
+        graph.values[name]: name
+        for name in graph.gates
+        if graph.values[name].operation == "sigmoid" and name != forget_gate
+    }
+    for term in sum_terms(value):
+        if term.operation == "multiply":
+            for factor in term.operands:
+                if factor in sigmoids:
+                    return sigmoids[factor]
+    return None
 
 
 def _factors_of_state(value: Expression, state: str) -> Iterator[Expression]:

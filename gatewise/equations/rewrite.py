@@ -111,8 +111,7 @@ def with_lengths(graph: Graph) -> Graph:
         graph,
         inputs={**graph.inputs, "alive": 1},
         new_states={
-            name: where(alive, value, state_leaf(name))
-            for name, value in graph.new_states.items()
+            name: where(alive, value, state_leaf(name)) for name, value in graph.new_states.items()
         },
         output=where(alive, graph.output, number(0)),
     )
@@ -134,9 +133,7 @@ def with_recurrent_mask(graph: Graph, states: tuple[str, ...]) -> Graph:
             return type(node)("product", (operands[0], state * masked[state]))
         return _same(node, operands)
 
-    return _renewed(
-        graph, rebuild(graph.roots, {}, change), givens={**graph.givens, **sizes}
-    )
+    return _renewed(graph, rebuild(graph.roots, {}, change), givens={**graph.givens, **sizes})
 
 
 @lru_cache(maxsize=256)

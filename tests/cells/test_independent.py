@@ -36,4 +36,6 @@ def test_step_equals_independent_formulation(name, seed):
     result = ReferenceBackend().run(case.recurrence, case.operands)
     for key, value in result.states.items():
         np.testing.assert_allclose(value, states[key], rtol=1e-9, atol=1e-10, err_msg=key)
-    np.testing.assert_allclose(result.output, torch.tensor(np.stack(outputs)), rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(
+        result.output, torch.tensor(np.stack(outputs)), rtol=1e-9, atol=1e-10
+    )

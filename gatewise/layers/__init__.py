@@ -1,0 +1,18 @@
+"""Layers for PyTorch: any cell, and drop-in replacements for torch's own."""
+
+from gatewise.layers.recurrent import Recurrent
+from gatewise.layers.state import detach_state
+from gatewise.layers.step import GRUCell, LSTMCell, RNNCell, Step
+from gatewise.layers.torch_compatible import GRU, LSTM, RNN
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "GRUCell",
+    "LSTMCell",
+    "RNNCell",
+    "Recurrent",
+    "Step",
+    "detach_state",
+]

@@ -1,0 +1,358 @@
+"""A layer of any cell: depth, direction, dropout, lengths and resets around its recurrence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from gatewise import cells
+from gatewise.backends import Recurrence
+from gatewise.equations import Cell, EquationError
+from gatewise.equations.cell import Initial
+from gatewise.equations.size import size_number
+from gatewise.layers.depth import Between, Marks, Track, run_tracks
+from gatewise.layers.sequence import arrange
+from gatewise.layers.state import make_state
+from gatewise.layers.weights import Initialization, Stack, initialize, stacks
+
+
+class Recurrent(nn.Module):
+    """A recurrent layer of any cell, with the options of `torch.nn.LSTM` and more.
+
+    Weights are stored per layer and direction, gates stacked: ``W_l0``, ``U_l0``, ``b_l0``,
+    ``W_l0_reverse``, ...; `weights` names each gate's part.
+
+    Args:
+        cell: a name of the catalogue (``gatewise.cells.names()``), or a cell of your own.
+        input_size: I, units of ``x``.
+        hidden_size: H, or a list with one H per layer.
+        num_layers: layers above each other; left out where `hidden_size` is a list.
+        bias: False makes every bias ``b.k`` zero and no parameter.
+        batch_first: input and output are ``(B, T, ·)`` instead of ``(T, B, ·)``; states stay
+            ``(layers · directions, B, size)``, as in torch.
+        dropout: probability of zeroing a number between layers, in training.
+        bidirectional: a second recurrence runs from the end; outputs are joined.
+        proj_size: the size P of cells that have one, such as ``lstm_projection``; 0 for H.
+        residual: every layer after the first adds its input to its output.
+        sizes: numbers for other named sizes of the cell; each is H where left out.
+        constants: other values for the cell's named constants.
+        initial: initial values by parameter (``{"b.f": 1.0}``) or namespace
+            (``{"U": "orthogonal"}``): a number, bounds ``(low, high)``, or a rule's name.
+        forget_bias: initial bias of every forget gate.
+        chrono: the longest dependency expected, in steps (Tallec & Ollivier 2018).
+        device: where the parameters are made.
+        dtype: of the parameters.
+
+    Shapes:
+        - x: ``(T, B, I)``, ``(B, T, I)`` with `batch_first`, ``(T, I)``, or a PackedSequence.
+        - state: a named tuple with ``(layers · directions, B, size)`` per state of the cell; a
+          tuple of ``(B, size)`` tensors per field where layers differ in size.
+        - output: as x, with the size of the cell's output times the number of directions.
+
+    Raises:
+        KeyError: no cell has that name.
+        ValueError: options that do not fit the cell; the message says which and what to do.
+
+    Example:
+        >>> import torch, gatewise as gw
+        >>> layer = gw.Recurrent("peephole", 3, 5, num_layers=2, bidirectional=True)
+        >>> y, state = layer(torch.randn(7, 2, 3))
+        >>> y.shape, state.c.shape
+        (torch.Size([7, 2, 10]), torch.Size([4, 2, 5]))
+    """
+
+    def __init__(
+        self,
+        cell: str | Cell,
+        input_size: int,
+        hidden_size: int | Sequence[int],
+        num_layers: int | None = None,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        *,
+        residual: bool = False,
+        sizes: Mapping[str, int] | None = None,
+        constants: Mapping[str, Any] | None = None,
+        initial: Mapping[str, Initial] | None = None,
+        forget_bias: float | None = None,
+        chrono: float | None = None,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+    ):
+        super().__init__()
+        self.cell = cells.get(cell)
+        if constants:
+            self.cell = self.cell.with_constants(**constants)
+        self.graph = self.cell.graph if bias else self.cell.graph.without_bias()
+        self.input_size, self.bias, self.batch_first = input_size, bias, batch_first
+        self.hidden_sizes = _hidden_sizes(hidden_size, num_layers)
+        self.num_layers = len(self.hidden_sizes)
+        self.bidirectional, self.residual, self.dropout = bidirectional, residual, float(dropout)
+        self._sizes = _named_sizes(self.cell, sizes, proj_size)
+        self._options = Initialization(dict(initial or {}), forget_bias, chrono)
+        self._options.check(self.graph)
+        self._check_options()
+        self._recurrences = self._make_recurrences()
+        self._stacks: list[list[Stack]] = [
+            stacks(self.graph, layer[0].sizes) for layer in self._recurrences
+        ]
+        for layer in range(self.num_layers):
+            for suffix in self._suffixes(layer):
+                for stack in self._stacks[layer]:
+                    weight = torch.empty(stack.stacked_shape, device=device, dtype=dtype)
+                    self.register_parameter(stack.name + suffix, nn.Parameter(weight))
+        self.reset_parameters()
+
+    @property
+    def hidden_size(self) -> int | tuple[int, ...]:
+        """H; a tuple where layers differ."""
+        same = len(set(self.hidden_sizes)) == 1
+        return self.hidden_sizes[0] if same else self.hidden_sizes
+
+    @property
+    def output_size(self) -> int:
+        """Units of the layer's output, both directions together."""
+        return self._recurrences[-1][0].output_size * self.directions
+
+    @property
+    def directions(self) -> int:
+        """1, or 2 where it is bidirectional."""
+        return 2 if self.bidirectional else 1
+
+    def weights(self, layer: int = 0, reverse: bool = False) -> dict[str, Tensor]:
+        """Every weight of one layer and direction by its name in the equations, as views.
+
+        Example:
+            >>> import gatewise as gw
+            >>> gw.Recurrent("lstm", 3, 5).weights()["U.f"].shape
+            torch.Size([5, 5])
+        """
+        suffix = self._suffixes(layer)[int(reverse)]
+        named: dict[str, Tensor] = {}
+        for stack in self._stacks[layer]:
+            named.update(stack.split(getattr(self, stack.name + suffix)))
+        return named
+
+    def reset_parameters(self) -> None:
+        """Draw initial values anew: uniform in ±1/√H, then what the cell and the options say."""
+        for layer, H in enumerate(self.hidden_sizes):
+            for direction in range(self.directions):
+                weights = self.weights(layer, bool(direction))
+                initialize(self.cell, self.graph, weights, H, self._options)
+
+    def forward(
+        self,
+        x: Tensor | PackedSequence,
+        state: Any = None,
+        *,
+        lengths: Any = None,
+        reset: Tensor | None = None,
+        **inputs: Tensor,
+    ) -> tuple[Any, Any]:
+        """Run the sequence.
+
+        Args:
+            x: ``(T, B, I)``, ``(B, T, I)``, ``(T, I)`` or a PackedSequence.
+            state: what the last call returned, or None for the initial state; for a cell with one
+                state a bare tensor will do.
+            lengths: whole numbers ``(B,)``: steps of each right-padded sequence. Outputs past the
+                end are zero, the state is the one at the end.
+            reset: bool ``(T, B)``, in the order of x: before these steps the state returns to its
+                initial value.
+            **inputs: what the cell reads besides x, such as ``dt`` as ``(T, B)``.
+
+        Returns:
+            The output and the last state.
+        """
+        sequence = arrange(x, self.batch_first, lengths, f"Recurrent({self.cell.name!r})")
+        self._check_x(sequence.x)
+        initial = self._initial_state(sequence.x)
+        states = initial if state is None else self._unpack(state, sequence)
+        marks = Marks(
+            sequence.alive, None if reset is None else sequence.arrange(reset, "reset", 1)
+        )
+        tracks = [
+            [
+                Track(recurrence, self.weights(layer, recurrence.reverse))
+                for recurrence in self._recurrences[layer]
+            ]
+            for layer in range(self.num_layers)
+        ]
+        between = Between(self.dropout if self.training else 0.0, self.residual)
+        further = self._further_inputs(inputs, sequence)
+        y, last = run_tracks(tracks, sequence.x, further, states, initial, marks, between)
+        return sequence.restore(y), self._pack(last, sequence.batched)
+
+    def extra_repr(self) -> str:
+        """What print(layer) shows."""
+        parts = [repr(self.cell.name), str(self.input_size), str(self.hidden_size)]
+        for name, plain in (
+            ("num_layers", 1),
+            ("bias", True),
+            ("batch_first", False),
+            ("dropout", 0.0),
+            ("bidirectional", False),
+            ("residual", False),
+        ):
+            if getattr(self, name) != plain:
+                parts.append(f"{name}={getattr(self, name)}")
+        return ", ".join(parts)
+
+    # -- construction
+
+    def _suffixes(self, layer: int) -> tuple[str, ...]:
+        return (f"_l{layer}", f"_l{layer}_reverse")[: self.directions]
+
+    def _check_options(self) -> None:
+        if not 0 <= self.dropout <= 1:
+            raise ValueError(f"dropout={self.dropout}: a probability between 0 and 1.")
+        if self.residual and len({*self.hidden_sizes}) > 1:
+            raise ValueError(f"residual=True needs layers of one size, not {self.hidden_sizes}.")
+        shared = [name for name, size in self.graph.inputs.items() if name != "x" and size == "I"]
+        if shared and self.num_layers > 1:
+            raise ValueError(
+                f"cell {self.cell.name!r} reads {', '.join(shared)} unit by unit with x, which "
+                "only the first layer sees: use num_layers=1 and put other layers above it."
+            )
+
+    def _make_recurrences(self) -> list[list[Recurrence]]:
+        made: list[list[Recurrence]] = []
+        I = self.input_size
+        for H in self.hidden_sizes:
+            numbers = {**self._sizes, "I": I, "H": H}
+            for a, c in self.graph.sizes.equal:
+                if size_number(a, numbers) != size_number(c, numbers):
+                    raise ValueError(
+                        f"cell {self.cell.name!r} uses its input unit by unit, so {a} = {c} is "
+                        f"needed, not {a} = {size_number(a, numbers)} and "
+                        f"{c} = {size_number(c, numbers)}; put a Linear layer before it."
+                    )
+            layer = [Recurrence(self.graph, numbers, bool(d)) for d in range(self.directions)]
+            made.append(layer)
+            I = layer[0].output_size * self.directions
+        return made
+
+    # -- calls
+
+    def _check_x(self, x: Tensor) -> None:
+        if x.shape[-1] != self.input_size:
+            raise RuntimeError(
+                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, "
+                f"got {x.shape[-1]}"
+            )
+        dtype = next(self.parameters()).dtype
+        if x.dtype != dtype and not torch.is_autocast_enabled(x.device.type):
+            raise ValueError(
+                f"the input is {x.dtype}, the weights are {dtype}: convert with x.to({dtype}) or "
+                f"layer.to({x.dtype})."
+            )
+
+    def _further_inputs(self, inputs: Mapping[str, Tensor], sequence: Any) -> dict[str, Tensor]:
+        wanted = [name for name in self.graph.inputs if name != "x"]
+        if set(wanted) != set(inputs):
+            raise TypeError(
+                f"cell {self.cell.name!r} reads {', '.join(['x', *wanted])} at every step; "
+                f"got {', '.join(['x', *inputs])}."
+            )
+        numbers, dtype = self._recurrences[0][0].sizes, next(self.parameters()).dtype
+        return {
+            name: sequence.arrange(
+                inputs[name], name, size_number(self.graph.inputs[name], numbers)
+            ).to(dtype)
+            for name in wanted
+        }
+
+    def _initial_state(self, x: Tensor) -> list[dict[str, Tensor]]:
+        weight = next(self.parameters())
+        starts = self.cell.initial
+        return [
+            {
+                name: torch.full(
+                    (x.shape[1], recurrence.state_size(name)),
+                    _start(starts.get(name, 0.0), name),
+                    dtype=weight.dtype,
+                    device=x.device,
+                )
+                for name in self.graph.states
+            }
+            for layer in self._recurrences
+            for recurrence in layer
+        ]
+
+    def _unpack(self, state: Any, sequence: Any) -> list[dict[str, Tensor]]:
+        """A caller's state as one dict per layer and direction."""
+        names = tuple(self.graph.states)
+        fields = (state,) if isinstance(state, Tensor) else tuple(state)
+        if len(fields) != len(names):
+            raise ValueError(
+                f"the state of cell {self.cell.name!r} is ({', '.join(names)}), "
+                f"but {len(fields)} were given."
+            )
+        rows = [r for layer in self._recurrences for r in layer]
+        B = sequence.x.shape[1]
+        unpacked: list[dict[str, Tensor]] = [{} for _ in rows]
+        for name, parts in zip(names, fields, strict=True):
+            if len(parts) != len(rows):
+                raise RuntimeError(
+                    f"state {name!r} has {len(parts)} rows; expected {len(rows)}, one for each "
+                    "layer and direction."
+                )
+            for row, recurrence, part in zip(unpacked, rows, parts, strict=True):
+                given = part if sequence.batched else part.unsqueeze(0)
+                expected = (B, recurrence.state_size(name))
+                if tuple(given.shape) != expected:
+                    raise RuntimeError(
+                        f"Expected hidden size {(len(rows), *expected)} for state {name!r}, got "
+                        f"{(len(parts), *part.shape)}"
+                    )
+                row[name] = given
+        return unpacked
+
+    def _pack(self, last: list[dict[str, Tensor]], batched: bool) -> Any:
+        fields = []
+        for name in self.graph.states:
+            parts = [row[name] if batched else row[name].squeeze(0) for row in last]
+            alike = len({part.shape for part in parts}) == 1
+            fields.append(torch.stack(parts) if alike else tuple(parts))
+        return make_state(tuple(self.graph.states), tuple(fields))
+
+
+def _start(value: Initial, name: str) -> float:
+    if not isinstance(value, int | float):
+        raise EquationError(f"the state {name!r} starts at a number, not at {value!r}.")
+    return float(value)
+
+
+def _hidden_sizes(hidden_size: int | Sequence[int], num_layers: int | None) -> tuple[int, ...]:
+    listed = not isinstance(hidden_size, int)
+    found = tuple(hidden_size) if listed else (hidden_size,) * (num_layers or 1)  # type: ignore
+    if listed and num_layers not in (None, len(found)):
+        raise ValueError(f"num_layers={num_layers}, but hidden_size lists {len(found)} layers.")
+    if not found or any(not isinstance(H, int) or H < 1 for H in found):
+        raise ValueError(f"hidden_size={hidden_size!r}: whole numbers above zero, one per layer.")
+    if num_layers is not None and num_layers < 1:
+        raise ValueError("num_layers must be greater than zero")
+    return found
+
+
+def _named_sizes(cell: Cell, sizes: Mapping[str, int] | None, proj_size: int) -> dict[str, int]:
+    """Numbers for the cell's size names other than I and H."""
+    named = dict(sizes or {})
+    if proj_size:
+        named["P"] = proj_size
+    sized = {*cell.graph.states.values(), *cell.graph.inputs.values()} - {"I", "H"}
+    known = {size for size in sized if isinstance(size, str)}
+    for name in named:
+        if name not in known:
+            raise ValueError(
+                f"cell {cell.name!r} has no size {name!r}"
+                + (f"; it has {', '.join(sorted(known))}." if known else " to set.")
+            )
+    return named

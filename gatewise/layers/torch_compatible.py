@@ -1,0 +1,303 @@
+"""`LSTM`, `GRU` and `RNN` with torch's signature, parameters, results and errors.
+
+Where nothing but torch's semantics is asked for, torch's own fused operator runs; under
+``use_backend("reference")``, and with `lengths` or `reset`, the equations do.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, _VF, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from gatewise import cells
+from gatewise.backends import Recurrence
+from gatewise.backends.choose import TORCH, asked_backend
+from gatewise.equations import Cell
+from gatewise.layers.depth import Between, Marks, Track, run_tracks
+from gatewise.layers.sequence import Sequence, arrange
+from gatewise.layers.torch_weights import named_weights
+from gatewise.layers.weights import Initialization
+
+
+class _Layer(nn.RNNBase):
+    """What the three layers share: states in torch's form, and which operator runs."""
+
+    kind: ClassVar[str]
+    states: ClassVar[tuple[str, ...]] = ("h",)
+    cell: Cell
+
+    def __init__(
+        self,
+        mode: str,
+        *args: Any,
+        forget_bias: float | None = None,
+        chrono: float | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(mode, *args, **kwargs)
+        self.cell = self._find_cell()
+        self.graph = self.cell.graph if self.bias else self.cell.graph.without_bias()
+        self._initialize_biases(Initialization({}, forget_bias, chrono))
+
+    def _find_cell(self) -> Cell:
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def _initialize_biases(self, options: Initialization) -> None:
+        """Forget biases go to bias_ih; bias_hh, which is added to it, is then zero for the gate."""
+        options.check(self.graph)
+        if options.forget_bias is None and options.chrono is None:
+            return
+        for track in (track for layer in self._tracks() for track in layer):
+            suffix = self._suffix(track)
+            summed = {n: v.clone() for n, v in track.parameters.items() if n.startswith("b.")}
+            before = {name: value.clone() for name, value in summed.items()}
+            options.forget_biases(self.graph, summed)
+            for k, gate in enumerate(self.gates):
+                name = f"b.{gate}"
+                if not torch.equal(summed[name], before[name]):
+                    rows = slice(k * self.hidden_size, (k + 1) * self.hidden_size)
+                    getattr(self, f"bias_ih{suffix}")[rows] = summed[name]
+                    getattr(self, f"bias_hh{suffix}")[rows] = 0.0
+
+    @property
+    def gates(self) -> str:
+        """Gate letters in the order in which torch stacks them."""
+        return {"LSTM": "ifgo", "GRU": "rzn", "RNN": "h"}[self.kind]
+
+    def _suffix(self, track: Track) -> str:
+        return f"_l{track.layer}" + ("_reverse" if track.recurrence.reverse else "")
+
+    def weights(self, layer: int = 0, reverse: bool = False) -> dict[str, Tensor]:
+        """Every weight by its name in the equations; ``b.f`` is the sum of torch's two biases."""
+        suffix = f"_l{layer}" + ("_reverse" if reverse else "")
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
+        stored = {n: getattr(self, n + suffix) for n in names if hasattr(self, n + suffix)}
+        return named_weights(self.gates, stored, self.graph)
+
+    def _tracks(self) -> list[list[Track]]:
+        made: list[list[Track]] = []
+        I = self.input_size
+        for layer in range(self.num_layers):
+            sizes = {"I": I, "H": self.hidden_size, "P": self.proj_size or self.hidden_size}
+            row = [
+                Track(Recurrence(self.graph, sizes, bool(d)), self.weights(layer, bool(d)), layer)
+                for d in range(2 if self.bidirectional else 1)
+            ]
+            made.append(row)
+            I = row[0].recurrence.output_size * len(row)
+        return made
+
+    def forward(
+        self, input: Any, hx: Any = None, *, lengths: Any = None, reset: Tensor | None = None
+    ) -> tuple[Any, Any]:
+        """Run the sequence, as torch's layer of the same name does.
+
+        Args:
+            input: ``(T, B, I)``, ``(B, T, I)`` with batch_first, ``(T, I)``, or a PackedSequence.
+            hx: the state to start from, ``(layers · directions, B, size)`` (for the LSTM a pair);
+                zeros where left out.
+            lengths: whole numbers ``(B,)``: steps of each right-padded sequence that count.
+            reset: bool ``(T, B)``: before these steps the state returns to zero.
+
+        Returns:
+            The output and the last state, in torch's shapes.
+        """
+        sequence = arrange(input, self.batch_first, lengths, self.kind)
+        self._check(sequence.x)
+        state = self._zeros(sequence.x) if hx is None else self._checked_state(hx, sequence)
+        if lengths is None and reset is None and asked_backend() in (None, TORCH):
+            y, last = self._run_torch(sequence, state)
+        else:
+            y, last = self._run_equations(sequence, state, reset)
+        if not sequence.batched:
+            last = tuple(part.squeeze(1) for part in last)
+        return y, last if len(self.states) > 1 else last[0]
+
+    def _run_torch(self, sequence: Sequence, state: tuple[Tensor, ...]) -> tuple[Any, Any]:
+        operator = getattr(_VF, self.operator)
+        weights = [getattr(self, name) for name in self._flat_weights_names]
+        hx = list(state) if len(state) > 1 else state[0]
+        options = (self.bias, self.num_layers, self.dropout, self.training, self.bidirectional)
+        packed = sequence.packed
+        if packed is None:
+            y, *last = operator(sequence.x, hx, weights, *options, False)
+            return sequence.restore(y), tuple(last)
+        if packed.sorted_indices is not None:
+            state = tuple(part.index_select(1, packed.sorted_indices) for part in state)
+            hx = list(state) if len(state) > 1 else state[0]
+        data, *last = operator(packed.data, packed.batch_sizes, hx, weights, *options)
+        if packed.unsorted_indices is not None:
+            last = [part.index_select(1, packed.unsorted_indices) for part in last]
+        return packed._replace(data=data), tuple(last)
+
+    @property
+    def operator(self) -> str:
+        """The name of torch's fused operator."""
+        return self.mode.lower()
+
+    def _run_equations(
+        self, sequence: Sequence, state: tuple[Tensor, ...], reset: Tensor | None
+    ) -> tuple[Any, Any]:
+        rows = range(self.num_layers * (2 if self.bidirectional else 1))
+        states = [
+            {name: part[k] for name, part in zip(self.states, state, strict=True)} for k in rows
+        ]
+        zeros = [{name: torch.zeros_like(part) for name, part in row.items()} for row in states]
+        marks = Marks(
+            sequence.alive, None if reset is None else sequence.arrange(reset, "reset", 1)
+        )
+        between = Between(self.dropout if self.training else 0.0)
+        y, last = run_tracks(self._tracks(), sequence.x, {}, states, zeros, marks, between)
+        stacked = tuple(torch.stack([row[name] for row in last]) for name in self.states)
+        return sequence.restore(y), stacked
+
+    # -- checks, in torch's kinds of errors
+
+    def _check(self, x: Tensor) -> None:
+        dtype = getattr(self, self._flat_weights_names[0]).dtype
+        if x.dtype != dtype and not torch.is_autocast_enabled(x.device.type):
+            raise ValueError(
+                f"RNN input dtype ({x.dtype}) does not match weight dtype ({dtype}). Convert "
+                f"input: input.to({dtype}), or convert model: model.to({x.dtype})"
+            )
+        if x.shape[-1] != self.input_size:
+            raise RuntimeError(
+                "input.size(-1) must be equal to input_size. Expected "
+                f"{self.input_size}, got {x.shape[-1]}"
+            )
+
+    def _state_sizes(self) -> dict[str, int]:
+        return {name: self.hidden_size for name in self.states} | {
+            "h": self.proj_size or self.hidden_size
+        }
+
+    def _zeros(self, x: Tensor) -> tuple[Tensor, ...]:
+        rows = self.num_layers * (2 if self.bidirectional else 1)
+        sizes = self._state_sizes()
+        return tuple(x.new_zeros(rows, x.shape[1], sizes[name]) for name in self.states)
+
+    def _checked_state(self, hx: Any, sequence: Sequence) -> tuple[Tensor, ...]:
+        given = (hx,) if isinstance(hx, Tensor) else tuple(hx)
+        if len(given) != len(self.states):
+            raise RuntimeError(
+                f"{self.kind}: the state is ({', '.join(self.states)}); got {len(given)} tensors."
+            )
+        dims = 3 if sequence.batched else 2
+        if any(part.dim() != dims for part in given):
+            raise RuntimeError(
+                f"For {'batched 3-D' if sequence.batched else 'unbatched 2-D'} input, hx should "
+                f"also be {dims}-D but got {'-D, '.join(str(p.dim()) for p in given)}-D tensor"
+            )
+        state = given if sequence.batched else tuple(part.unsqueeze(1) for part in given)
+        for expected, part in zip(self._zeros_shapes(sequence.x), state, strict=True):
+            if tuple(part.shape) != expected:
+                raise RuntimeError(f"Expected hidden size {expected}, got {list(part.shape)}")
+        return state
+
+    def _zeros_shapes(self, x: Tensor) -> list[tuple[int, ...]]:
+        rows = self.num_layers * (2 if self.bidirectional else 1)
+        sizes = self._state_sizes()
+        return [(rows, x.shape[1], sizes[name]) for name in self.states]
+
+
+class LSTM(_Layer):
+    """`torch.nn.LSTM`, drop-in: the same signature, state_dict, initial values and results.
+
+    Args:
+        *args: as in torch: input_size, hidden_size, num_layers, bias, batch_first, dropout,
+            bidirectional, proj_size, device, dtype; by position or by name.
+        **kwargs: likewise; besides, `forget_bias` (initial value of every forget gate's bias) and
+            `chrono` (longest dependency in steps; Tallec & Ollivier 2018).
+
+    Shapes:
+        input ``(T, B, I)``; output ``(T, B, D · P)``; state h ``(layers · D, B, P)`` and c
+        ``(layers · D, B, H)``, with P = H where proj_size is 0 and D directions.
+
+    Example:
+        >>> import torch, gatewise as gw
+        >>> layer = gw.LSTM(3, 5, num_layers=2)
+        >>> layer.load_state_dict(torch.nn.LSTM(3, 5, num_layers=2).state_dict())
+        <All keys matched successfully>
+        >>> y, (h, c) = layer(torch.randn(7, 2, 3))
+        >>> y.shape, h.shape
+        (torch.Size([7, 2, 5]), torch.Size([2, 2, 5]))
+    """
+
+    kind = "LSTM"
+    states = ("h", "c")
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__("LSTM", *args, **kwargs)
+
+    def _find_cell(self) -> Cell:
+        return cells.get("lstm_projection" if self.proj_size else "lstm")
+
+
+class GRU(_Layer):
+    """`torch.nn.GRU`, drop-in: the same signature, state_dict, initial values and results.
+
+    Args:
+        *args: as in torch: input_size, hidden_size, num_layers, bias, batch_first, dropout,
+            bidirectional, device, dtype; by position or by name.
+        **kwargs: likewise; besides, `forget_bias` and `chrono` for the update gate.
+
+    Example:
+        >>> import torch, gatewise as gw
+        >>> y, h = gw.GRU(3, 5, bidirectional=True)(torch.randn(7, 2, 3))
+        >>> y.shape, h.shape
+        (torch.Size([7, 2, 10]), torch.Size([2, 2, 5]))
+    """
+
+    kind = "GRU"
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        if "proj_size" in kwargs:
+            raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
+        super().__init__("GRU", *_with_proj_size(args), **kwargs)
+
+    def _find_cell(self) -> Cell:
+        return cells.get("gru")
+
+
+class RNN(_Layer):
+    """`torch.nn.RNN`, drop-in: the same signature, state_dict, initial values and results.
+
+    Args:
+        *args: as in torch: input_size, hidden_size, num_layers, nonlinearity (``"tanh"`` or
+            ``"relu"``), bias, batch_first, dropout, bidirectional, device, dtype.
+        **kwargs: likewise.
+
+    Example:
+        >>> import torch, gatewise as gw
+        >>> y, h = gw.RNN(3, 5, nonlinearity="relu")(torch.randn(7, 2, 3))
+        >>> y.shape, h.shape
+        (torch.Size([7, 2, 5]), torch.Size([1, 2, 5]))
+    """
+
+    kind = "RNN"
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        if "proj_size" in kwargs:
+            raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
+        if len(args) > 3:
+            self.nonlinearity = args[3]
+            args = (*args[:3], *args[4:])
+        else:
+            self.nonlinearity = kwargs.pop("nonlinearity", "tanh")
+        if self.nonlinearity not in ("tanh", "relu"):
+            raise ValueError(
+                f"Unknown nonlinearity '{self.nonlinearity}'. Select from 'tanh' or 'relu'."
+            )
+        super().__init__(f"RNN_{self.nonlinearity.upper()}", *_with_proj_size(args), **kwargs)
+
+    def _find_cell(self) -> Cell:
+        return cells.get("rnn" if self.nonlinearity == "tanh" else "rnn_relu")
+
+
+def _with_proj_size(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Torch's base class takes proj_size before device and dtype; GRU and RNN have none."""
+    return (*args[:7], 0, *args[7:]) if len(args) > 7 else args

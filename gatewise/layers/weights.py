@@ -1,0 +1,160 @@
+"""How a layer stores a cell's weights, and their initial values.
+
+Weights of one namespace that share operand and shape are one parameter, stacked in the order of
+their first use: the LSTM has ``W`` (4H, I), ``U`` (4H, H) and ``b`` (4H,), gates in the order i f g
+o. Further stacks of a namespace carry the names of their members: ``U_n``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from gatewise.equations import Cell, Graph, Parameter
+from gatewise.equations.cell import RULES, Initial
+from gatewise.equations.memory import forget_gates
+from gatewise.equations.size import size_number, stored_columns
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Weights that are stored as one parameter.
+
+    Attributes:
+        name: such as ``W`` or ``U_n``.
+        members: the weights, in order.
+        shape: of one member, as stored.
+    """
+
+    name: str
+    members: tuple[Parameter, ...]
+    shape: tuple[int, ...]
+
+    @property
+    def stacked_shape(self) -> tuple[int, ...]:
+        """``(n · rows, columns)``, ``(n · size,)`` or, for scalars, ``(n,)``."""
+        count = len(self.members)
+        return (count * self.shape[0], *self.shape[1:]) if self.shape else (count,)
+
+    def split(self, stacked: Tensor) -> dict[str, Tensor]:
+        """The members by name (``"W.i"``), as views."""
+        rows = stacked.split(self.shape[0]) if self.shape else stacked.unbind()
+        return {p.name: row for p, row in zip(self.members, rows, strict=True)}
+
+
+def stacks(graph: Graph, sizes: Mapping[str, int]) -> list[Stack]:
+    """The parameters that a layer of these sizes stores."""
+    groups: dict[tuple, list[Parameter]] = {}
+    for parameter in graph.parameters.values():
+        key = (parameter.namespace, parameter.operand, parameter.shape, parameter.blocks)
+        groups.setdefault(key, []).append(parameter)
+    made: list[Stack] = []
+    for (namespace, *_), members in groups.items():
+        first = all(stack.members[0].namespace != namespace for stack in made)
+        name = namespace if first else "_".join((namespace, *(p.key for p in members)))
+        made.append(Stack(name, tuple(members), _shape(members[0], sizes)))
+    return made
+
+
+def _shape(parameter: Parameter, sizes: Mapping[str, int]) -> tuple[int, ...]:
+    shape = tuple(size_number(size, sizes) for size in parameter.shape)
+    if len(shape) == 2:
+        return shape[0], stored_columns(shape[1], parameter.blocks, parameter.name)
+    return shape
+
+
+@dataclass(frozen=True)
+class Initialization:
+    """What a user asks of the initial values, beyond the cell's own.
+
+    Attributes:
+        initial: by parameter (``"b.f"``) or namespace (``"U"``).
+        forget_bias: bias of every forget gate (Gers et al. 2000; Jozefowicz et al. 2015: 1).
+        chrono: the longest dependency T_max expected, in steps; forget biases are then
+            log U(1, T_max − 1) and input biases their negative (Tallec & Ollivier 2018, eq. 16).
+    """
+
+    initial: Mapping[str, Initial]
+    forget_bias: float | None = None
+    chrono: float | None = None
+
+    def check(self, graph: Graph) -> None:
+        """Raise a ValueError where the cell has nothing that an option speaks of."""
+        known = {*graph.parameters, *(p.namespace for p in graph.parameters.values())}
+        for key, value in self.initial.items():
+            if key not in known:
+                raise ValueError(
+                    f"initial={{{key!r}: ...}}: cell {graph.name!r} has no such parameter; "
+                    f"it has {', '.join(graph.parameters)}."
+                )
+            if isinstance(value, str) and value not in RULES:
+                raise ValueError(f"initial value {value!r} for {key}: no rule; there are {RULES}.")
+        if self.forget_bias is None and self.chrono is None:
+            return
+        if self.forget_bias is not None and self.chrono is not None:
+            raise ValueError("give forget_bias or chrono, not both: each sets the forget biases.")
+        if self.chrono is not None and self.chrono <= 2:
+            raise ValueError(f"chrono={self.chrono}: the longest dependency must exceed 2 steps.")
+        if not any(gate.bias for gate in forget_gates(graph)):
+            raise ValueError(
+                f"cell {graph.name!r} has no forget gate with a bias; leave forget_bias and chrono "
+                f"out, or set one of its biases: "
+                f"initial={{name: value}} with {', '.join(graph.parameters)}."
+            )
+
+    def forget_biases(self, graph: Graph, weights: Mapping[str, Tensor]) -> None:
+        """Write the forget (and for chrono the input) biases."""
+        for gate in forget_gates(graph):
+            if gate.bias is None or (self.forget_bias is None and self.chrono is None):
+                continue
+            bias, sign = weights[gate.bias], 1.0 if gate.keeps else -1.0
+            if self.forget_bias is not None:
+                bias.fill_(sign * self.forget_bias)
+            elif self.chrono is not None:
+                drawn = torch.empty_like(bias).uniform_(1.0, self.chrono - 1.0).log_()
+                bias.copy_(sign * drawn)
+                if gate.input_bias is not None:
+                    weights[gate.input_bias].copy_(-drawn)
+
+
+@torch.no_grad()
+def initialize(
+    cell: Cell, graph: Graph, weights: Mapping[str, Tensor], H: int, options: Initialization
+) -> None:
+    """Fill weights in place: uniform in ±1/√H as torch does, then the cell's values, then yours.
+
+    Args:
+        cell: names initial values of its own.
+        graph: its equations as the layer runs them.
+        weights: views of every weight by name.
+        H: hidden size.
+        options: what the user asks for.
+    """
+    bound = 1.0 / math.sqrt(H)
+    for value in weights.values():
+        value.uniform_(-bound, bound)
+    for rules in (cell.initial, options.initial):
+        for key, rule in rules.items():
+            for name, value in weights.items():
+                if key in (name, name.split(".")[0]):
+                    _fill(name, value, rule)
+    options.forget_biases(graph, weights)
+
+
+def _fill(name: str, value: Tensor, rule: Initial) -> None:
+    if isinstance(rule, tuple):
+        value.uniform_(*rule)
+    elif not isinstance(rule, str):
+        value.fill_(rule)
+    elif value.dim() != 2:
+        raise ValueError(f"the initial value {rule!r} is for matrices; {name} is none.")
+    else:
+        {
+            "identity": nn.init.eye_,
+            "orthogonal": nn.init.orthogonal_,
+            "xavier": nn.init.xavier_uniform_,
+        }[rule](value)
