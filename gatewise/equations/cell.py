@@ -282,7 +282,8 @@ class _Declaration:
         for name in known:
             if name not in self.arguments:
                 raise self._fail(
-                    f"{name!r} is declared but not an argument: def {self.name}({', '.join(known)})."
+                    f"{name!r} is declared but not an argument: write "
+                    f"def {self.name}({', '.join(known)})."
                 )
         for name, default in self.defaults.items():
             if default is inspect.Parameter.empty:
@@ -318,14 +319,14 @@ class _Declaration:
 
     def _checked(self, constants: Mapping[str, Any]) -> dict[str, Any]:
         checked = {}
-        for name, value in constants.items():
+        for name, given in constants.items():
             if name not in self.defaults:
                 raise self._fail(
                     f"no constant {name!r}; it has {', '.join(self.defaults) or 'none'}."
                 )
             default = self.defaults[name]
-            if isinstance(default, float) and isinstance(value, int) and value is not True:
-                value = float(value)
+            whole = isinstance(given, int) and not isinstance(given, bool)
+            value = float(given) if whole and isinstance(default, float) else given
             if type(value) is not type(default):
                 raise self._fail(
                     f"the constant {name!r} is a {type(default).__name__} such as {default!r}, "

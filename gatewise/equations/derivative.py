@@ -33,9 +33,9 @@ def _layer_norm(y: Value, g: Value) -> tuple[Value, ...]:
     """y_k = (a_k − mean) / σ over all parts; every part's input moves the mean and σ."""
     part, epsilon = y.attributes
     parts = [Value("layer_norm", y.operands, (k, epsilon)) for k in range(len(y.operands))]
-    count = unit_count(*y.operands)
+    count = unit_count(*_operands(y))
     mean, slope = row_sum(g) / count, row_sum(g * y) / count
-    scale = inverse_deviation(*y.operands, epsilon=epsilon)
+    scale = inverse_deviation(*_operands(y), epsilon=epsilon)
     return tuple(
         ((g if k == part else number(0)) - mean - other * slope) * scale
         for k, other in enumerate(parts)
@@ -162,7 +162,7 @@ def differentiate(graph: Graph) -> Derivative:
         for operand, share in zip(
             node.operands, RULES[node.operation](node, gradient), strict=True
         ):
-            if share is not None and not (operand.operation == "number"):
+            if share is not None and operand.operation != "number":
                 flow(operand, _reduced(graph, operand, node, share))
     return Derivative(
         inputs=_leaves(graph, "input", gradients),

@@ -39,6 +39,7 @@ class Expression:
     def __new__(
         cls, operation: str, operands: Iterable[Expression] = (), attributes: tuple[Any, ...] = ()
     ) -> Self:
+        """The one expression of this operation, these operands and these attributes."""
         operands = tuple(operands)
         # repr tells 0.0 from -0.0 and 1 from 1.0, which compare equal
         key = (cls, operation, tuple(map(id, operands)), repr(attributes))

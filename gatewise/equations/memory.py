@@ -31,13 +31,13 @@ class ForgetGate:
 
 def forget_gates(graph: Graph) -> list[ForgetGate]:
     """The gates in ``gate * state`` or ``(1 - gate) * state`` among the terms of the new state."""
-    names = {graph.values[name]: name for name in graph.gates}
+    names: dict[Expression, str] = {graph.values[name]: name for name in graph.gates}
     found = []
     for state, value in graph.new_states.items():
         for factor in _factors_of_state(value, state):
             kept = names.get(factor)
-            replaced = names.get(_complement(factor)) if _complement(factor) is not None else None
-            gate = kept or replaced
+            complement = _complement(factor)
+            gate = kept or (names.get(complement) if complement is not None else None)
             if gate is not None:
                 let_in = _input_gate(graph, value, gate)
                 bias = _bias(graph, let_in) if let_in else None
@@ -47,7 +47,7 @@ def forget_gates(graph: Graph) -> list[ForgetGate]:
 
 def _input_gate(graph: Graph, value: Expression, forget_gate: str) -> str | None:
     """The other sigmoid that is a factor of a term of the state's sum."""
-    sigmoids = {
+    sigmoids: dict[Expression, str] = {
         graph.values[name]: name
         for name in graph.gates
         if graph.values[name].operation == "sigmoid" and name != forget_gate

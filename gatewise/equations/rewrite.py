@@ -88,7 +88,7 @@ def with_reset(graph: Graph) -> Graph:
     """
     start = number(0.5) < input_leaf("reset")
     initial = {name: given_leaf(f"initial_{name}") for name in graph.states}
-    replaced = {
+    replaced: dict[Expression, Expression] = {
         state_leaf(name): where(start, initial[name], state_leaf(name)) for name in graph.states
     }
     givens = {f"initial_{name}": size for name, size in graph.states.items()}

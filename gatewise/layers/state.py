@@ -26,7 +26,7 @@ class _Fields:
 @lru_cache(maxsize=256)
 def state_type(names: tuple[str, ...]) -> type:
     """The named tuple for states of these names."""
-    fields = namedtuple("State", names)  # noqa: PYI024  made at run time
+    fields = namedtuple("State", names)
     return type("State", (_Fields, fields), {"__slots__": ()})
 
 

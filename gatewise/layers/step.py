@@ -105,7 +105,7 @@ class _Cell:
         operands = Operands({"x": x.unsqueeze(0)}, state, named_weights(self.gates, stored, graph))
         last = run(Recurrence(graph, sizes), operands).states
         parts = tuple(last[name] if batched else last[name].squeeze(0) for name in self.states)
-        return parts if len(parts) > 1 else parts[0]
+        return parts[0] if len(parts) == 1 else parts
 
 
 class LSTMCell(_Cell, nn.LSTMCell):

@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, _VF, nn
-from torch.nn.utils.rnn import PackedSequence
+from torch import _VF, Tensor, nn
 
 from gatewise import cells
 from gatewise.backends import Recurrence
@@ -26,7 +25,7 @@ class _Layer(nn.RNNBase):
     """What the three layers share: states in torch's form, and which operator runs."""
 
     kind: ClassVar[str]
-    states: ClassVar[tuple[str, ...]] = ("h",)
+    states: tuple[str, ...] = ("h",)
     cell: Cell
 
     def __init__(
@@ -115,12 +114,12 @@ class _Layer(nn.RNNBase):
             y, last = self._run_equations(sequence, state, reset)
         if not sequence.batched:
             last = tuple(part.squeeze(1) for part in last)
-        return y, last if len(self.states) > 1 else last[0]
+        return y, last[0] if len(last) == 1 else last
 
     def _run_torch(self, sequence: Sequence, state: tuple[Tensor, ...]) -> tuple[Any, Any]:
         operator = getattr(_VF, self.operator)
         weights = [getattr(self, name) for name in self._flat_weights_names]
-        hx = list(state) if len(state) > 1 else state[0]
+        hx = state[0] if len(state) == 1 else list(state)
         options = (self.bias, self.num_layers, self.dropout, self.training, self.bidirectional)
         packed = sequence.packed
         if packed is None:
@@ -128,7 +127,7 @@ class _Layer(nn.RNNBase):
             return sequence.restore(y), tuple(last)
         if packed.sorted_indices is not None:
             state = tuple(part.index_select(1, packed.sorted_indices) for part in state)
-            hx = list(state) if len(state) > 1 else state[0]
+            hx = state[0] if len(state) == 1 else list(state)
         data, *last = operator(packed.data, packed.batch_sizes, hx, weights, *options)
         if packed.unsorted_indices is not None:
             last = [part.index_select(1, packed.unsorted_indices) for part in last]
@@ -171,7 +170,7 @@ class _Layer(nn.RNNBase):
             )
 
     def _state_sizes(self) -> dict[str, int]:
-        return {name: self.hidden_size for name in self.states} | {
+        return dict.fromkeys(self.states, self.hidden_size) | {
             "h": self.proj_size or self.hidden_size
         }
 
