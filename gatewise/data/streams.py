@@ -1,7 +1,6 @@
 """Parallel streams over a long run of tokens, cut into windows for truncated backpropagation."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -17,8 +16,7 @@ class Cursor(NamedTuple):
     window: int = 0
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """A window of every stream.
 
     Attributes:
@@ -98,9 +96,7 @@ class ValidationStreams:
         most: No more streams than this.
     """
 
-    def __init__(
-        self, tokens: np.ndarray, window: int = 256, shortest: int = 4096, most: int = 32
-    ):
+    def __init__(self, tokens: np.ndarray, window: int = 256, shortest: int = 4096, most: int = 32):
         self.tokens = tokens
         self.targets = len(tokens) - 1
         self.streams = max(1, min(most, self.targets // shortest))

@@ -9,9 +9,9 @@ from torch.nn import functional
 
 from gatewise.cells import get
 from gatewise.equations import Cell
-from gatewise.layers import GRU, LSTM, RNN, Recurrent, detach_state
+from gatewise.layers import GRU, LSTM, RNN, Recurrent
 
-__all__ = ["LanguageModel", "bits_per_character", "detach_state", "perplexity", "recurrent_layers"]
+__all__ = ["LanguageModel", "bits_per_character", "perplexity", "recurrent_layers"]
 
 TORCH_LAYERS: dict[str, Any] = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
 """Cells that torch knows too: theirs are the layers with torch's fused operators."""
@@ -80,7 +80,11 @@ class LanguageModel(nn.Module):
         return self.head(self.output_dropout(hidden)), state
 
     def loss(
-        self, inputs: torch.Tensor, targets: torch.Tensor, state: Any = None, reduction: str = "mean"
+        self,
+        inputs: torch.Tensor,
+        targets: torch.Tensor,
+        state: Any = None,
+        reduction: str = "mean",
     ) -> tuple[torch.Tensor, Any]:
         """Measure how surprising the targets are.
 

@@ -51,7 +51,9 @@ class Sampler:
         if self.top_p is not None:
             before = probabilities.cumsum(0) - probabilities
             probabilities[before >= self.top_p * probabilities.sum()] = 0.0
-        return torch.zeros_like(probabilities).scatter(0, order, probabilities / probabilities.sum())
+        return torch.zeros_like(probabilities).scatter(
+            0, order, probabilities / probabilities.sum()
+        )
 
     def draw(self, logits: torch.Tensor, generator: torch.Generator) -> int:
         """Draw one token from logits `(V,)`."""
@@ -74,8 +76,10 @@ def draw_tokens(
         generator: What random numbers come from.
         never: A token that is not drawn, such as the one for unknown words.
     """
+    if not prompt:
+        raise ValueError("drawing tokens needs a prompt of at least one")
     device = model.head.weight.device
-    state = None
+    state, logits = None, torch.empty(0)
     with torch.inference_mode():
         # A long prompt is read in parts: its logits would take V numbers for every token.
         for begin in range(0, len(prompt), 256):

@@ -33,14 +33,19 @@ class Budget:
         return min(1.0, max(shares))
 
 
-def learning_rate(peak: float, step: int, spent: float, warm_up: int = 200) -> float:
+WARM_UP = 200  # steps
+WARM_UP_SHARE = 0.05  # of the budget, if that is shorter
+
+
+def learning_rate(peak: float, step: int, spent: float) -> float:
     """Return the learning rate of a step: a linear rise, then half a cosine down to a fiftieth.
+
+    The rise takes 200 steps, or a twentieth of the budget if that is over earlier.
 
     Args:
         peak: The highest.
         step: The step, from 0.
         spent: The share of the budget that is used up.
-        warm_up: Steps of the rise.
     """
-    rise = min(1.0, (step + 1) / warm_up)
+    rise = min(1.0, max((step + 1) / WARM_UP, spent / WARM_UP_SHARE))
     return peak * rise * (0.02 + 0.98 * (1 + math.cos(math.pi * spent)) / 2)

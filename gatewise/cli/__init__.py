@@ -1,0 +1,33 @@
+"""The command `gatewise`.
+
+A command is one file beside this one with a function `register(app)`, and one word here.
+"""
+
+import importlib
+import sys
+
+COMMANDS = ("train", "generate")
+
+
+def build_app():
+    """Return the command line, all commands registered; torch is imported when one runs."""
+    import typer
+
+    app = typer.Typer(
+        help="Recurrent networks from their equations: train them, look inside, generate.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for name in COMMANDS:
+        importlib.import_module(f"gatewise.cli.{name}").register(app)
+    return app
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app = build_app()
+    except ImportError as error:
+        sys.exit(f"gatewise: {error.name} is not installed; run: pip install 'gatewise[train]'")
+    app()

@@ -1,0 +1,54 @@
+"""The option `--cell`: a cell of the catalogue, or one in a file of the user's own."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+from gatewise import cells
+from gatewise.equations import Cell
+
+
+def find_cell(text: str) -> str | Cell:
+    """Return the cell that `--cell` names.
+
+    Args:
+        text: A name of the catalogue, or `path/to/file.py:name`. That file is run.
+
+    Returns:
+        The name, if the catalogue has it; else the cell.
+
+    Raises:
+        ValueError: There is no such cell.
+    """
+    path, _, name = text.rpartition(":")
+    if path.endswith(".py"):
+        return cell_in_file(Path(path), name)
+    if text.endswith(".py"):
+        raise ValueError(f"--cell {text}: name the cell in the file too: {text}:name")
+    try:
+        cells.get(text)
+    except KeyError as error:
+        raise ValueError(f"--cell {text}: {error.args[0]}") from error
+    return text
+
+
+def cell_in_file(path: Path, name: str) -> Cell:
+    """Run a Python file and return a cell of it."""
+    if not path.is_file():
+        raise ValueError(f"--cell {path}:{name}: there is no file {path}")
+    specification = importlib.util.spec_from_file_location(f"gatewise_cell_{path.stem}", path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = module
+    try:
+        specification.loader.exec_module(module)
+    except Exception as error:
+        raise ValueError(f"--cell {path}: {type(error).__name__}: {error}") from error
+    found = getattr(module, name, None)
+    if not isinstance(found, Cell):
+        known = [key for key, value in vars(module).items() if isinstance(value, Cell)]
+        raise ValueError(
+            f"--cell {path}:{name}: no such cell; the file has {', '.join(known) or 'none'}"
+        )
+    return found

@@ -1,0 +1,254 @@
+"""How a language model's training looks: a table of validations above one line that moves."""
+
+import math
+import time
+from collections import deque
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bar
+
+from gatewise.data.corpus import Corpus
+from gatewise.tasks.language import bits_per_character, perplexity
+from gatewise.training.checkpoint import Measurement, Progress
+from gatewise.training.text import Run, TextDisplay
+from gatewise.training.text_settings import TextSettings
+
+RECENT = 10.0  # seconds that the speed is averaged over
+PLAIN_EVERY = 30.0  # seconds between lines where nothing can move
+
+
+class LiveTextDisplay(TextDisplay):
+    """Shows training in a terminal; writes plain lines where the output is no terminal.
+
+    Args:
+        console: Where to write; None is standard output.
+    """
+
+    def __init__(self, console: Console | None = None):
+        self.console = console or Console(highlight=False)
+        self.bar = Bar(
+            TextColumn("{task.percentage:>3.0f} %"),
+            BarColumn(bar_width=None, complete_style="green", finished_style="green"),
+            TextColumn("{task.description}"),
+            console=self.console,
+            expand=True,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        self.line = self.bar.add_task("", total=1.0, visible=False)
+        self.run: Run | None = None
+        self.recent: deque[tuple[float, int]] = deque()  # times and steps since a validation
+        self.loss = math.nan
+        self.said = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def preparing(self, stage: str) -> None:
+        """Say what is being made ready."""
+        self.bar.update(self.line, description=stage, total=None, visible=True)
+
+    def started(self, run: Run) -> None:
+        """Say what is trained on what, and what earlier sessions measured."""
+        self.run = run
+        self.begun_at, self.begun_with = time.monotonic(), share_spent(run)
+        self.bar.update(self.line, total=1.0, completed=self.begun_with, description="starting")
+        for file in run.files:
+            if file.guessed:
+                self.console.print(
+                    f"{file.path}: read as {file.encoding}, a guess; --encoding names another",
+                    style="yellow",
+                )
+        self.pairs(("text", describe_text(run)), ("model", describe_model(run)))
+        self.pairs(("training", describe_plan(run)))
+        if run.progress.step:
+            self.pairs(("resumed", f"at step {run.progress.step:,}, {self.begun_with:.0%} done"))
+        self.console.print()
+        self.console.print(heading(run.settings), style="bold")
+        for number, measured in enumerate(run.progress.history):
+            best = is_best(run.progress.history[: number + 1])
+            self.console.print(row(measured, run.corpus, run.settings, best))
+
+    def pairs(self, *pairs: tuple[str, str]) -> None:
+        """Write what is what."""
+        for name, text in pairs:
+            self.console.print(f"[bold]{name:<10}[/bold]{text}")
+
+    def stepped(self, progress: Progress, loss: float, spent: float) -> None:
+        """Move the line."""
+        assert self.run is not None
+        now = time.monotonic()
+        self.loss = loss if math.isnan(self.loss) else 0.95 * self.loss + 0.05 * loss
+        self.recent.append((now, progress.step))
+        while now - self.recent[0][0] > RECENT:
+            self.recent.popleft()
+        if not self.console.is_terminal and now - self.said < PLAIN_EVERY:
+            return
+        self.said = now
+        parts = [
+            f"epoch {epochs(progress, self.run):.1f}",
+            f"loss {self.loss:.3f}",
+            figure(self.loss, self.run),
+            self.speed(),
+            self.time_left(now, spent),
+        ]
+        line = " · ".join(part for part in parts if part)
+        if self.console.is_terminal:
+            self.bar.update(self.line, completed=spent, description=line)
+        else:
+            self.console.print(f"{spent:4.0%}  {line}")
+
+    def speed(self) -> str:
+        """Return the tokens read per second."""
+        assert self.run is not None
+        (begin, first), (end, last) = self.recent[0], self.recent[-1]
+        if end - begin < 0.5:
+            return ""
+        settings = self.run.settings
+        rate = (last - first) * settings.window * (settings.batch_size or 1) / (end - begin)
+        return f"{rate / 1000:.1f}k tokens/s" if rate >= 1000 else f"{rate:.0f} tokens/s"
+
+    def time_left(self, now: float, spent: float) -> str:
+        """Return how long it will take at the speed so far."""
+        gone, passed = spent - self.begun_with, now - self.begun_at
+        if passed < 2 or gone <= 0:
+            return ""
+        return f"{clock((1 - spent) / gone * passed)} left"
+
+    def validating(self) -> None:
+        """Say that a validation runs."""
+        self.recent.clear()
+        self.bar.update(self.line, description="validating")
+
+    def validated(self, progress: Progress) -> None:
+        """Write a row of the table."""
+        assert self.run is not None
+        best = is_best(progress.history)
+        self.console.print(row(progress.history[-1], self.run.corpus, self.run.settings, best))
+
+    def stopped(self) -> None:
+        """Say how to go on."""
+        self.bar.stop()
+        assert self.run is not None
+        self.console.print(
+            f"\nStopped; everything is kept in {self.run.output.with_suffix('.run')}. "
+            "The same command goes on from here, with --restart it begins anew."
+        )
+
+    def finished(self, progress: Progress) -> None:
+        """Say what came out, and what to do with it."""
+        self.bar.stop()
+        run, best = self.run, progress.best
+        assert run is not None
+        assert best is not None
+        early = progress.waited >= run.settings.patience
+        why = f" No improvement in {progress.waited} validations." if early else ""
+        loss = best.validation
+        nats = f"{loss:.4f} nats per {unit(run.settings)}"
+        size = run.output.stat().st_size / 1e6
+        self.console.print(
+            f"\nDone in {clock(progress.seconds)}, {progress.step:,} steps.{why}\n"
+            f"Best: {nats}, {bits(loss, run.corpus):.3f} bits per character, "
+            f"at epoch {best.epoch:.2f}.\n"
+            f"{run.output} ({size:.1f} MB) holds that model. Try it:\n"
+            f"  gatewise generate {run.output} --length 300"
+        )
+
+
+def heading(settings: TextSettings) -> str:
+    """Return the table's first line."""
+    columns = f"{'epoch':>8}{'step':>9}{'training':>11}{'validation':>12}"
+    if settings.tokens != "characters":
+        columns += f"{'perplexity':>12}"
+    return columns + f"{'bits/char':>11}"
+
+
+def row(measured: Measurement, corpus: Corpus, settings: TextSettings, best: bool) -> str:
+    """Return one line of the table."""
+    columns = (
+        f"{measured.epoch:8.2f}{measured.step:9,}{measured.training:11.4f}"
+        f"{measured.validation:12.4f}"
+    )
+    if settings.tokens != "characters":
+        columns += f"{perplexity(measured.validation):12.1f}"
+    return columns + f"{bits(measured.validation, corpus):11.3f}" + ("  best" if best else "")
+
+
+def is_best(history: list[Measurement]) -> bool:
+    """Say whether the last validation is better than all before."""
+    return all(history[-1].validation < before.validation for before in history[:-1])
+
+
+def bits(nats_per_token: float, corpus: Corpus) -> float:
+    """Return bits per character of the validation text."""
+    tokens = corpus.validation
+    return bits_per_character(nats_per_token, tokens.count, tokens.characters)
+
+
+def figure(loss: float, run: Run) -> str:
+    """Return the figure that people know for such tokens."""
+    if run.settings.tokens == "characters":
+        return f"{loss / math.log(2):.2f} bits/char"
+    return f"perplexity {perplexity(loss):.1f}"
+
+
+def unit(settings: TextSettings) -> str:
+    """Return what one token is called."""
+    return {"characters": "character", "words": "word"}.get(settings.tokens, "token")
+
+
+def epochs(progress: Progress, run: Run) -> float:
+    """Return the epochs done, with a fraction."""
+    epoch, window = progress.cursor
+    return epoch + window / run.windows_per_epoch
+
+
+def share_spent(run: Run) -> float:
+    """Return the share of the budget that earlier sessions used."""
+    return run.plan.budget.spent(run.progress.step, run.progress.seconds)
+
+
+def describe_text(run: Run) -> str:
+    """Say what is read."""
+    training, validation = run.corpus.training, run.corpus.validation
+    kinds = {"characters": "different characters", "words": "different words", "bpe": "byte pairs"}
+    names = ", ".join(file.path.name for file in run.files)
+    return (
+        f"{names}: {training.characters:,} characters to learn from, "
+        f"{validation.characters:,} to measure on, "
+        f"{run.corpus.tokenizer.size:,} {kinds[run.settings.tokens]}"
+    )
+
+
+def describe_model(run: Run) -> str:
+    """Say what is trained."""
+    settings = run.settings
+    name = settings.cell if isinstance(settings.cell, str) else settings.cell.name
+    layers = "1 layer" if settings.layers == 1 else f"{settings.layers} layers"
+    return f"{name}, {layers} of {settings.hidden}, {run.parameters:,} weights"
+
+
+def describe_plan(run: Run) -> str:
+    """Say how it is trained and when it ends."""
+    budget, settings = run.plan.budget, run.settings
+    ends = [] if budget.minutes is None else [f"{budget.minutes:g} minutes"]
+    if budget.steps is not None:
+        ends.append(f"{budget.steps:,} steps ({budget.steps / run.windows_per_epoch:,.3g} epochs)")
+    return (
+        f"{settings.batch_size} streams × {settings.window} steps, until {' or '.join(ends)}, "
+        f"or no better for {settings.patience} validations"
+    )
+
+
+def clock(seconds: float) -> str:
+    """Show a duration as minutes and seconds, or hours and minutes."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02d}"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

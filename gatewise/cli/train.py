@@ -1,0 +1,160 @@
+"""`gatewise train`: one command for each kind of data; `gatewise train text` is here."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gatewise.cli.failure import failures_explained
+
+TEXT, MODEL, LENGTH, STEPS = "Text", "Model", "How long", "Optimisation"  # panels of the help
+
+train = typer.Typer(help="Train a model and write it as one file.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(train, name="train")
+
+
+@train.callback()
+def group() -> None:
+    """Train a model and write it as one file."""
+
+
+def option(panel: str, text: str, *names: str, **limits: Any) -> Any:
+    """Return an option of the command line."""
+    return typer.Option(*names, help=text, rich_help_panel=panel, **limits)
+
+
+@train.command()
+def text(
+    files: Annotated[list[Path], typer.Argument(help="One text file or several, in order.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The model file to make.")] = Path(
+        "model.safetensors"
+    ),
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin anew, whatever is there.")
+    ] = False,
+    tokens: Annotated[str, option(TEXT, "characters, words or bpe (byte pairs).")] = "characters",
+    vocabulary_size: Annotated[
+        int | None,
+        option(
+            TEXT,
+            "At most so many tokens. [default: all characters; 10,000 words; one byte pair for "
+            "every 500 characters, from 512 to 8,000]",
+        ),
+    ] = None,
+    minimum_count: Annotated[
+        int, option(TEXT, "Words that occur less often become <unk>.", min=1)
+    ] = 2,
+    encoding: Annotated[
+        str | None, option(TEXT, "Of all files. [default: UTF-8, or else guessed and said]")
+    ] = None,
+    validation: Annotated[
+        list[Path] | None, option(TEXT, "Another text to measure on; may be given several times.")
+    ] = None,
+    validation_fraction: Annotated[
+        float | None,
+        option(
+            TEXT,
+            "Else this last part of the text. [default: a tenth, at most 500,000 characters]",
+        ),
+    ] = None,
+    cell: Annotated[
+        str, option(MODEL, "A cell of the catalogue, or one of your own: path/to/file.py:name.")
+    ] = "lstm",
+    hidden: Annotated[
+        int | None, option(MODEL, "Hidden size. [default: 512, or 256 for a short text]", min=1)
+    ] = None,
+    layers: Annotated[int, option(MODEL, "Recurrent layers.", min=1)] = 1,
+    embedding: Annotated[
+        int | None,
+        option(MODEL, "Size of a token's vector. [default: 64 for characters, else 256]", min=1),
+    ] = None,
+    dropout: Annotated[
+        float | None,
+        option(MODEL, "[default: 0.3 for characters, else 0.5; 0.1 for a long text]"),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        option(
+            LENGTH,
+            "Minutes at most, all sessions together. [default, without --epochs and --steps: 10 "
+            "minutes, or 50 epochs (at least 1,000 steps) if those are over earlier]",
+        ),
+    ] = None,
+    epochs: Annotated[float | None, option(LENGTH, "Epochs at most.")] = None,
+    steps: Annotated[int | None, option(LENGTH, "Steps at most.", min=1)] = None,
+    patience: Annotated[
+        int, option(LENGTH, "End after so many validations without improvement.", min=1)
+    ] = 10,
+    validate_every: Annotated[
+        int | None,
+        option(LENGTH, "Steps between validations. [default: an epoch, at most 1,000]", min=1),
+    ] = None,
+    checkpoint_seconds: Annotated[
+        float, option(LENGTH, "A checkpoint at least so often.", min=0)
+    ] = 30.0,
+    optimizer: Annotated[str, option(STEPS, "adamw, adam, rmsprop or sgd.")] = "adamw",
+    learning_rate: Annotated[
+        float | None,
+        option(STEPS, "The highest. [default: 0.002; rmsprop 0.001; sgd 0.5]"),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        option(STEPS, "Streams read in parallel. [default: 32, fewer for a short text]", min=1),
+    ] = None,
+    window: Annotated[
+        int, option(STEPS, "Steps that gradients reach back; the state reaches on.", min=1)
+    ] = 64,
+    clip: Annotated[
+        float, option(STEPS, "The gradient's norm is cut to this; 0 never cuts.", min=0)
+    ] = 1.0,
+    seed: Annotated[int, option(STEPS, "What every random number comes from.", min=0)] = 0,
+    threads: Annotated[
+        int | None, option(STEPS, "Processor threads. [default: one for each core]", min=1)
+    ] = None,
+    device: Annotated[str, option(STEPS, "auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Train a language model on text: characters, words or byte pairs.
+
+    The best model so far is in the model file from the first validation on. Ctrl-C stops; the same
+    command goes on from there, after a kill from the last checkpoint.
+    """
+    chosen = dict(locals())
+    with failures_explained():
+        train_with(chosen)
+
+
+def train_with(chosen: dict[str, Any]) -> None:
+    """Train with the options of the command line."""
+    import torch
+
+    from gatewise.cli.cell_option import find_cell
+    from gatewise.cli.text_display import LiveTextDisplay
+    from gatewise.training.plan import Stopped
+    from gatewise.training.text import train_text
+    from gatewise.training.text_settings import TextSettings
+
+    if chosen["threads"]:
+        torch.set_num_threads(chosen["threads"])
+    names = TextSettings.__dataclass_fields__.keys()
+    settings = {name: chosen[name] for name in names}
+    settings["cell"] = find_cell(chosen["cell"])
+    with LiveTextDisplay() as display:
+        try:
+            progress = train_text(
+                chosen["files"],
+                chosen["output"],
+                TextSettings(**settings),
+                validation=chosen["validation"] or (),
+                encoding=chosen["encoding"],
+                restart=chosen["restart"],
+                checkpoint_seconds=chosen["checkpoint_seconds"],
+                display=display,
+            )
+        except Stopped:
+            display.stopped()
+            raise typer.Exit(130) from None
+        display.finished(progress)

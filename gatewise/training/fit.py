@@ -1,0 +1,97 @@
+"""Train a task: the one function that starts Lightning."""
+
+import contextlib
+import logging
+import signal
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import lightning
+
+from gatewise.training.checkpoint import Progress, RunFolder
+from gatewise.training.module import TrainingModule
+from gatewise.training.plan import Display, Plan, Task
+
+
+def fit(task: Task, plan: Plan, folder: RunFolder, output: Path, display: Display) -> Progress:
+    """Train until the budget is spent or nothing improves; go on where a checkpoint is.
+
+    The best model so far stands in `output` from the first validation on.
+
+    Args:
+        task: What is trained.
+        plan: How.
+        folder: Where checkpoints go, entered.
+        output: The model file.
+        display: Who is told how it goes.
+
+    Returns:
+        How far the run came.
+
+    Raises:
+        Stopped: The user stopped it (Ctrl-C or SIGTERM).
+        RunError: The loss is no number any more, or the checkpoint is damaged.
+    """
+    with quiet_lightning():
+        module = TrainingModule(task, plan, folder, output, display)
+        with stop_signals(module.ask_to_stop):
+            if module.validation_due():
+                build_trainer(plan).validate(module, verbose=False)
+            if not module.finished():
+                build_trainer(plan).fit(module)
+    return module.progress
+
+
+def build_trainer(plan: Plan) -> lightning.Trainer:
+    """Return a Lightning trainer that leaves files and progress to us."""
+    return lightning.Trainer(
+        accelerator=plan.device,
+        devices=1,
+        max_epochs=-1,
+        gradient_clip_val=plan.clip or None,
+        num_sanity_val_steps=0,
+        reload_dataloaders_every_n_epochs=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+@contextlib.contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Keep Lightning from writing about devices and hints between the lines of our display."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning.*")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def stop_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` at the first Ctrl-C or SIGTERM; the second ends the process as always."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def handle(number: int, frame: object) -> None:
+        stop()
+        signal.signal(number, before[signal.Signals(number)])
+
+    for number in before:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,73 @@
+"""A language model with the text it learns from, as the training loop wants it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gatewise.data.corpus import Corpus
+from gatewise.data.streams import IGNORED, Cursor, TrainingStreams, ValidationStreams, Window
+from gatewise.layers import detach_state
+from gatewise.training.checkpoint import Progress
+from gatewise.training.model_file import write_model_file
+from gatewise.training.plan import Plan
+from gatewise.training.text_model import build_model, model_file
+from gatewise.training.text_settings import TextSettings
+
+
+class LanguageTraining:
+    """Truncated backpropagation over parallel streams, the state carried on: a `Task`.
+
+    Args:
+        settings: With nothing left open.
+        corpus: The text.
+
+    Raises:
+        ValueError: The text is too short for the batch size, or the sizes do not fit the cell.
+    """
+
+    def __init__(self, settings: TextSettings, corpus: Corpus):
+        assert settings.batch_size is not None
+        self.settings, self.corpus = settings, corpus
+        self.streams = TrainingStreams(
+            corpus.training.tokens(), settings.batch_size, settings.window, settings.seed
+        )
+        self.validation = ValidationStreams(corpus.validation.tokens())
+        self.batches_per_epoch = self.streams.windows_per_epoch
+        self.model = build_model(settings, corpus.tokenizer.size)
+
+    def plan(self) -> Plan:
+        """Return how long training lasts and how often it is measured."""
+        streams = self.streams
+        return self.settings.plan(
+            streams.windows_per_epoch, streams.tokens_per_window, self.validation.targets
+        )
+
+    def batches(self, cursor: tuple[int, int]) -> Iterator[Window]:
+        """See `Task.batches`."""
+        return self.streams.windows(Cursor(*cursor))
+
+    def validation_batches(self) -> Iterator[Window]:
+        """See `Task.validation_batches`."""
+        return self.validation.windows()
+
+    def loss(self, batch: Window, state: Any) -> tuple[torch.Tensor, Any]:
+        """See `Task.loss`."""
+        loss, state = self.model.loss(batch.inputs, batch.targets, state)
+        return loss, detach_state(state)
+
+    def total_loss(self, batch: Window, state: Any) -> tuple[torch.Tensor, int, Any]:
+        """See `Task.total_loss`."""
+        loss, state = self.model.loss(batch.inputs, batch.targets, state, reduction="sum")
+        return loss, int((batch.targets != IGNORED).sum()), state
+
+    def first_state(self) -> Any:
+        """See `Task.first_state`."""
+        token = torch.zeros(1, self.streams.batch_size, dtype=torch.long)
+        with torch.no_grad():
+            return self.model(token.to(self.model.head.weight.device))[1]
+
+    def write_model(self, path: Path, progress: Progress) -> None:
+        """See `Task.write_model`."""
+        write_model_file(path, model_file(self.model, self.settings, self.corpus, progress))

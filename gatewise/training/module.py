@@ -1,0 +1,223 @@
+"""A task in Lightning's terms, with what Lightning leaves out: a state carried between batches."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+
+from gatewise.training.checkpoint import Checkpoint, Measurement, Progress, RunError, RunFolder
+from gatewise.training.plan import Display, Plan, Stopped, Task
+from gatewise.training.schedule import learning_rate
+from gatewise.training.state import pack_optimizer, pack_state, unpack_optimizer, unpack_state
+
+
+class Batches:
+    """Something Lightning can iterate over as often as it likes."""
+
+    def __init__(self, begin: Callable[[], Iterator[Any]]):
+        self.begin = begin
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.begin()
+
+
+class TrainingModule(lightning.LightningModule):
+    """One run of training: each of Lightning's epochs is what lies between two validations.
+
+    Args:
+        task: What is trained.
+        plan: How.
+        folder: Where checkpoints go, entered; a checkpoint in it is where the run goes on.
+        output: The model file; it holds the best model so far.
+        display: Who is told how it goes.
+    """
+
+    def __init__(self, task: Task, plan: Plan, folder: RunFolder, output: Path, display: Display):
+        super().__init__()
+        self.model = task.model
+        self.task, self.plan, self.folder = task, plan, folder
+        self.output, self.display = output, display
+        self.progress = Progress()
+        self.state: Any = None  # behind the last training batch
+        self.losses = [0.0, 0.0]  # of training: their sum and number since the last validation
+        self.checkpoint = folder.read_checkpoint()
+        self.asked_to_stop = False
+        self.counted_at = self.saved_at = time.monotonic()
+        if self.checkpoint is not None:
+            self.progress = self.checkpoint.progress
+            self.losses = list(self.checkpoint.numbers["losses"])
+            weights = dict(self.checkpoint.tensors)
+            self.model.load_state_dict(
+                {name: weights[f"model.{name}"] for name in self.model.state_dict()}
+            )
+
+    # How far it is
+
+    def spent(self, step: int) -> float:
+        """Return the share of the budget that is used up after so many steps."""
+        now = time.monotonic()
+        self.progress.seconds += now - self.counted_at
+        self.counted_at = now
+        return self.plan.budget.spent(step, self.progress.seconds)
+
+    def validation_due(self) -> bool:
+        """Say whether the steps done so far ask for a validation that has not been made."""
+        step, history = self.progress.step, self.progress.history
+        if step == 0 or (history and history[-1].step == step):
+            return False
+        return step % self.plan.validate_every == 0 or self.spent(step) >= 1
+
+    def finished(self) -> bool:
+        """Say whether the budget is spent, or nothing has improved for too long."""
+        return self.spent(self.progress.step) >= 1 or self.progress.waited >= self.plan.patience
+
+    # Data
+
+    def train_dataloader(self) -> Batches:
+        """Return the batches up to the next validation."""
+        return Batches(self.chapter)
+
+    def chapter(self) -> Iterator[Any]:
+        """Yield batches until a validation is due: by steps, at the end, or by the clock.
+
+        Lightning asks for each batch before it trains on the one before, so the steps are counted
+        as they are handed out.
+        """
+        step = self.progress.step
+        minutes = self.plan.budget.minutes
+        share = 0.1 if minutes else math.inf  # a slow model is validated ten times all the same
+        until = self.spent(step) + share
+        for batch in self.task.batches(self.progress.cursor):
+            yield batch
+            step += 1
+            spent = self.spent(step)
+            if step % self.plan.validate_every == 0 or spent >= min(until, 1):
+                return
+
+    def val_dataloader(self) -> Batches:
+        """Return the validation batches."""
+        return Batches(self.task.validation_batches)
+
+    # Training
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Make the optimiser."""
+        return self.plan.build_optimizer(self.model)
+
+    def on_train_start(self) -> None:
+        """Go on from the checkpoint: optimiser, carried state, random numbers."""
+        if self.checkpoint is None:
+            return
+        tensors, numbers = self.checkpoint.tensors, self.checkpoint.numbers
+        unpack_optimizer(self.optimizer(), tensors, numbers)
+        self.state = unpack_state(self.task.first_state(), tensors, self.device)
+        torch.set_rng_state(tensors["random"])
+        if "random.cuda" in tensors and torch.cuda.is_available():
+            torch.cuda.set_rng_state(tensors["random.cuda"])
+        self.checkpoint = None
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Set the learning rate."""
+        step = self.progress.step
+        rate = learning_rate(self.plan.learning_rate, step, self.spent(step))
+        for group in self.optimizer().param_groups:
+            group["lr"] = rate
+
+    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+        """Return the loss, the state carried on from the batch before."""
+        loss, self.state = self.task.loss(batch, None if batch.fresh else self.state)
+        return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Count the step; write a checkpoint now and then."""
+        loss = float(outputs["loss"])
+        self.refuse_divergence(loss)
+        self.progress.step += 1
+        self.progress.cursor = batch.cursor
+        self.losses[0] += loss
+        self.losses[1] += 1
+        self.display.stepped(self.progress, loss, self.spent(self.progress.step))
+        self.stop_if_asked()
+        if time.monotonic() - self.saved_at >= self.plan.checkpoint_seconds:
+            self.save()
+
+    # Validation
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin with no state and nothing counted."""
+        self.display.validating()
+        self.validation_state: Any = None
+        self.validation_losses = [0.0, 0]
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        """Add up the loss, the state carried on from the batch before."""
+        self.stop_if_asked()
+        state = None if batch.fresh else self.validation_state
+        total, number, self.validation_state = self.task.total_loss(batch, state)
+        self.validation_losses[0] += float(total)
+        self.validation_losses[1] += number
+
+    def on_validation_epoch_end(self) -> None:
+        """Record the loss, keep the best model, and decide whether to go on."""
+        total, number = self.validation_losses
+        self.refuse_divergence(total)
+        progress = self.progress
+        epoch, batch = progress.cursor
+        measured = Measurement(
+            progress.step,
+            epoch + batch / self.task.batches_per_epoch,
+            self.losses[0] / max(self.losses[1], 1),
+            total / number,
+        )
+        progress.history.append(measured)
+        self.losses = [0.0, 0.0]
+        if progress.best is measured:
+            self.task.write_model(self.output, progress)
+        self.display.validated(progress)
+        if self.trainer.optimizers:  # not when only a validation was left over
+            self.save()
+            self.trainer.should_stop = self.finished()
+
+    def refuse_divergence(self, loss: float) -> None:
+        """Raise `RunError` if a loss is no number."""
+        if not math.isfinite(loss):
+            raise RunError(
+                f"training diverged: the loss is {loss} after {self.progress.step} steps; "
+                "begin anew with a smaller --learning-rate or --clip: --restart"
+            )
+
+    # Stopping and going on
+
+    def ask_to_stop(self) -> None:
+        """Stop behind the next batch."""
+        self.asked_to_stop = True
+
+    def stop_if_asked(self) -> None:
+        """Write a checkpoint and leave, if the user asked for it."""
+        if self.asked_to_stop:
+            if self.checkpoint is None:
+                self.save()
+            raise Stopped
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        self.spent(self.progress.step)
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        tensors["random"] = torch.get_rng_state()
+        if self.device.type == "cuda":
+            tensors["random.cuda"] = torch.cuda.get_rng_state(self.device)
+        optimizer_tensors, numbers = pack_optimizer(self.optimizer())
+        tensors |= optimizer_tensors | pack_state(self.state)
+        whole = {name: value.detach().cpu().clone() for name, value in tensors.items()}
+        self.folder.write_checkpoint(
+            Checkpoint(self.progress, whole, {**numbers, "losses": self.losses})
+        )
+        self.saved_at = time.monotonic()
+
+    def optimizer(self) -> torch.optim.Optimizer:
+        """Return torch's own optimiser, not Lightning's wrapper of it."""
+        return self.trainer.optimizers[0]

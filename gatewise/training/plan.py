@@ -1,0 +1,113 @@
+"""What is trained and how: the words that tasks, training and display share."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from gatewise.training.checkpoint import Progress
+from gatewise.training.schedule import Budget
+
+OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], float, dict[str, Any]]] = {
+    # name: class, default learning rate, further arguments
+    "adamw": (torch.optim.AdamW, 2e-3, {"betas": (0.9, 0.99), "weight_decay": 0.01}),
+    "adam": (torch.optim.Adam, 2e-3, {"betas": (0.9, 0.99)}),
+    "rmsprop": (torch.optim.RMSprop, 1e-3, {"alpha": 0.95}),
+    "sgd": (torch.optim.SGD, 0.5, {"momentum": 0.9}),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a task is trained.
+
+    Attributes:
+        budget: Where it ends.
+        validate_every: Steps between validations.
+        patience: It ends early after so many validations without improvement.
+        optimizer: A key of `OPTIMIZERS`.
+        learning_rate: Its highest learning rate.
+        clip: The gradient's norm is cut to this; 0 never cuts.
+        device: Lightning's accelerator: `"auto"`, `"cpu"`, `"cuda"`, `"mps"`.
+        checkpoint_seconds: A checkpoint at least so often.
+    """
+
+    budget: Budget
+    validate_every: int
+    patience: int
+    optimizer: str = "adamw"
+    learning_rate: float = 2e-3
+    clip: float = 1.0
+    device: str = "auto"
+    checkpoint_seconds: float = 30.0
+
+    def build_optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
+        """Return the optimiser for a model's parameters."""
+        kind, _, arguments = OPTIMIZERS[self.optimizer]
+        return kind(model.parameters(), lr=self.learning_rate, **arguments)  # type: ignore[call-arg]
+
+
+class Task(Protocol):
+    """What is trained, on what, and how it is measured.
+
+    A batch is a named tuple, so that Lightning can move its tensors to a device. It has `fresh`
+    (whether the carried state begins anew) and `cursor` (the place behind it in the data).
+
+    """
+
+    @property
+    def model(self) -> nn.Module:
+        """The model."""
+        ...
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """How many training batches make an epoch."""
+        ...
+
+    def batches(self, cursor: tuple[int, int]) -> Iterator[Any]:
+        """Yield training batches from a place on (epoch and number within it), for ever."""
+        ...
+
+    def validation_batches(self) -> Iterator[Any]:
+        """Yield the validation batches."""
+        ...
+
+    def loss(self, batch: Any, state: Any) -> tuple[torch.Tensor, Any]:
+        """Return the mean loss of a batch, and the state behind it, detached."""
+        ...
+
+    def total_loss(self, batch: Any, state: Any) -> tuple[torch.Tensor, int, Any]:
+        """Return the summed loss of a batch, the number of targets, and the state behind it."""
+        ...
+
+    def first_state(self) -> Any:
+        """Return a state of the right make, for what a checkpoint holds to be put into."""
+        ...
+
+    def write_model(self, path: Path, progress: Progress) -> None:
+        """Write the model file, whole or not at all."""
+        ...
+
+
+class Display(Protocol):
+    """Who is told how it goes."""
+
+    def stepped(self, progress: Progress, loss: float, spent: float) -> None:
+        """A step is done; `spent` is the share of the budget that is used up."""
+        ...
+
+    def validating(self) -> None:
+        """A validation begins."""
+        ...
+
+    def validated(self, progress: Progress) -> None:
+        """A validation is done; it is the last of `progress.history`."""
+        ...
+
+
+class Stopped(Exception):  # noqa: N818 - no error: the user asked for it
+    """The user stopped the run; its checkpoint is written."""
