@@ -2,10 +2,10 @@
 
 z sees h as it was `delay` steps before the present one (zero before the sequence began), and the
 gate a weighs it. A step knows the past by its states alone, and their number is fixed, so h1 ... h8
-hold the last eight: `delay` is at most 8 (0 is no delay), where the paper tunes it up to dozens.
+hold the last eight: `delay` is at most 8 (0 is no delay), where the paper lets it be any number.
 alpha and beta weigh the delayed and the present feedback; both are 1, as in torchrecurrent 0.2.5.
-In the authors' early code z and a see the delayed input too, and a the delayed state; the paper
-delays the state of z alone.
+An early public code delays the input of z and a too, and the state of a; the paper delays the
+state of z alone.
 """
 
 from gatewise.equations import EquationError, U, W, b, cell, sigmoid, tanh
