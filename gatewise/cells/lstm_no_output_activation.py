@@ -1,0 +1,19 @@
+"""LSTM without output activation: Greff et al. (2017), arXiv:1503.04069, variant NOAF (h = o c).
+
+The paper's vanilla LSTM, which has diagonal peepholes (`peephole`), with one part taken away; so
+far the LSTM of Gers et al. (2002), JMLR 3, who found no need of the output tanh. The hidden state
+is unbounded.
+"""
+
+from gatewise.equations import U, W, b, cell, p, sigmoid, tanh
+
+
+@cell(states=("h", "c"))
+def lstm_no_output_activation(x, h, c):
+    i = sigmoid(W.i @ x + U.i @ h + p.i * c + b.i)  # input gate
+    f = sigmoid(W.f @ x + U.f @ h + p.f * c + b.f)  # forget gate
+    g = tanh(W.g @ x + U.g @ h + b.g)  # candidate
+    c = f * c + i * g  # cell state
+    o = sigmoid(W.o @ x + U.o @ h + p.o * c + b.o)  # output gate
+    h = o * c  # hidden state
+    return dict(i=i, f=f, g=g, o=o, c=c, h=h)

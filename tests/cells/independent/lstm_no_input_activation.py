@@ -1,0 +1,7 @@
+"""The paper's block in NumPy, variant NIAF."""
+
+from tests.cells.independent.odyssey import block
+
+
+def step(x, states, parameters, constants):
+    return block(x, states, parameters, "NIAF")

@@ -1,0 +1,18 @@
+"""torchrecurrent's ResLSTMCell."""
+
+from torchrecurrent import ResLSTMCell
+
+from tests.cells.independent.torch_recurrent import run
+
+
+def step(x, states, parameters, constants):
+    weights = {
+        "weight_ih": [parameters[f"W.{k}"] for k in "ifgo"],
+        "weight_hh": [parameters[f"U.{k}"] for k in "ifgo"],
+        "weight_ph": [parameters[f"p.{k}"] for k in "ifo"],
+        "weight_proj": [parameters["R.h"]],
+        "weight_res": [parameters["W.h"]],
+        "bias_ih": [parameters[f"b.{k}"] for k in "ifgo"],
+    }
+    h, c = run(ResLSTMCell, x, (states["h"], states["c"]), weights)
+    return {"h": h, "c": c}
