@@ -10,13 +10,12 @@ from gatewise.equations import U, V, W, b, cell, sigmoid, tanh
 
 @cell(states=("h",), inputs=dict(x="I", dt=1))
 def cfc(x, dt, h, *, layers=1):
-    a = W.a @ x + U.a @ h + b.a  # first layer of the backbone
-    for k in range(1, layers):
-        a = V["a", k] @ (1.7159 * tanh(2 / 3 * a)) + b["a", k]  # its further layers
-    backbone = 1.7159 * tanh(2 / 3 * a)
-    g = tanh(V.g @ backbone + b.g)  # state at once
-    k = tanh(V.k @ backbone + b.k)  # state after long
-    f = V.f @ backbone + b.f  # speed from the one to the other
-    t = sigmoid(-f * dt)  # time gate
-    h = t * g + (1 - t) * k  # hidden state
-    return dict(backbone=backbone, g=g, k=k, f=f, t=t, h=h)
+    a = 1.7159 * tanh(2 / 3 * (W.a @ x + U.a @ h + b.a))  # backbone, first layer
+    for layer in range(2, layers + 1):
+        a = 1.7159 * tanh(2 / 3 * (V["a", layer] @ a + b["a", layer]))  # its further layers
+    g = tanh(V.g @ a + b.g)  # head for a short time (f > 0)
+    k = tanh(V.k @ a + b.k)  # head for a long time
+    f = V.f @ a + b.f  # speed from the one to the other
+    z = sigmoid(-f * dt)  # time gate
+    h = z * g + (1 - z) * k  # hidden state
+    return dict(a=a, g=g, k=k, f=f, z=z, h=h)

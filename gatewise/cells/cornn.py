@@ -3,8 +3,8 @@
 Each unit is a damped, driven oscillator with position y and velocity z; gamma is the square of its
 frequency, epsilon its damping, dt the time step. The paper leaves open whether the damping sees the
 velocity before or after the step: here it is the one before, as in the authors' code and in
-torchrecurrent 0.2.5, which calls y and z h and c. gamma and epsilon default to 1, as in the authors'
-code; dt suits short sequences (theirs is 0.042 for the 784 steps of sequential MNIST).
+torchrecurrent 0.2.5, which calls y and z h and c. gamma and epsilon are 1 by default, as in the
+authors' code; dt suits short sequences (theirs is 0.042 for the 784 steps of sequential MNIST).
 """
 
 from gatewise.equations import U, V, W, b, cell, tanh

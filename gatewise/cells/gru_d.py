@@ -16,9 +16,10 @@ def gru_d(x, m, delta, h, last):
     gamma_h = exp(-relu(W.gamma_h @ delta + b.gamma_h))  # decay of the hidden state
     x_hat = where(m > 0.5, x, gamma_x * last)  # observed or imputed input
     last = where(m > 0.5, x, last)  # last observation
-    h = gamma_h * h  # decayed hidden state
-    r = sigmoid(W.r @ x_hat + U.r @ h + V.r @ m + b.r)  # reset gate
-    z = sigmoid(W.z @ x_hat + U.z @ h + V.z @ m + b.z)  # update gate
-    n = tanh(W.n @ x_hat + U.n @ (r * h) + V.n @ m + b.n)  # candidate
-    h = (1 - z) * h + z * n  # hidden state
-    return dict(gamma_x=gamma_x, gamma_h=gamma_h, x_hat=x_hat, r=r, z=z, n=n, h=h, last=last)
+    h_hat = gamma_h * h  # decayed hidden state
+    r = sigmoid(W.r @ x_hat + U.r @ h_hat + V.r @ m + b.r)  # reset gate
+    z = sigmoid(W.z @ x_hat + U.z @ h_hat + V.z @ m + b.z)  # update gate
+    n = tanh(W.n @ x_hat + U.n @ (r * h_hat) + V.n @ m + b.n)  # candidate
+    h = (1 - z) * h_hat + z * n  # hidden state
+    decays = dict(gamma_x=gamma_x, gamma_h=gamma_h, x_hat=x_hat, h_hat=h_hat)
+    return dict(decays, r=r, z=z, n=n, h=h, last=last)
