@@ -19,4 +19,4 @@ def lstm_full_gate_recurrence(x, h, c, i, f, o):
     c = f * c + i * g  # cell state
     o = sigmoid(W.o @ x + U.o @ h + p.o * c + seen_o + b.o)  # output gate
     h = o * tanh(c)  # hidden state
-    return dict(i=i, f=f, g=g, o=o, c=c, h=h)
+    return dict(i=i, f=f, g=g, c=c, o=o, h=h)

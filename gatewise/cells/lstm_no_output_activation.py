@@ -16,4 +16,4 @@ def lstm_no_output_activation(x, h, c):
     c = f * c + i * g  # cell state
     o = sigmoid(W.o @ x + U.o @ h + p.o * c + b.o)  # output gate
     h = o * c  # hidden state
-    return dict(i=i, f=f, g=g, o=o, c=c, h=h)
+    return dict(i=i, f=f, g=g, c=c, o=o, h=h)

@@ -17,4 +17,4 @@ def peephole_full(x, h, c):
     c = f * c + i * g  # cell state
     o = sigmoid(W.o @ x + U.o @ h + V.o @ c + b.o)  # output gate, sees the new cell state
     h = o * tanh(c)  # hidden state
-    return dict(i=i, f=f, g=g, o=o, c=c, h=h)
+    return dict(i=i, f=f, g=g, c=c, o=o, h=h)

@@ -36,4 +36,4 @@ def slstm(x, h, c, n, m, *, heads=1, exponential_forget=False):
     c = f * c + i * z  # cell state
     n = f * n + i  # normaliser
     h = o * c / n  # hidden state
-    return dict(i=i, f=f, z=z, o=o, m=m, c=c, n=n, h=h)
+    return dict(log_i=log_i, log_f=log_f, z=z, o=o, m=m, i=i, f=f, c=c, n=n, h=h)
