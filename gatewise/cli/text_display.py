@@ -8,6 +8,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
+from rich.table import Table
 
 from gatewise.data.corpus import Corpus
 from gatewise.tasks.language import bits_per_character, perplexity
@@ -28,6 +29,8 @@ class LiveTextDisplay(TextDisplay):
 
     def __init__(self, console: Console | None = None):
         self.console = console or Console(highlight=False)
+        if not self.console.is_terminal:
+            self.console.width = 200  # a file has no edge to wrap at
         self.bar = Bar(
             TextColumn("{task.percentage:>3.0f} %"),
             BarColumn(bar_width=None, complete_style="green", finished_style="green"),
@@ -65,20 +68,11 @@ class LiveTextDisplay(TextDisplay):
                     f"{file.path}: read as {file.encoding}, a guess; --encoding names another",
                     style="yellow",
                 )
-        self.pairs(("text", describe_text(run)), ("model", describe_model(run)))
-        self.pairs(("training", describe_plan(run)))
-        if run.progress.step:
-            self.pairs(("resumed", f"at step {run.progress.step:,}, {self.begun_with:.0%} done"))
-        self.console.print()
+        self.console.print(summary(run), "")
         self.console.print(heading(run.settings), style="bold")
         for number, measured in enumerate(run.progress.history):
             best = is_best(run.progress.history[: number + 1])
             self.console.print(row(measured, run.corpus, run.settings, best))
-
-    def pairs(self, *pairs: tuple[str, str]) -> None:
-        """Write what is what."""
-        for name, text in pairs:
-            self.console.print(f"[bold]{name:<10}[/bold]{text}")
 
     def stepped(self, progress: Progress, loss: float, spent: float) -> None:
         """Move the line."""
@@ -138,7 +132,7 @@ class LiveTextDisplay(TextDisplay):
         assert self.run is not None
         self.console.print(
             f"\nStopped; everything is kept in {self.run.output.with_suffix('.run')}. "
-            "The same command goes on from here, with --restart it begins anew."
+            "The same command (without --restart) goes on from here."
         )
 
     def finished(self, progress: Progress) -> None:
@@ -159,6 +153,18 @@ class LiveTextDisplay(TextDisplay):
             f"{run.output} ({size:.1f} MB) holds that model. Try it:\n"
             f"  gatewise generate {run.output} --length 300"
         )
+
+
+def summary(run: Run) -> Table:
+    """Return what is trained on what, and how far it is."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold")
+    table.add_row("text", describe_text(run))
+    table.add_row("model", describe_model(run))
+    table.add_row("training", describe_plan(run))
+    if run.progress.step:
+        table.add_row("resumed", f"at step {run.progress.step:,}, {share_spent(run):.0%} done")
+    return table
 
 
 def heading(settings: TextSettings) -> str:
@@ -237,7 +243,7 @@ def describe_model(run: Run) -> str:
 def describe_plan(run: Run) -> str:
     """Say how it is trained and when it ends."""
     budget, settings = run.plan.budget, run.settings
-    ends = [] if budget.minutes is None else [f"{budget.minutes:g} minutes"]
+    ends = [] if budget.minutes is None else [f"{budget.minutes:g} min"]
     if budget.steps is not None:
         ends.append(f"{budget.steps:,} steps ({budget.steps / run.windows_per_epoch:,.3g} epochs)")
     return (

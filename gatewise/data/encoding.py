@@ -4,7 +4,7 @@ import codecs
 from collections.abc import Iterator
 from pathlib import Path
 
-PIECE = 1 << 20  # bytes read at a time
+PIECE = 1 << 18  # bytes read at a time
 SAMPLE = 1 << 16  # bytes that the guess looks at
 
 MARKS = (

@@ -11,8 +11,6 @@ from gatewise.cells import get
 from gatewise.equations import Cell
 from gatewise.layers import GRU, LSTM, RNN, Recurrent
 
-__all__ = ["LanguageModel", "bits_per_character", "perplexity", "recurrent_layers"]
-
 TORCH_LAYERS: dict[str, Any] = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
 """Cells that torch knows too: theirs are the layers with torch's fused operators."""
 
@@ -28,12 +26,26 @@ def recurrent_layers(
         hidden_size: H.
         num_layers: How many, one on top of the other.
         dropout: Between layers.
+
+    Raises:
+        ValueError: The cell needs more than one input, or other sizes.
     """
     between = dropout if num_layers > 1 else 0.0
     if isinstance(cell, str) and cell in TORCH_LAYERS:
         layer = TORCH_LAYERS[cell]
         return layer(input_size, hidden_size, num_layers=num_layers, dropout=between)
-    return Recurrent(get(cell), input_size, hidden_size, num_layers=num_layers, dropout=between)
+    found = get(cell)
+    if set(found.graph.inputs) != {"x"}:
+        raise ValueError(
+            f"cell {found.name!r} reads {', '.join(found.graph.inputs)} at every step, but a text "
+            "gives only x; take another cell"
+        )
+    return Recurrent(found, input_size, hidden_size, num_layers=num_layers, dropout=between)
+
+
+def embedding_size(cell: str | Cell, hidden: int, otherwise: int) -> int:
+    """Return an input size that suits a cell: H for cells that use their input unit by unit."""
+    return hidden if get(cell).graph.sizes.equal else otherwise
 
 
 class LanguageModel(nn.Module):
@@ -61,7 +73,8 @@ class LanguageModel(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(vocabulary, embedding)
         self.recurrent = recurrent_layers(cell, embedding, hidden, layers, dropout)
-        self.head = nn.Linear(hidden, vocabulary)
+        output = getattr(self.recurrent, "output_size", hidden)
+        self.head = nn.Linear(output, vocabulary)
         self.input_dropout = nn.Dropout(dropout / 2)
         self.output_dropout = nn.Dropout(dropout)
 

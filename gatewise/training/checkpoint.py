@@ -58,6 +58,11 @@ class Progress:
         return min(self.history, key=lambda measured: measured.validation, default=None)
 
     @property
+    def validated_step(self) -> int:
+        """The step of the last validation, 0 before the first."""
+        return self.history[-1].step if self.history else 0
+
+    @property
     def waited(self) -> int:
         """Validations since the best."""
         return 0 if self.best is None else len(self.history) - 1 - self.history.index(self.best)
@@ -171,15 +176,20 @@ class RunFolder:
         return Checkpoint(Progress.from_dict(data), tensors, data["numbers"])
 
     def clear(self, names: Iterable[str] = ()) -> None:
-        """Remove the run's files, and the folder if nothing else is in it.
+        """Remove the run's files, and nothing else.
 
         Args:
             names: Further files of the run in this folder.
         """
         own = [self.checkpoint_path, self.description_path, *(self.path / name for name in names)]
-        for path in [*own, *map(part_of, own), self.path / "lock"]:
+        for path in [*own, *map(part_of, own)]:
             path.unlink(missing_ok=True)
-        if self.exists() and not any(self.path.iterdir()):
+
+    def remove(self, names: Iterable[str] = ()) -> None:
+        """Remove the run's files, and the folder if nothing else is in it."""
+        self.clear(names)
+        (self.path / "lock").unlink(missing_ok=True)
+        if not any(self.path.iterdir()):
             self.path.rmdir()
 
 

@@ -66,10 +66,9 @@ class TrainingModule(lightning.LightningModule):
 
     def validation_due(self) -> bool:
         """Say whether the steps done so far ask for a validation that has not been made."""
-        step, history = self.progress.step, self.progress.history
-        if step == 0 or (history and history[-1].step == step):
-            return False
-        return step % self.plan.validate_every == 0 or self.spent(step) >= 1
+        step = self.progress.step
+        since = step - self.progress.validated_step
+        return since > 0 and (since >= self.plan.validate_every or self.spent(step) >= 1)
 
     def finished(self) -> bool:
         """Say whether the budget is spent, or nothing has improved for too long."""
@@ -87,7 +86,7 @@ class TrainingModule(lightning.LightningModule):
         Lightning asks for each batch before it trains on the one before, so the steps are counted
         as they are handed out.
         """
-        step = self.progress.step
+        step, validated = self.progress.step, self.progress.validated_step
         minutes = self.plan.budget.minutes
         share = 0.1 if minutes else math.inf  # a slow model is validated ten times all the same
         until = self.spent(step) + share
@@ -95,7 +94,7 @@ class TrainingModule(lightning.LightningModule):
             yield batch
             step += 1
             spent = self.spent(step)
-            if step % self.plan.validate_every == 0 or spent >= min(until, 1):
+            if step - validated >= self.plan.validate_every or spent >= min(until, 1):
                 return
 
     def val_dataloader(self) -> Batches:

@@ -113,9 +113,14 @@ def train_text(
         settings = settings.chosen_for(corpus)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            task = LanguageTraining(settings, corpus)
-            plan = replace(task.plan(), checkpoint_seconds=checkpoint_seconds)
             checkpoint = folder.read_checkpoint()
+            try:
+                task = LanguageTraining(settings, corpus)
+            except ValueError:
+                if checkpoint is None:
+                    folder.remove(TOKEN_FILES)
+                raise
+            plan = replace(task.plan(), checkpoint_seconds=checkpoint_seconds)
             progress = Progress() if checkpoint is None else checkpoint.progress
             size = sum(weight.numel() for weight in task.model.parameters())
             epoch = task.batches_per_epoch
@@ -123,7 +128,7 @@ def train_text(
                 Run(texts["text"], corpus, settings, plan, epoch, size, output, progress)
             )
             progress = fit(task, plan, folder, output, display)
-        folder.clear(TOKEN_FILES)
+        folder.remove(TOKEN_FILES)
     return progress
 
 
@@ -170,7 +175,7 @@ def ready_corpus(
             training, validation, settings.tokenization(), folder.path, display.preparing
         )
     except BaseException:
-        folder.clear(TOKEN_FILES)
+        folder.remove(TOKEN_FILES)
         raise
     folder.write_description({**now, "corpus": corpus.to_dict()})
     return corpus

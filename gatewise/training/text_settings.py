@@ -7,7 +7,7 @@ from typing import Any
 from gatewise import cells
 from gatewise.data.corpus import Corpus, Tokenization
 from gatewise.equations import Cell
-from gatewise.tasks.language import TORCH_LAYERS
+from gatewise.tasks.language import TORCH_LAYERS, embedding_size
 from gatewise.training.plan import OPTIMIZERS, Plan
 from gatewise.training.schedule import Budget
 
@@ -28,7 +28,8 @@ class TextSettings:
         cell: A cell of the catalogue by its name, or a cell of one's own.
         hidden: Hidden size H; None is 512, or 256 below 100,000 tokens.
         layers: Number of recurrent layers.
-        embedding: Size of a token's vector; None is 64 for characters, else 256.
+        embedding: Size of a token's vector; None is 64 for characters, else 256; H for cells that
+            use their input unit by unit.
         dropout: None is 0.3 for characters, 0.5 for words and byte pairs; 0.1 from two million
             tokens on.
         optimizer: `"adamw"`, `"adam"`, `"rmsprop"` or `"sgd"`.
@@ -83,9 +84,10 @@ class TextSettings:
     def chosen_for(self, corpus: Corpus) -> "TextSettings":
         """Return the settings with everything left open chosen for a text."""
         characters, tokens = self.tokens == "characters", corpus.training.count
+        hidden = self.hidden or (512 if tokens >= 100_000 else 256)
         defaults = {
-            "hidden": 512 if tokens >= 100_000 else 256,
-            "embedding": 64 if characters else 256,
+            "hidden": hidden,
+            "embedding": embedding_size(self.cell, hidden, 64 if characters else 256),
             "dropout": 0.1 if tokens >= 2_000_000 else 0.3 if characters else 0.5,
             "learning_rate": OPTIMIZERS[self.optimizer][1],
             "batch_size": max(1, min(32, tokens // (4 * self.window))),
