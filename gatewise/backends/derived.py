@@ -18,7 +18,7 @@ from gatewise.backends.recurrence import Operands, Recurrence
 from gatewise.backends.reference import ReferenceBackend
 from gatewise.equations import Graph
 from gatewise.equations.derivative import Derivative, differentiate, weight_expressions
-from gatewise.equations.expression import Expression, topological
+from gatewise.equations.symbol import Expression, topological
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gatewise.equations.expression import Expression
+from gatewise.equations.expression import Matrix
+from gatewise.equations.symbol import Expression
 
 TORCH: dict[str, Callable[..., Tensor]] = {
     "add": torch.add,
@@ -43,11 +44,13 @@ TORCH: dict[str, Callable[..., Tensor]] = {
     "matrix_subtract": torch.sub,
     "scale": torch.mul,
     "matrix_product": torch.matmul,
+    "stack": lambda *matrices: torch.cat(matrices),
 }
 LEAVES = ("input", "given", "state", "parameter", "constant", "cotangent", "number")
 
 
 def _join(*operands: Tensor) -> Tensor:
+    operands = tuple(map(torch.atleast_1d, operands))  # a learned scalar has no dimension
     if len(operands) == 1:
         return operands[0]
     shape = torch.broadcast_shapes(*(operand.shape[:-1] for operand in operands))
@@ -57,7 +60,11 @@ def _join(*operands: Tensor) -> Tensor:
 def _layer_norm(*operands: Tensor, epsilon: float) -> tuple[Tensor, ...]:
     joined = _join(*operands)
     normal = functional.layer_norm(joined, joined.shape[-1:], eps=epsilon)
-    return normal.split([operand.shape[-1] for operand in operands], -1)
+    return normal.split([_units(operand) for operand in operands], -1)
+
+
+def _units(operand: Tensor) -> int:
+    return operand.shape[-1] if operand.dim() else 1
 
 
 def _inverse_deviation(*operands: Tensor, epsilon: float) -> Tensor:
@@ -69,7 +76,7 @@ def _row_sum(*operands: Tensor) -> Tensor:
 
 
 def _unit_count(*operands: Tensor) -> Tensor:
-    return operands[0].new_tensor(float(sum(operand.shape[-1] for operand in operands)))
+    return operands[0].new_tensor(float(sum(map(_units, operands))))
 
 
 def _block_diagonal(stored: Tensor, blocks: int) -> Tensor:
@@ -77,12 +84,14 @@ def _block_diagonal(stored: Tensor, blocks: int) -> Tensor:
     return torch.block_diag(*stored.chunk(blocks, 0))
 
 
-def _products(vector: Tensor, *matrices: Tensor) -> tuple[Tensor, ...]:
-    """Products of several matrices with one vector, as one larger product."""
-    if len(matrices) == 1:
-        return (functional.linear(vector, matrices[0]),)
-    joined = functional.linear(vector, torch.cat(matrices))
+def _products(vector: Tensor, stacked: Tensor, *matrices: Tensor) -> tuple[Tensor, ...]:
+    """Products of several matrices, and of the stack of them, with one vector."""
+    joined = functional.linear(vector, stacked)
     return joined.split([matrix.shape[0] for matrix in matrices], -1)
+
+
+def _product(vector: Tensor, matrix: Tensor) -> tuple[Tensor]:
+    return (functional.linear(vector, matrix),)
 
 
 def _one(function: Callable[..., Tensor], *operands: Tensor) -> tuple[Tensor]:
@@ -114,7 +123,7 @@ class Plan:
     def instructions(
         self, nodes: Iterable[Expression], products: Iterable[tuple[Expression, ...]]
     ) -> list[Instruction]:
-        """The calls that compute `nodes`; products of one group become one call."""
+        """The calls that compute `nodes`; products of one group become one call (see `stacks`)."""
         group_of = {node: group for group in products for node in group}
         done: set[Expression] = set()
         made = []
@@ -137,11 +146,17 @@ class Plan:
             for part in range(len(node.operands))
         )
 
+    def stacks(self, products: Iterable[tuple[Expression, ...]]) -> list[Instruction]:
+        """The calls that stack the matrices of each group, to be made before any step."""
+        return self.instructions([_stack(group) for group in products if len(group) > 1], ())
+
     def _instruction(self, node: Expression, group: tuple[Expression, ...]) -> Instruction:
         writes = tuple(map(self.slot, group))
         if node.operation == "product":
-            reads = (node.operands[1], *(product.operands[0] for product in group))
-            return Instruction(_products, tuple(map(self.slot, reads)), writes)
+            matrices = [product.operands[0] for product in group]
+            factors = matrices if len(group) == 1 else [_stack(group), *matrices]
+            reads = tuple(map(self.slot, (node.operands[1], *factors)))
+            return Instruction(_product if len(group) == 1 else _products, reads, writes)
         reads = tuple(map(self.slot, node.operands))
         if node.operation == "layer_norm":
             return Instruction(partial(_layer_norm, epsilon=node.attributes[1]), reads, writes)
@@ -150,6 +165,11 @@ class Plan:
     def values(self) -> list[Any]:
         """An empty place for every slot."""
         return [None] * len(self.slots)
+
+
+def _stack(group: tuple[Expression, ...]) -> Expression:
+    """The matrices of a group of products, one above the other."""
+    return Matrix("stack", [product.operands[0] for product in group])
 
 
 def _function(node: Expression) -> Callable[..., Tensor]:

@@ -14,9 +14,9 @@ from torch import Tensor
 from gatewise.backends.evaluation import Instruction, Plan, constants, run
 from gatewise.backends.recurrence import Operands, Recurrence, Result
 from gatewise.equations import Graph
-from gatewise.equations.expression import Expression
 from gatewise.equations.products import Schedule, schedule
 from gatewise.equations.size import size_number
+from gatewise.equations.symbol import Expression
 
 
 class ReferenceBackend:
@@ -82,8 +82,10 @@ class Loop:
 
     def __init__(self, graph: Graph, sorted_: Schedule):
         self.graph, self.schedule, self.plan = graph, sorted_, Plan()
+        groups = [*sorted_.hoisted_products, *(g for p in sorted_.phases for g in p.products)]
         self.before: list[Instruction] = [
             *self.plan.instructions(sorted_.per_call, ()),
+            *self.plan.stacks(groups),
             *self.plan.instructions(sorted_.hoisted, sorted_.hoisted_products),
         ]
         self.body: list[Instruction] = []

@@ -1,14 +1,11 @@
 """The language of cells: symbols, primitives and the `cell` decorator. Standard library only."""
 
 from gatewise.equations.cell import Cell, cell
-from gatewise.equations.expression import (
-    EquationError,
-    R,
-    U,
-    V,
-    W,
+from gatewise.equations.expression import EquationError
+from gatewise.equations.graph import Graph, Parameter
+from gatewise.equations.namespace import R, U, V, W, b, p, s
+from gatewise.equations.primitives import (
     absolute,
-    b,
     block_diagonal,
     cos,
     detach,
@@ -17,9 +14,7 @@ from gatewise.equations.expression import (
     log,
     maximum,
     minimum,
-    p,
     relu,
-    s,
     sigmoid,
     sin,
     softplus,
@@ -27,7 +22,6 @@ from gatewise.equations.expression import (
     tanh,
     where,
 )
-from gatewise.equations.graph import Graph, Parameter
 
 __all__ = [
     "Cell",

@@ -8,22 +8,46 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
-from gatewise.equations import expression as symbols
-from gatewise.equations.expression import (
-    Condition,
-    EquationError,
-    Expression,
-    Matrix,
-    Value,
-)
+from gatewise.equations.declaration import Declaration
 from gatewise.equations.graph import Graph, Parameter
+from gatewise.equations.namespace import VECTORS
 from gatewise.equations.size import Size, size_number
+from gatewise.equations.symbol import EquationError
 
 Initial = float | tuple[float, float] | str
 """A number, the bounds of a uniform distribution, or the name of a rule in `RULES`."""
 
 RULES = ("identity", "orthogonal", "xavier")
 """Rules of initial values for matrices: identity, random orthogonal, Glorot & Bengio's uniform."""
+
+
+def check_initial(graph: Graph, initial: Mapping[str, Any], strict: bool = False) -> None:
+    """Raise an EquationError for an initial value that fits nothing, or is none.
+
+    Vectors that the graph lacks are let pass unless it is strict: a constant may take a numbered
+    one away, and bias=False takes every ``b``.
+    """
+    namespaces = {parameter.namespace for parameter in graph.parameters.values()}
+    for key, value in initial.items():
+        known = key in (*graph.parameters, *namespaces, *graph.states)
+        if not known and (strict or str(key).split(".")[0] not in VECTORS):
+            raise EquationError(
+                f"cell {graph.name!r}: initial={{{key!r}: ...}} names no parameter or state; "
+                f"it has {', '.join((*graph.parameters, *graph.states))}."
+            )
+        bounds = value if isinstance(value, tuple) else (value, value)
+        numbers = len(bounds) == 2 and all(
+            isinstance(v, int | float) and not isinstance(v, bool) for v in bounds
+        )
+        if key in graph.states and not (numbers and not isinstance(value, tuple)):
+            raise EquationError(
+                f"cell {graph.name!r}: initial={{{key!r}: {value!r}}}: a state starts at a number."
+            )
+        if not numbers and not (isinstance(value, str) and value in RULES):
+            raise EquationError(
+                f"cell {graph.name!r}: initial={{{key!r}: {value!r}}} is no rule; there are "
+                f"{', '.join(RULES)}, numbers and bounds (low, high)."
+            )
 
 
 class Cell:
@@ -52,21 +76,10 @@ class Cell:
         self.documentation = inspect.cleandoc(documentation)
         self.function = function
         self._trace = trace
-        self._check_initial()
+        check_initial(graph, self.initial)
 
-    def _check_initial(self) -> None:
-        names = {*self.parameters, *(name.split(".")[0] for name in self.parameters), *self.states}
-        for key, value in self.initial.items():
-            if isinstance(value, str) and value not in RULES:
-                raise EquationError(
-                    f"cell {self.name!r}: initial={{{key!r}: {value!r}}} is no rule; there are "
-                    f"{', '.join(RULES)}, numbers and bounds (low, high)."
-                )
-            if key not in names and key.split(".")[0] not in symbols.VECTORS:  # bias=False drops b
-                raise EquationError(
-                    f"cell {self.name!r}: initial={{{key!r}: ...}} names no parameter or state; "
-                    f"it has {', '.join((*self.parameters, *self.states))}."
-                )
+    def __deepcopy__(self, memo: object) -> Cell:
+        return self  # it never changes; a copy would forget its function
 
     @property
     def name(self) -> str:
@@ -114,10 +127,15 @@ class Cell:
             EquationError: the cell has no such constant, or was read from a file and a constant
                 that shapes its graph is asked for.
         """
-        if self._trace is None:
+        trace = self._trace
+        if trace is None:
             return Cell(self.graph.with_constants(constants), self.initial, self.documentation)
-        graph = self._trace(constants)
-        return Cell(graph, self.initial, self.documentation, self.function, self._trace)
+
+        def trace_again(further: Mapping[str, Any]) -> Graph:
+            return trace({**constants, **further})
+
+        graph = trace_again({})
+        return Cell(graph, self.initial, self.documentation, self.function, trace_again)
 
     def parameter_count(self, input_size: int, hidden_size: int, **sizes: int) -> int:
         """How many numbers the cell learns for these sizes."""
@@ -164,12 +182,12 @@ class Cell:
         """
         if not isinstance(document, Mapping) or "graph" not in document:
             raise EquationError("this is not the description of a cell: it has no graph.")
-        initial = {
-            str(k): tuple(v) if isinstance(v, list) else v
-            for k, v in dict(document.get("initial", {})).items()
-        }
         graph = Graph.from_dict(document["graph"])
-        return cls(graph, initial, str(document.get("documentation", "")))  # type: ignore[arg-type]
+        initial, documentation = document.get("initial", {}), document.get("documentation", "")
+        if not isinstance(initial, Mapping) or not isinstance(documentation, str):
+            raise EquationError("this is not the description of a cell: its texts are damaged.")
+        values = {k: tuple(v) if isinstance(v, list) else v for k, v in initial.items()}
+        return cls(graph, values, documentation)  # type: ignore[arg-type]
 
     def __reduce__(self):
         return Cell.from_dict, (self.to_dict(),)
@@ -220,8 +238,9 @@ def cell(
     """
     if function is None:
         return lambda f: cell(f, states=states, inputs=inputs, output=output, initial=initial)
-    declaration = _Declaration(function, states, inputs, output)
+    declaration = Declaration(function, states, inputs, output)
     graph = declaration.trace({})
+    check_initial(graph, initial or {}, strict=not declaration.shaping)
     return Cell(graph, initial, _documentation(function), function, declaration.trace)
 
 
@@ -232,138 +251,3 @@ def _documentation(function: Callable[..., Any]) -> str:
     module = function.__module__
     same = module.rpartition(".")[2] == function.__name__
     return (getattr(sys.modules.get(module), "__doc__", None) or "") if same else ""
-
-
-class _Declaration:
-    """What a function and `@cell` say together, checked, and how to trace it."""
-
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        states: Iterable[str] | Mapping[str, Size],
-        inputs: Mapping[str, Size] | None,
-        output: str | None,
-    ):
-        self.function, self.name = function, function.__name__
-        if isinstance(states, str):
-            states = (states,)
-        names = list(states)
-        self._unique(names, "state")
-        self.states = dict(states) if isinstance(states, Mapping) else dict.fromkeys(names, "H")
-        self.inputs = {"x": "I"} if inputs is None else dict(inputs)
-        self._unique([*self.inputs, *self.states], "input or state")
-        self.output = output or next(iter(self.states), "")
-        signature = inspect.signature(function).parameters.values()
-        keyword = inspect.Parameter.KEYWORD_ONLY
-        self.arguments = [a.name for a in signature if a.kind != keyword]
-        self.defaults = {a.name: a.default for a in signature if a.kind == keyword}
-        self._unique([*self.arguments, *self.defaults], "argument")
-        self._check_arguments()
-
-    def _fail(self, message: str) -> EquationError:
-        return EquationError(f"cell {self.name!r}: {message}")
-
-    def _unique(self, names: list[str], kind: str) -> None:
-        twice = {name for name in names if names.count(name) > 1}
-        if twice:
-            raise self._fail(f"the {kind} name {sorted(twice)[0]!r} is used twice.")
-
-    def _check_arguments(self) -> None:
-        if not self.states:
-            raise self._fail("it has no state, so it is not recurrent; say states=('h',).")
-        known = {**self.inputs, **self.states}
-        for name in self.arguments:
-            if name not in known:
-                raise self._fail(
-                    f"the argument {name!r} is neither an input ({', '.join(self.inputs)}) nor a "
-                    f"state ({', '.join(self.states)}); add it to states= or inputs=, or put it "
-                    "after * as a constant."
-                )
-        for name in known:
-            if name not in self.arguments:
-                raise self._fail(
-                    f"{name!r} is declared but not an argument: write "
-                    f"def {self.name}({', '.join(known)})."
-                )
-        for name, default in self.defaults.items():
-            if default is inspect.Parameter.empty:
-                raise self._fail(f"the constant {name!r} needs a default value: {name}=1.0.")
-
-    def trace(self, constants: Mapping[str, Any]) -> Graph:
-        """Run the function on symbols."""
-        arguments: dict[str, Any] = {n: symbols.input_leaf(n) for n in self.inputs}
-        arguments |= {n: symbols.state_leaf(n) for n in self.states}
-        floats: dict[str, float] = {}
-        for name, value in {**self.defaults, **self._checked(constants)}.items():
-            if isinstance(value, float):
-                floats[name] = value
-                arguments[name] = symbols.constant_leaf(name)
-            else:
-                arguments[name] = value
-        try:
-            values = self._returned(self.function(**arguments))
-            return Graph(
-                name=self.name,
-                inputs=self.inputs,
-                states=self.states,
-                values=values,
-                new_states={name: values[name] for name in self.states},
-                output=values[self.output],
-                constants=floats,
-                givens={},
-            )
-        except EquationError as error:
-            if str(error).startswith("cell "):
-                raise
-            raise self._fail(str(error)) from error
-
-    def _checked(self, constants: Mapping[str, Any]) -> dict[str, Any]:
-        checked = {}
-        for name, given in constants.items():
-            if name not in self.defaults:
-                raise self._fail(
-                    f"no constant {name!r}; it has {', '.join(self.defaults) or 'none'}."
-                )
-            default = self.defaults[name]
-            whole = isinstance(given, int) and not isinstance(given, bool)
-            value = float(given) if whole and isinstance(default, float) else given
-            if type(value) is not type(default):
-                raise self._fail(
-                    f"the constant {name!r} is a {type(default).__name__} such as {default!r}, "
-                    f"not {value!r}."
-                )
-            checked[name] = value
-        return checked
-
-    def _returned(self, values: Any) -> dict[str, Value]:
-        if not isinstance(values, Mapping):
-            raise self._fail(
-                f"it must return its values by name, dict(h=h, ...), not {type(values).__name__}."
-            )
-        known = {**self.inputs, **self.defaults}
-        checked: dict[str, Value] = {}
-        for name, value in values.items():
-            if not isinstance(name, str) or not name.isidentifier():
-                raise self._fail(f"{name!r} cannot be the name of a value; use letters and _.")
-            if name in known:
-                raise self._fail(f"the name {name!r} is used twice: it is an input or constant.")
-            checked[name] = self._vector(name, value)
-        for name in self.states:
-            if name not in checked:
-                raise self._fail(
-                    f"it does not return its state {name!r}; return dict(..., {name}={name})."
-                )
-        if self.output not in checked:
-            raise self._fail(
-                f"output={self.output!r} is not among the returned values {', '.join(checked)}."
-            )
-        return checked
-
-    def _vector(self, name: str, value: object) -> Value:
-        if isinstance(value, Value):
-            return value
-        what = {Matrix: "a matrix", Condition: "a condition"}.get(type(value), repr(value))
-        shown = f" ({value})" if isinstance(value, Expression) else ""
-        raise self._fail(
-            f"the value {name!r} is {what}{shown}, not a vector computed from symbols."
-        )

@@ -9,22 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from gatewise.equations.expression import (
-    Condition,
-    Expression,
-    Matrix,
-    Value,
+from gatewise.equations.expression import Condition, Matrix, Value, cotangent_leaf, number
+from gatewise.equations.graph import Graph
+from gatewise.equations.primitives import (
     cos,
-    cotangent_leaf,
     inverse_deviation,
-    number,
     row_sum,
     sigmoid,
     sin,
     unit_count,
     where,
 )
-from gatewise.equations.graph import Graph
+from gatewise.equations.symbol import Expression, topological
 
 Rule = Callable[[Value, Value], tuple[Value | None, ...]]
 
@@ -188,7 +184,7 @@ def weight_expressions(order: Iterable[Expression]) -> set[Expression]:
 
 
 def _is_learned(node: Expression) -> bool:
-    return node.operation == "parameter" or any(map(_is_learned, node.operands))
+    return any(part.operation == "parameter" for part in topological([node]))
 
 
 def _reduced(graph: Graph, operand: Expression, node: Expression, share: Value) -> Value:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from gatewise.equations import expression as symbols
-from gatewise.equations.expression import (
-    SCALARS,
-    Condition,
-    EquationError,
-    Expression,
-    Matrix,
-    Value,
-    topological,
-)
-from gatewise.equations.size import Size, Sizes, infer_sizes
+from gatewise.equations.expression import Matrix, Value
+from gatewise.equations.namespace import SCALARS
+from gatewise.equations.size import Size, Sizes, check_size, infer_sizes
+from gatewise.equations.symbol import EquationError, Expression, topological
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "exp", "softplus", "sin", "cos")
 
@@ -77,7 +72,18 @@ class Graph:
     givens: Mapping[str, Size]
 
     def __post_init__(self) -> None:
-        self.sizes  # noqa: B018  wrong sizes are an error here, not at the first use
+        for name, size in (*self.inputs.items(), *self.states.items(), *self.givens.items()):
+            check_size(name, size)
+        for name in self.states:  # they are the fields of a named tuple
+            if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
+                raise EquationError(f"{name!r} cannot be the name of a state; use a plain word.")
+        self.parameters  # noqa: B018  wrong sizes are an error here, not at the first use
+
+    def __deepcopy__(self, memo: object) -> Graph:
+        return self
+
+    def __reduce__(self):
+        return Graph.from_dict, (self.to_dict(),)
 
     @cached_property
     def roots(self) -> tuple[Value, ...]:
@@ -107,11 +113,9 @@ class Graph:
     @cached_property
     def parameters(self) -> dict[str, Parameter]:
         """The learned weights in the order of their first use."""
-        blocks: dict[Expression, int] = {}
+        blocks = self._blocks()
         operand: dict[Expression, Expression] = {}
         for node in self.order:
-            if node.operation == "block_diagonal":
-                self._one_blocking(blocks, node)
             if node.operation == "product":
                 matrix = node.operands[0]
                 plain = matrix.operands[0] if matrix.operation == "block_diagonal" else matrix
@@ -124,12 +128,18 @@ class Graph:
                 )
         return found
 
-    def _one_blocking(self, blocks: dict[Expression, int], node: Expression) -> None:
-        leaf, count = node.operands[0], node.attributes[0]
-        if blocks.setdefault(leaf, count) != count:
-            raise EquationError(
-                f"{leaf} has {blocks[leaf]} blocks in one place, {count} in another."
-            )
+    def _blocks(self) -> dict[Expression, int]:
+        """How many blocks each matrix has; it must be the same wherever it is used."""
+        blocks: dict[Expression, int] = {}
+        for node in self.order:
+            for leaf in node.operands:
+                if isinstance(leaf, Matrix) and leaf.operation == "parameter":
+                    count = node.attributes[0] if node.operation == "block_diagonal" else 1
+                    if blocks.setdefault(leaf, count) != count:
+                        raise EquationError(
+                            f"{leaf} has {blocks[leaf]} blocks in one place, {count} in another."
+                        )
+        return blocks
 
     def _shape(self, leaf: Expression) -> tuple[Size, ...]:
         if isinstance(leaf, Matrix):
@@ -206,86 +216,6 @@ class Graph:
         Raises:
             EquationError: the document is damaged or comes from elsewhere.
         """
-        try:
-            nodes = _read_nodes(document["nodes"])
-            values = {str(name): _value_at(nodes, k) for name, k in document["values"].items()}
-            new_states = {
-                str(name): _value_at(nodes, k) for name, k in document["new_states"].items()
-            }
-            graph = cls(
-                name=str(document["name"]),
-                inputs=_read_sizes(document["inputs"]),
-                states=_read_sizes(document["states"]),
-                values=values,
-                new_states=new_states,
-                output=_value_at(nodes, document["output"]),
-                constants={str(k): float(v) for k, v in document["constants"].items()},
-                givens=_read_sizes(document["givens"]),
-            )
-            if set(new_states) != set(graph.states):
-                raise EquationError("its states and their new values have different names")
-            missing = {node.name for node in graph.order if node.operation == "constant"} - set(
-                graph.constants
-            )
-            if missing:
-                raise EquationError(f"no value for the constant {', '.join(sorted(missing))}")
-        except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
-            raise EquationError(f"this is not the description of a cell: {error}") from error
-        return graph
+        from gatewise.equations.document import read_graph
 
-
-ARITY = {
-    **dict.fromkeys(("input", "given", "state", "constant", "number", "parameter"), 0),
-    **dict.fromkeys(("sigmoid", "tanh", "relu", "exp", "log", "softplus", "sqrt"), 1),
-    **dict.fromkeys(("absolute", "sin", "cos", "negate", "detach", "not"), 1),
-    **dict.fromkeys(("transpose", "block_diagonal"), 1),
-    **dict.fromkeys(("add", "subtract", "multiply", "divide", "maximum", "minimum"), 2),
-    **dict.fromkeys(("less", "less_equal", "and", "or", "product", "scale"), 2),
-    **dict.fromkeys(("matrix_product", "matrix_add", "matrix_subtract"), 2),
-    "where": 3,
-    "layer_norm": None,  # any number
-}
-CONDITIONS = ("less", "less_equal", "and", "or", "not")
-MATRIX_OPERATIONS = (
-    *("transpose", "block_diagonal", "scale"),
-    *("matrix_product", "matrix_add", "matrix_subtract"),
-)
-
-
-def _read_nodes(document: Any) -> list[Expression]:
-    nodes: list[Expression] = []
-    for operation, operands, attributes in document:
-        if operation not in ARITY:
-            raise ValueError(f"unknown operation {operation!r}")
-        if any(not isinstance(k, int) or not 0 <= k < len(nodes) for k in operands):
-            raise ValueError(f"{operation} uses a value that does not come before it")
-        if ARITY[operation] not in (None, len(operands)):
-            raise ValueError(f"{operation} with {len(operands)} operands")
-        kind = _kind(operation, attributes)
-        nodes.append(kind(operation, [nodes[k] for k in operands], tuple(attributes)))
-    return nodes
-
-
-def _kind(operation: str, attributes: list[Any]) -> type[Expression]:
-    if operation == "parameter":
-        letter, _ = map(str, attributes)
-        if letter not in symbols.MATRICES + symbols.VECTORS + symbols.SCALARS:
-            raise ValueError(f"unknown namespace {letter!r}")
-        return Matrix if letter in symbols.MATRICES else Value
-    if operation in CONDITIONS:
-        return Condition
-    return Matrix if operation in MATRIX_OPERATIONS else Value
-
-
-def _value_at(nodes: list[Expression], index: Any) -> Value:
-    node = nodes[index]
-    if not isinstance(node, Value):
-        raise ValueError(f"{node} is not a vector")
-    return node
-
-
-def _read_sizes(document: Any) -> dict[str, Size]:
-    sizes = {str(name): size for name, size in document.items()}
-    if not all(isinstance(size, int | str) and size for size in sizes.values()):
-        raise ValueError(f"sizes are names or numbers above zero, not {sizes}")
-    return sizes
+        return read_graph(document)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gatewise.equations.expression import Expression, number_of
+from gatewise.equations.expression import number_of
 from gatewise.equations.graph import Graph
+from gatewise.equations.symbol import Expression
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class ForgetGate:
 
 def forget_gates(graph: Graph) -> list[ForgetGate]:
     """The gates in ``gate * state`` or ``(1 - gate) * state`` among the terms of the new state."""
-    names: dict[Expression, str] = {graph.values[name]: name for name in graph.gates}
+    names = _sigmoids(graph)
     found = []
     for state, value in graph.new_states.items():
         for factor in _factors_of_state(value, state):
@@ -47,17 +48,19 @@ def forget_gates(graph: Graph) -> list[ForgetGate]:
 
 def _input_gate(graph: Graph, value: Expression, forget_gate: str) -> str | None:
     """The other sigmoid that is a factor of a term of the state's sum."""
-    sigmoids: dict[Expression, str] = {
-        graph.values[name]: name
-        for name in graph.gates
-        if graph.values[name].operation == "sigmoid" and name != forget_gate
-    }
+    names = _sigmoids(graph)
     for term in sum_terms(value):
         if term.operation == "multiply":
             for factor in term.operands:
-                if factor in sigmoids:
-                    return sigmoids[factor]
+                if names.get(factor, forget_gate) != forget_gate:
+                    return names[factor]
     return None
+
+
+def _sigmoids(graph: Graph) -> dict[Expression, str]:
+    """The gates that lie between 0 (shut) and 1 (open)."""
+    gates = {name: graph.values[name] for name in graph.gates}
+    return {value: name for name, value in gates.items() if value.operation == "sigmoid"}
 
 
 def _factors_of_state(value: Expression, state: str) -> Iterator[Expression]:

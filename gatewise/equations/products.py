@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gatewise.equations.derivative import weight_expressions
-from gatewise.equations.expression import Expression, topological
+from gatewise.equations.symbol import Expression, topological
 
 ACROSS_UNITS = ("product", "layer_norm", "row_sum", "inverse_deviation")
 """Operations that read every unit of an operand."""

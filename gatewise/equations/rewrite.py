@@ -9,19 +9,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 
-from gatewise.equations.expression import (
-    EquationError,
-    Expression,
-    Value,
-    given_leaf,
-    input_leaf,
-    number,
-    state_leaf,
-    topological,
-    where,
-)
+from gatewise.equations.expression import Value, given_leaf, input_leaf, number, state_leaf
 from gatewise.equations.graph import Graph
+from gatewise.equations.primitives import where
 from gatewise.equations.size import Size
+from gatewise.equations.symbol import EquationError, Expression, topological
 
 Mapper = Callable[[Expression, tuple[Expression, ...]], Expression]
 
@@ -121,8 +113,16 @@ def with_lengths(graph: Graph) -> Graph:
 def with_recurrent_mask(graph: Graph, states: tuple[str, ...]) -> Graph:
     """Recurrent products read a masked state (Gal & Ghahramani 2016, variational dropout).
 
-    Adds a given value ``mask_<state>`` of the state's size for each state named.
+    Adds a given value ``mask_<state>`` of the state's size for each state named. Comes before
+    `with_reset`, whose states are no longer plain.
+
+    Raises:
+        EquationError: the cell has no such state, or resets already.
     """
+    unknown = [name for name in states if name not in graph.states]
+    if unknown or "reset" in graph.inputs:
+        wrong = f"no state {', '.join(unknown)}" if unknown else "resets already: mask it before"
+        raise EquationError(f"cell {graph.name!r}: {wrong}; its states: {', '.join(graph.states)}.")
     masked = {state_leaf(name): given_leaf(f"mask_{name}") for name in states}
     sizes = {f"mask_{name}": graph.states[name] for name in states}
 

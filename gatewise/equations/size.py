@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
+from typing import TYPE_CHECKING
 
-from gatewise.equations.expression import SCALARS, EquationError, Expression, topological
+from gatewise.equations.namespace import SCALARS
+from gatewise.equations.symbol import EquationError, Expression, topological
+
+if TYPE_CHECKING:
+    from gatewise.equations.graph import Parameter
 
 Size = str | int
 """``"H"``, ``"I"``, another name, or a number. The size 1 broadcasts against every other."""
+
+
+def check_size(name: str, size: object) -> None:
+    """Raise an EquationError where a declared size is neither a name nor a number above zero."""
+    named = isinstance(size, str) and size.isidentifier()
+    counted = isinstance(size, int) and not isinstance(size, bool) and size > 0
+    if not named and not counted:
+        raise EquationError(
+            f"the size of {name!r} is a name such as 'H' or a whole number above zero, "
+            f"not {size!r}."
+        )
 
 
 class Unknown:
@@ -81,7 +96,7 @@ class _Inference:
                         f"the new value of state {name!r}, `{node}`, has one number, but the state "
                         f"has size {size}."
                     )
-                self._unify(found, size, node, f"as the new value of state {name!r}")
+                self._unify(found, size, node, f" as the new value of state {name!r}")
         values = {node: self._final(term) for node, term in self.values.items()}
         matrices = {
             node: (self._final(rows), self._final(columns))
@@ -120,12 +135,18 @@ class _Inference:
             self.values[node] = Unknown()
 
     def _matrix(self, node: Expression) -> tuple[Term, Term]:
-        rows, columns = self.matrices[
-            node.operands[0] if node.operands[0] in self.matrices else node.operands[1]
-        ]
+        rows, columns = self.matrices[node.operands[0]]
         if node.operation == "transpose":
             return columns, rows
-        if node.operation in ("scale", "block_diagonal"):
+        if node.operation == "block_diagonal":
+            return rows, columns
+        if node.operation == "scale":
+            size = self._resolve(self.values[node.operands[1]])
+            if size != 1:
+                raise EquationError(
+                    f"`{node}`: a matrix is scaled by one number (s.name), but {node.operands[1]} "
+                    "is a vector."
+                )
             return rows, columns
         other = self.matrices[node.operands[1]]
         if node.operation == "matrix_product":
@@ -170,8 +191,8 @@ class _Inference:
             self.equal[(a, c) if a in self.input_sizes else (c, a)] = None
             return c if a in self.input_sizes else a
         raise EquationError(
-            f"sizes do not match in `{node}` {where}: {self._sizes_of(node)}. "
-            f"{a} and {c} would have to be the same."
+            f"sizes do not match in `{node}`{where}: {self._sizes_of(node)}. "
+            f"{self._final(a)} and {self._final(c)} would have to be the same."
         )
 
     def _sizes_of(self, node: Expression) -> str:
@@ -192,7 +213,24 @@ def size_number(size: Size, numbers: Mapping[str, int]) -> int:
 
 def stored_columns(columns: int, blocks: int, name: str) -> int:
     """How many columns a block-diagonal matrix stores."""
-    stored = Fraction(columns, blocks)
-    if stored.denominator != 1:
-        raise EquationError(f"{name} has {columns} columns, which {blocks} blocks do not divide.")
-    return int(stored)
+    return _divided(columns, blocks, f"{name} has {columns} columns")
+
+
+def stored_shape(parameter: Parameter, numbers: Mapping[str, int]) -> tuple[int, ...]:
+    """The shape in which a weight is stored; see `block_diagonal`.
+
+    Raises:
+        EquationError: the blocks of a block-diagonal matrix do not divide its rows and columns.
+    """
+    shape = tuple(size_number(size, numbers) for size in parameter.shape)
+    if len(shape) != 2:
+        return shape
+    rows, columns = shape
+    _divided(rows, parameter.blocks, f"{parameter.name} has {rows} rows")
+    return rows, stored_columns(columns, parameter.blocks, parameter.name)
+
+
+def _divided(count: int, blocks: int, what: str) -> int:
+    if count % blocks:
+        raise EquationError(f"{what}, which {blocks} blocks do not divide.")
+    return count // blocks

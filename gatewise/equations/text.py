@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from gatewise.equations.expression import Expression, topological
+from gatewise.equations.symbol import Expression, topological
+
+LESS, OR, AND, SUM, PRODUCT, SIGN, ATOM = range(7)
+"""How tightly operators bind, as in Python."""
 
 INFIX = {
-    "add": (" + ", 1),
-    "matrix_add": (" + ", 1),
-    "subtract": (" - ", 1),
-    "matrix_subtract": (" - ", 1),
-    "multiply": (" * ", 2),
-    "scale": (" * ", 2),
-    "divide": (" / ", 2),
-    "product": (" @ ", 2),
-    "matrix_product": (" @ ", 2),
-    "less": (" < ", 0),
-    "less_equal": (" <= ", 0),
-    "and": (" & ", 0),
-    "or": (" | ", 0),
+    "less": (" < ", LESS),
+    "less_equal": (" <= ", LESS),
+    "or": (" | ", OR),
+    "and": (" & ", AND),
+    "add": (" + ", SUM),
+    "matrix_add": (" + ", SUM),
+    "subtract": (" - ", SUM),
+    "matrix_subtract": (" - ", SUM),
+    "multiply": (" * ", PRODUCT),
+    "scale": (" * ", PRODUCT),
+    "divide": (" / ", PRODUCT),
+    "product": (" @ ", PRODUCT),
+    "matrix_product": (" @ ", PRODUCT),
 }
 LEAVES = ("input", "given", "state", "constant", "parameter")
-
-
 LONGEST = 300
 """Characters after which an expression is cut: shared parts are written out, and may grow fast."""
 
@@ -36,32 +37,37 @@ def to_text(root: Expression) -> str:
 
 
 def _one(node: Expression, operands: list[tuple[str, int]]) -> tuple[str, int]:
-    """The text of a node and how tightly it binds: 0 loosest, 9 never needs brackets."""
+    """The text of a node and how tightly it binds."""
     operation = node.operation
     if operation in LEAVES:
-        return node.name, 9
+        return node.name, ATOM
     if operation == "number":
-        return f"{node.attributes[0]:g}", 9 if node.attributes[0] >= 0 else 1
+        return f"{node.attributes[0]:g}", ATOM if node.attributes[0] >= 0 else SIGN
     if operation == "cotangent":
-        return f"d{node.name}", 9
+        return f"d{node.name}", ATOM
     if operation in INFIX:
-        sign, level = INFIX[operation]
-        # the right side of - / @ needs brackets at its own level too
-        right = level if operation in ("add", "matrix_add", "multiply") else level + 1
-        return sign.join((_bracket(operands[0], level), _bracket(operands[1], right))), level
-    if operation == "negate":
-        return f"-{_bracket(operands[0], 2)}", 1
-    if operation == "not":
-        return f"~{_bracket(operands[0], 9)}", 3
+        return _infix(node, operands)
+    if operation in ("negate", "not"):
+        return f"{'-' if operation == 'negate' else '~'}{_bracket(operands[0], SIGN)}", SIGN
     if operation == "transpose":
-        return f"{_bracket(operands[0], 9)}.T", 9
+        return f"{_bracket(operands[0], ATOM)}.T", ATOM
     arguments = ", ".join(text for text, _ in operands)
     if operation == "layer_norm":
         part = f"[{node.attributes[0]}]" if len(operands) > 1 else ""
-        return f"layer_norm({arguments}){part}", 9
+        return f"layer_norm({arguments}){part}", ATOM
     if operation == "block_diagonal":
-        return f"block_diagonal({arguments}, {node.attributes[0]})", 9
-    return f"{operation}({arguments})", 9
+        return f"block_diagonal({arguments}, {node.attributes[0]})", ATOM
+    return f"{operation}({arguments})", ATOM
+
+
+def _infix(node: Expression, operands: list[tuple[str, int]]) -> tuple[str, int]:
+    sign, level = INFIX[node.operation]
+    # sums and products of numbers may be regrouped; with - / @ the right side keeps its brackets
+    regrouped = node.operation == "add" or (
+        node.operation == "multiply" and node.operands[1].operation != "product"
+    )
+    left = _bracket(operands[0], level + 1 if level == LESS else level)
+    return f"{left}{sign}{_bracket(operands[1], level if regrouped else level + 1)}", level
 
 
 def _bracket(operand: tuple[str, int], level: int) -> str:

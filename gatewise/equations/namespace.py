@@ -1,0 +1,52 @@
+"""The weights of a cell: one namespace for each kind, ``W.i``, ``U.h``, ``b.f``."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NoReturn
+
+from gatewise.equations.expression import EquationError, Matrix, Value
+
+
+def is_key(name: object) -> bool:
+    """Whether a weight may be called so: letters, digits and underscores."""
+    return isinstance(name, str) and re.fullmatch(r"\w+", name) is not None
+
+
+class Namespace:
+    """Makes named weights: ``W.i``, or ``U["h", 2]`` for numbered ones in a Python loop."""
+
+    def __init__(self, letter: str, kind: type[Value] | type[Matrix]):
+        self._letter, self._kind = letter, kind
+
+    def __getattr__(self, key: str) -> Any:
+        if key.startswith("_"):
+            raise AttributeError(key)
+        return self._kind("parameter", (), (self._letter, key))
+
+    def __getitem__(self, key: str | int | tuple[str | int, ...]) -> Any:
+        parts = key if isinstance(key, tuple) else (key,)
+        name = "_".join(map(str, parts))
+        plain = all(type(part) in (str, int) for part in parts)
+        if not plain or not is_key(name):
+            raise EquationError(
+                f"{self._letter}[{key!r}]: a key is made of names and whole numbers, as in "
+                f'{self._letter}["h", 2], which is {self._letter}.h_2.'
+            )
+        return self._kind("parameter", (), (self._letter, name))
+
+    def __matmul__(self, other: object) -> NoReturn:
+        raise EquationError(f"`{self._letter} @ {other}`: name the matrix, as in {self._letter}.h.")
+
+    def __repr__(self) -> str:
+        return f"<namespace {self._letter}>"
+
+
+W = Namespace("W", Matrix)  # weights of inputs
+U = Namespace("U", Matrix)  # weights of states
+V = Namespace("V", Matrix)  # weights of further products
+R = Namespace("R", Matrix)  # projections
+b = Namespace("b", Value)  # biases
+p = Namespace("p", Value)  # per-unit weights: peepholes, diagonal recurrence
+s = Namespace("s", Value)  # learned scalars
+VECTORS, SCALARS, MATRICES = ("b", "p"), ("s",), ("W", "U", "V", "R")

@@ -1,0 +1,125 @@
+"""The primitives of the language: functions of symbols, one derivative rule each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gatewise.equations.expression import (
+    Condition,
+    EquationError,
+    Matrix,
+    Number,
+    Value,
+    as_condition,
+    as_value,
+)
+
+
+def sigmoid(a: Value | Number) -> Value:
+    """1 / (1 + exp(-a))."""
+    return Value("sigmoid", (as_value(a),))
+
+
+def tanh(a: Value | Number) -> Value:
+    """Hyperbolic tangent."""
+    return Value("tanh", (as_value(a),))
+
+
+def relu(a: Value | Number) -> Value:
+    """max(a, 0); its derivative at 0 is 0, as in torch."""
+    return Value("relu", (as_value(a),))
+
+
+def exp(a: Value | Number) -> Value:
+    """The exponential."""
+    return Value("exp", (as_value(a),))
+
+
+def log(a: Value | Number) -> Value:
+    """The natural logarithm."""
+    return Value("log", (as_value(a),))
+
+
+def softplus(a: Value | Number) -> Value:
+    """log(1 + exp(a)), without overflow."""
+    return Value("softplus", (as_value(a),))
+
+
+def sqrt(a: Value | Number) -> Value:
+    """The square root."""
+    return Value("sqrt", (as_value(a),))
+
+
+def absolute(a: Value | Number) -> Value:
+    """|a|; its derivative at 0 is 0, as in torch."""
+    return Value("absolute", (as_value(a),))
+
+
+def sin(a: Value | Number) -> Value:
+    """The sine of radians."""
+    return Value("sin", (as_value(a),))
+
+
+def cos(a: Value | Number) -> Value:
+    """The cosine of radians."""
+    return Value("cos", (as_value(a),))
+
+
+def maximum(a: Value | Number, c: Value | Number) -> Value:
+    """The larger of two values, unit by unit; the gradient goes half to each where they tie."""
+    return Value("maximum", (as_value(a), as_value(c)))
+
+
+def minimum(a: Value | Number, c: Value | Number) -> Value:
+    """The smaller of two values, unit by unit; the gradient goes half to each where they tie."""
+    return Value("minimum", (as_value(a), as_value(c)))
+
+
+def where(condition: Condition, a: Value | Number, c: Value | Number) -> Value:
+    """`a` where the condition holds, else `c`, unit by unit."""
+    return Value("where", (as_condition(condition), as_value(a), as_value(c)))
+
+
+def detach(a: Value) -> Value:
+    """`a` in the forward pass; no gradient flows through it."""
+    return Value("detach", (as_value(a),))
+
+
+def block_diagonal(matrix: Matrix, blocks: int) -> Matrix:
+    """A matrix whose only non-zero parts are `blocks` equal blocks on its diagonal (heads).
+
+    It is stored as ``(rows, columns / blocks)``: row r holds its own block's columns.
+    """
+    if matrix.operation != "parameter":
+        raise EquationError(f"block_diagonal({matrix}, {blocks}): only a plain weight has blocks.")
+    if not isinstance(blocks, int) or blocks < 1:
+        raise EquationError(f"block_diagonal({matrix}, {blocks!r}): a whole number of blocks ≥ 1.")
+    return matrix if blocks == 1 else Matrix("block_diagonal", (matrix,), (blocks,))
+
+
+def layer_norm(*values: Value, epsilon: float = 1e-5) -> Any:
+    """Zero mean and unit variance over the concatenation of all arguments, without gain or bias.
+
+    Returns the normalised value, or a tuple of them when there are several arguments
+    (Ba, Kiros & Hinton 2016, equation 4; multiply by ``p.name`` and add ``b.name`` for the rest).
+    """
+    if not values:
+        raise EquationError("layer_norm() needs at least one value.")
+    operands = tuple(map(as_value, values))
+    parts = tuple(Value("layer_norm", operands, (k, epsilon)) for k in range(len(operands)))
+    return parts[0] if len(parts) == 1 else parts
+
+
+def row_sum(*values: Value) -> Value:
+    """The sum over all units of all arguments: one number per step and sequence."""
+    return Value("row_sum", values)
+
+
+def unit_count(*values: Value) -> Value:
+    """How many units the arguments have together; a number known when sizes are."""
+    return Value("unit_count", values)
+
+
+def inverse_deviation(*values: Value, epsilon: float) -> Value:
+    """1 / sqrt(variance + epsilon) over the concatenation of all arguments."""
+    return Value("inverse_deviation", values, (epsilon,))

@@ -1,0 +1,147 @@
+"""What every symbol is: an immutable node of a cell's graph, one object for equal expressions."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, ClassVar, NoReturn, Self
+
+OUTSIDE = "Use the functions of gatewise.equations (sigmoid, tanh, exp, ...)"
+_tracing: ContextVar[bool] = ContextVar("gatewise_tracing", default=False)
+
+
+class EquationError(ValueError):
+    """A cell's equations are wrong; the message names the value and the mend."""
+
+
+@contextmanager
+def tracing() -> Iterator[None]:
+    """While a cell's function runs, ``a == b`` on symbols is a mistake, not a question."""
+    token = _tracing.set(True)
+    try:
+        yield
+    finally:
+        _tracing.reset(token)
+
+
+class Expression:
+    """One node of a cell's graph: an operation, its operands and its fixed attributes.
+
+    Attributes:
+        operation: name of a primitive, or of a kind of leaf.
+        operands: the expressions it is computed from; empty for a leaf.
+        attributes: what is fixed about it, such as a leaf's name or a number's value.
+    """
+
+    __slots__ = ("__weakref__", "attributes", "operands", "operation")
+    KIND: ClassVar[str] = "a symbol."
+    """What it is and what may be done with it, for errors."""
+
+    operation: str
+    operands: tuple[Expression, ...]
+    attributes: tuple[Any, ...]
+
+    _known: ClassVar[weakref.WeakValueDictionary[Any, Expression]] = weakref.WeakValueDictionary()
+    _lock: ClassVar[threading.Lock] = threading.Lock()
+
+    def __new__(
+        cls, operation: str, operands: Iterable[Expression] = (), attributes: tuple[Any, ...] = ()
+    ) -> Self:
+        """The one expression of this operation, these operands and these attributes."""
+        operands = tuple(operands)
+        # repr tells 0.0 from -0.0 and 1 from 1.0, which compare equal
+        key = (cls, operation, tuple(map(id, operands)), repr(attributes))
+        with cls._lock:
+            known = cls._known.get(key)
+            if known is None:
+                known = object.__new__(cls)
+                known.operation, known.operands, known.attributes = operation, operands, attributes
+                cls._known[key] = known
+        return known  # type: ignore[return-value]
+
+    def __reduce__(self):
+        return type(self), (self.operation, self.operands, self.attributes)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __hash__(self) -> int:
+        return id(self) >> 4
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Expression) and not _tracing.get():
+            return self is other
+        raise EquationError(
+            f"`{self} == {other!r}` compares a symbol; a cell has no value yet when it is traced. "
+            "Use where(a > b, ..., ...)."
+        )
+
+    def __bool__(self) -> bool:
+        raise EquationError(
+            f"`if` or `and` on the symbol {self}: it has no value when the cell is traced. "
+            "Use where(condition, value_if_true, value_if_false)."
+        )
+
+    def __float__(self) -> float:
+        raise EquationError(
+            f"{self} is a symbol and has no value yet. {OUTSIDE}, not those of math, numpy or "
+            "torch."
+        )
+
+    def __index__(self) -> int:
+        raise EquationError(
+            f"{self} is a symbol and no whole number; what shapes a cell is a constant, "
+            "a keyword-only argument such as `*, depth=3`."
+        )
+
+    def __getitem__(self, key: object) -> NoReturn:
+        raise EquationError(
+            f"{self}[{key!r}]: a symbol has no parts. Give each part a matrix of its own, "
+            "as in W.i @ x and W.f @ x."
+        )
+
+    def __iter__(self) -> NoReturn:
+        raise EquationError(f"{self} is one symbol and cannot be unpacked or looped over.")
+
+    def __array_ufunc__(self, ufunc: Any, *_arguments: Any, **_options: Any) -> Any:
+        raise EquationError(f"numpy.{ufunc.__name__} does not know the symbol {self}. {OUTSIDE}.")
+
+    @classmethod
+    def __torch_function__(cls, function: Any, _types: Any, args: Any = (), _options: Any = None):
+        name, shown = getattr(function, "__name__", "?"), ", ".join(map(repr, args))
+        raise EquationError(f"torch's {name}({shown}) does not know symbols. {OUTSIDE}.")
+
+    def _refuse(self, *_others: object) -> NoReturn:
+        raise EquationError(f"{self} is {self.KIND}")
+
+    def __repr__(self) -> str:
+        from gatewise.equations.text import to_text
+
+        return to_text(self)
+
+    @property
+    def name(self) -> str:
+        """The full name of a leaf, such as ``h`` or ``W.i``."""
+        return ".".join(map(str, self.attributes))
+
+
+def topological(roots: Iterable[Expression]) -> list[Expression]:
+    """Every expression that the roots need, operands first, in order of first use."""
+    order: list[Expression] = []
+    seen: set[Expression] = set()
+    stack = [(root, False) for root in reversed(list(roots))]
+    while stack:
+        node, expanded = stack.pop()
+        if expanded:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            stack.extend((operand, False) for operand in reversed(node.operands))
+    return order
