@@ -1,0 +1,192 @@
+"""The documentation: its examples run, its commands exist, its links lead somewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import doctest
+import io
+import itertools
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+import gatewise as gw
+from docs import build
+
+ROOT = Path(__file__).parent.parent
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)|<(?:img|source)[^>]*?src(?:set)?=\"([^\"]+)\"")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its language, its text, and the output shown right after it."""
+
+    language: str
+    text: str
+    output: str | None
+    line: int
+
+
+def blocks(page: Path, *languages: str) -> list[Block]:
+    """The fenced blocks of a page in these languages."""
+    text = page.read_text(encoding="utf-8")
+    found = list(FENCE.finditer(text))
+    made = []
+    for match, after in itertools.zip_longest(found, found[1:]):
+        shown = after and after[1] == "text" and not text[match.end() : after.start()].strip()
+        output = after[2] if after and shown else None
+        line = text.count("\n", 0, match.start()) + 1
+        made.append(Block(match[1], match[2], output, line))
+    return [block for block in made if block.language in languages]
+
+
+def label(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def with_blocks(*languages: str) -> list[Path]:
+    return [page for page in PAGES if blocks(page, *languages)]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> bytes:
+    """A model file such as the examples load, of a network that has learned next to nothing."""
+    from gatewise.training.text import train_text
+    from gatewise.training.text_settings import TextSettings
+
+    folder = tmp_path_factory.mktemp("model")
+    text = folder / "text.txt"
+    text.write_text((ROOT / "LICENSE").read_text(encoding="utf-8"), encoding="utf-8")
+    train_text([text], folder / "model.safetensors", TextSettings(hidden=8, steps=2, device="cpu"))
+    return (folder / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("page", with_blocks("python"), ids=label)
+def test_examples_run(page, request, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    examples = blocks(page, "python")
+    for name in {n for each in examples for n in re.findall(r"[\w-]+\.safetensors", each.text)}:
+        (tmp_path / name).write_bytes(request.getfixturevalue("model"))
+    names = {"__name__": "example"}
+    torch.manual_seed(0)
+    for block in examples:
+        place = f"{label(page)}:{block.line}"
+        if ">>>" in block.text:
+            check_session(block, names, place)
+            continue
+        written = io.StringIO()
+        with contextlib.redirect_stdout(written):
+            exec(compile("\n" * block.line + block.text, place, "exec"), names)
+        if block.output is not None:
+            assert written.getvalue().rstrip() == block.output.rstrip(), place
+
+
+def check_session(block: Block, names: dict, place: str) -> None:
+    """Run an interactive session and compare what it prints."""
+    test = doctest.DocTestParser().get_doctest(block.text, names, place, place, block.line)
+    report = io.StringIO()
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    runner.run(test, out=report.write, clear_globs=False)
+    names.update(test.globs)
+    assert not runner.failures, report.getvalue()
+
+
+def shown_commands(page: Path) -> Iterator[list[str]]:
+    """Every call of `gatewise` in the page's shell blocks, word by word."""
+    for block in blocks(page, "sh", "bash", "console"):
+        prompts = block.language == "console"
+        for line in block.text.replace("\\\n", " ").splitlines():
+            if prompts and not line.startswith("$ "):
+                continue
+            words = shlex.shlex(line.removeprefix("$ "), posix=True, punctuation_chars=True)
+            for operator, part in itertools.groupby(words, lambda word: set(word) <= set("&|;()")):
+                called = list(part)
+                if not operator and called[0] == "gatewise":
+                    yield called
+
+
+@pytest.mark.parametrize("page", with_blocks("sh", "bash", "console"), ids=label)
+def test_commands_exist(page):
+    commands = dict(build.commands())
+    for words in shown_commands(page):
+        called = " ".join(words)
+        names = [name for name in commands if f"{called} ".startswith(f"{name} ")]
+        assert names or "--help" in words, called
+        for name in names:
+            known = {opt for each in commands[name].params for opt in each.opts} | {"--help"}
+            given = {word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+            assert given <= known, f"{called}: no option {', '.join(given - known)}"
+
+
+def test_generated_pages_are_current():
+    assert not build.outdated(), "run `make docs`"
+
+
+def anchors(page: Path) -> set[str]:
+    """What a link into a page may name after #, as GitHub makes it of the headings."""
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=label)
+def test_links_lead_somewhere(page):
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    for match in LINK.finditer(text):
+        target, _, anchor = (match[1] or match[2]).partition("#")
+        if re.match(r"[a-z]+:", target):
+            continue
+        path = (page.parent / target) if target else page
+        assert path.exists(), f"{label(page)} links to {target}"
+        assert not anchor or anchor in anchors(path), f"{label(page)} links to {target}#{anchor}"
+
+
+def test_every_page_is_listed():
+    listed = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    for page in (ROOT / "docs").rglob("*.md"):
+        name = str(page.relative_to(ROOT / "docs"))
+        assert name == "index.md" or f"({name})" in listed, f"docs/index.md does not list {name}"
+
+
+@pytest.mark.parametrize("name", gw.__all__)
+def test_public_name_is_documented(name):
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    assert re.search(rf"\bgw\.{name}\b|\bgatewise\.{name}\b", pages)
+
+
+def test_readme_shows_the_cell_file_as_it_is():
+    shown = [block.text for block in blocks(ROOT / "README.md", "python")]
+    assert (ROOT / "gatewise" / "cells" / "lstm.py").read_text(encoding="utf-8") in shown
+
+
+def command_after(mark: str) -> str:
+    """The one shell line of the README's block after ``<!-- mark -->``."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    match = re.search(rf"<!-- {mark} -->\n```sh\n(.*?)\n```", text, re.DOTALL)
+    assert match, f"README.md has no command after <!-- {mark} -->"
+    assert "\n" not in match[1], "one line that a person can paste"
+    return match[1]
+
+
+@pytest.mark.parametrize("mark", ["main job", "tests"])
+def test_readme_command_makes_its_own_environment(mark):
+    command = command_after(mark)
+    assert command.startswith("python3 -m venv .venv && . .venv/bin/activate && pip install -c ")
+    assert "constraints.txt" in command
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "<!-- tests -->" in script
+    assert 'eval "$tests"' in script
+    assert command_after("tests").split(" && ")[-1].startswith("pytest")
