@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 
 import gatewise as gw
+from gatewise.backends import evaluation
+from gatewise.equations import derivative, document, latex, plain, primitives
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "gatewise"
@@ -105,6 +108,27 @@ def words(path: Path) -> Iterator[str]:
 def test_backends_name_no_cell(path):
     named = {word.lower() for word in words(path)}
     assert not named & set(gw.cells.names())
+
+
+PRIMITIVES = {
+    name
+    for name, made in vars(primitives).items()
+    if inspect.isfunction(made) and made.__module__ == primitives.__name__
+}
+NO_ROW = {"block_diagonal", "layer_norm", "row_sum", "unit_count", "inverse_deviation"}
+"""Primitives that a target computes by a function of its own, or that only derivatives use."""
+
+
+@pytest.mark.parametrize("name", sorted(PRIMITIVES - NO_ROW))
+def test_primitive_has_a_row_for_every_target(name):
+    targets = {
+        "derivative": derivative.RULES,
+        "torch": evaluation.TORCH,
+        "LaTeX": latex.Latex.functions,
+        "plain text": plain.Plain.functions,
+        "model file": document.SIGNATURES,
+    }
+    assert not [target for target, rows in targets.items() if name not in rows]
 
 
 BLOCKED = """

@@ -190,3 +190,15 @@ def test_ci_runs_the_test_command_of_the_readme():
     assert "<!-- tests -->" in script
     assert 'eval "$tests"' in script
     assert command_after("tests").split(" && ")[-1].startswith("pytest")
+
+
+def test_contributing_names_what_exists():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(\w+)` in `([\w/]+\.py)`", text)
+    assert len(named) >= 5
+    for name, path in named:
+        assert re.search(rf"^ *{name}\b", (ROOT / "gatewise" / path).read_text(), re.MULTILINE), (
+            name
+        )
+    for path in re.findall(r"`((?:gatewise|equations|backends|cells|cli|tests)/[\w/]+\.py)`", text):
+        assert (ROOT / path).exists() or (ROOT / "gatewise" / path).exists(), path
