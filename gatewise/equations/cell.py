@@ -10,7 +10,7 @@ from typing import Any
 
 from gatewise.equations.declaration import Declaration
 from gatewise.equations.graph import Graph, Parameter
-from gatewise.equations.namespace import VECTORS
+from gatewise.equations.namespace import SCALARS, VECTORS
 from gatewise.equations.size import Size, size_number
 from gatewise.equations.symbol import EquationError
 
@@ -43,10 +43,11 @@ def check_initial(graph: Graph, initial: Mapping[str, Any], strict: bool = False
             raise EquationError(
                 f"cell {graph.name!r}: initial={{{key!r}: {value!r}}}: a state starts at a number."
             )
-        if not numbers and not (isinstance(value, str) and value in RULES):
+        vector = str(key).split(".")[0] in (*VECTORS, *SCALARS)
+        if not numbers and not (isinstance(value, str) and value in RULES and not vector):
             raise EquationError(
-                f"cell {graph.name!r}: initial={{{key!r}: {value!r}}} is no rule; there are "
-                f"{', '.join(RULES)}, numbers and bounds (low, high)."
+                f"cell {graph.name!r}: initial={{{key!r}: {value!r}}} is no rule; there are numbers, "
+                f"bounds (low, high) and, for matrices, {', '.join(RULES)}."
             )
 
 

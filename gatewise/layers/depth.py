@@ -104,7 +104,9 @@ def _run(
     dtype = next(iter(states.values())).dtype
     if marks.reset is not None:
         graph = with_reset(graph)
-        inputs["reset"] = _facing(marks.reset, track.recurrence.reverse).to(dtype)
+        # a mark in the padding, past the end of its sequence, starts nothing
+        reset = marks.reset if marks.alive is None else marks.reset * marks.alive
+        inputs["reset"] = _facing(reset, track.recurrence.reverse).to(dtype)
         givens = {f"initial_{name}": value for name, value in initial.items()}
     if marks.alive is not None:
         graph = with_lengths(graph)
@@ -117,4 +119,4 @@ def _facing(reset: Tensor, reverse: bool) -> Tensor:
     """Where a direction resets: a segment that starts at t ends, seen from behind, before t − 1."""
     if not reverse:
         return reset
-    return torch.cat([reset[1:], torch.zeros_like(reset[:1])])
+    return torch.cat([reset[1:], torch.zeros_like(reset[:1])]) if len(reset) else reset

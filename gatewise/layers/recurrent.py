@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,12 +12,12 @@ from torch.nn.utils.rnn import PackedSequence
 
 from gatewise import cells
 from gatewise.backends import Recurrence
-from gatewise.equations import Cell, EquationError
+from gatewise.equations import Cell
 from gatewise.equations.cell import Initial
 from gatewise.equations.size import size_number
 from gatewise.layers.depth import Between, Marks, Track, run_tracks
 from gatewise.layers.sequence import arrange
-from gatewise.layers.state import make_state
+from gatewise.layers.state import initial_state, pack_state, unpack_state
 from gatewise.layers.weights import Initialization, Stack, initialize, stacks
 
 
@@ -41,7 +42,8 @@ class Recurrent(nn.Module):
         sizes: numbers for other named sizes of the cell; each is H where left out.
         constants: other values for the cell's named constants.
         initial: initial values by parameter (``{"b.f": 1.0}``) or namespace
-            (``{"U": "orthogonal"}``): a number, bounds ``(low, high)``, or a rule's name.
+            (``{"U": "orthogonal"}``): a number, bounds ``(low, high)``, or the name of a rule for
+            matrices (identity, orthogonal, xavier); by state (``{"c": 0.5}``): a number.
         forget_bias: initial bias of every forget gate.
         chrono: the longest dependency expected, in steps (Tallec & Ollivier 2018).
         device: where the parameters are made.
@@ -90,19 +92,15 @@ class Recurrent(nn.Module):
         self.cell = cells.get(cell)
         if constants:
             self.cell = self.cell.with_constants(**constants)
-        self.graph = self.cell.graph if bias else self.cell.graph.without_bias()
         self.input_size, self.bias, self.batch_first = input_size, bias, batch_first
         self.hidden_sizes = _hidden_sizes(hidden_size, num_layers)
         self.num_layers = len(self.hidden_sizes)
         self.bidirectional, self.residual, self.dropout = bidirectional, residual, float(dropout)
         self._sizes = _named_sizes(self.cell, sizes, proj_size)
         self._options = Initialization(dict(initial or {}), forget_bias, chrono)
+        self._derive()
         self._options.check(self.graph)
         self._check_options()
-        self._recurrences = self._make_recurrences()
-        self._stacks: list[list[Stack]] = [
-            stacks(self.graph, layer[0].sizes) for layer in self._recurrences
-        ]
         for layer in range(self.num_layers):
             for suffix in self._suffixes(layer):
                 for stack in self._stacks[layer]:
@@ -134,6 +132,11 @@ class Recurrent(nn.Module):
             >>> gw.Recurrent("lstm", 3, 5).weights()["U.f"].shape
             torch.Size([5, 5])
         """
+        if not 0 <= layer < self.num_layers or (reverse and not self.bidirectional):
+            raise IndexError(
+                f"no layer {layer}{' in reverse' if reverse else ''}: there are "
+                f"{self.num_layers} layers in {self.directions} direction(s), from 0."
+            )
         suffix = self._suffixes(layer)[int(reverse)]
         named: dict[str, Tensor] = {}
         for stack in self._stacks[layer]:
@@ -172,9 +175,12 @@ class Recurrent(nn.Module):
             The output and the last state.
         """
         sequence = arrange(x, self.batch_first, lengths, f"Recurrent({self.cell.name!r})")
-        self._check_x(sequence.x)
-        initial = self._initial_state(sequence.x)
-        states = initial if state is None else self._unpack(state, sequence)
+        self._check_x(sequence.data)
+        B, batched = sequence.batch, sequence.batched
+        rows = [recurrence for layer in self._recurrences for recurrence in layer]
+        like = next(self.parameters(), sequence.data)
+        initial = initial_state(rows, self._starts, B, like)
+        states = initial if state is None else unpack_state(state, rows, B, batched)
         marks = Marks(
             sequence.alive, None if reset is None else sequence.arrange(reset, "reset", 1)
         )
@@ -188,7 +194,7 @@ class Recurrent(nn.Module):
         between = Between(self.dropout if self.training else 0.0, self.residual)
         further = self._further_inputs(inputs, sequence)
         y, last = run_tracks(tracks, sequence.x, further, states, initial, marks, between)
-        return sequence.restore(y), self._pack(last, sequence.batched)
+        return sequence.restore(y), pack_state(last, batched)
 
     def extra_repr(self) -> str:
         """What print(layer) shows."""
@@ -205,7 +211,24 @@ class Recurrent(nn.Module):
                 parts.append(f"{name}={getattr(self, name)}")
         return ", ".join(parts)
 
+    def __getstate__(self) -> dict[str, Any]:
+        derived = ("graph", "_starts", "_recurrences", "_stacks")
+        return {name: value for name, value in self.__dict__.items() if name not in derived}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._derive()
+
     # -- construction
+
+    def _derive(self) -> None:
+        """What follows from the cell and the options, and is not stored with the layer."""
+        self.graph = self.cell.graph if self.bias else self.cell.graph.without_bias()
+        self._starts = self._options.starts(self.cell, self.graph)
+        self._recurrences = self._make_recurrences()
+        self._stacks: list[list[Stack]] = [
+            stacks(self.graph, layer[0].sizes) for layer in self._recurrences
+        ]
 
     def _suffixes(self, layer: int) -> tuple[str, ...]:
         return (f"_l{layer}", f"_l{layer}_reverse")[: self.directions]
@@ -213,8 +236,16 @@ class Recurrent(nn.Module):
     def _check_options(self) -> None:
         if not 0 <= self.dropout <= 1:
             raise ValueError(f"dropout={self.dropout}: a probability between 0 and 1.")
-        if self.residual and len({*self.hidden_sizes}) > 1:
-            raise ValueError(f"residual=True needs layers of one size, not {self.hidden_sizes}.")
+        outputs = [layer[0].output_size * self.directions for layer in self._recurrences]
+        if self.residual and len({*outputs}) > 1:
+            raise ValueError(f"residual=True needs layers of one size, not {outputs}.")
+        for option in ("dropout", "residual"):
+            if getattr(self, option) and self.num_layers == 1:
+                warnings.warn(
+                    f"{option} acts between layers, but there is one: it does nothing. "
+                    "Say num_layers=2 or more, or leave it out.",
+                    stacklevel=3,
+                )
         shared = [name for name, size in self.graph.inputs.items() if name != "x" and size == "I"]
         if shared and self.num_layers > 1:
             raise ValueError(
@@ -225,6 +256,8 @@ class Recurrent(nn.Module):
     def _make_recurrences(self) -> list[list[Recurrence]]:
         made: list[list[Recurrence]] = []
         I = self.input_size
+        if not isinstance(I, int) or I < 1:
+            raise ValueError(f"input_size={I!r}: a whole number above zero.")
         for H in self.hidden_sizes:
             numbers = {**self._sizes, "I": I, "H": H}
             for a, c in self.graph.sizes.equal:
@@ -234,6 +267,9 @@ class Recurrent(nn.Module):
                         f"needed, not {a} = {size_number(a, numbers)} and "
                         f"{c} = {size_number(c, numbers)}; put a Linear layer before it."
                     )
+            wanted = size_number(self.graph.inputs["x"], numbers)
+            if wanted != I:
+                raise ValueError(f"cell {self.cell.name!r} reads {wanted} numbers, not {I}, as x.")
             layer = [Recurrence(self.graph, numbers, bool(d)) for d in range(self.directions)]
             made.append(layer)
             I = layer[0].output_size * self.directions
@@ -247,7 +283,7 @@ class Recurrent(nn.Module):
                 f"input.size(-1) must be equal to input_size. Expected {self.input_size}, "
                 f"got {x.shape[-1]}"
             )
-        dtype = next(self.parameters()).dtype
+        dtype = next(self.parameters(), x).dtype
         if x.dtype != dtype and not torch.is_autocast_enabled(x.device.type):
             raise ValueError(
                 f"the input is {x.dtype}, the weights are {dtype}: convert with x.to({dtype}) or "
@@ -261,73 +297,14 @@ class Recurrent(nn.Module):
                 f"cell {self.cell.name!r} reads {', '.join(['x', *wanted])} at every step; "
                 f"got {', '.join(['x', *inputs])}."
             )
-        numbers, dtype = self._recurrences[0][0].sizes, next(self.parameters()).dtype
+        numbers = self._recurrences[0][0].sizes
+        dtype = next(self.parameters(), sequence.data).dtype
         return {
             name: sequence.arrange(
                 inputs[name], name, size_number(self.graph.inputs[name], numbers)
             ).to(dtype)
             for name in wanted
         }
-
-    def _initial_state(self, x: Tensor) -> list[dict[str, Tensor]]:
-        weight = next(self.parameters())
-        starts = self.cell.initial
-        return [
-            {
-                name: torch.full(
-                    (x.shape[1], recurrence.state_size(name)),
-                    _start(starts.get(name, 0.0), name),
-                    dtype=weight.dtype,
-                    device=x.device,
-                )
-                for name in self.graph.states
-            }
-            for layer in self._recurrences
-            for recurrence in layer
-        ]
-
-    def _unpack(self, state: Any, sequence: Any) -> list[dict[str, Tensor]]:
-        """A caller's state as one dict per layer and direction."""
-        names = tuple(self.graph.states)
-        fields = (state,) if isinstance(state, Tensor) else tuple(state)
-        if len(fields) != len(names):
-            raise ValueError(
-                f"the state of cell {self.cell.name!r} is ({', '.join(names)}), "
-                f"but {len(fields)} were given."
-            )
-        rows = [r for layer in self._recurrences for r in layer]
-        B = sequence.x.shape[1]
-        unpacked: list[dict[str, Tensor]] = [{} for _ in rows]
-        for name, parts in zip(names, fields, strict=True):
-            if len(parts) != len(rows):
-                raise RuntimeError(
-                    f"state {name!r} has {len(parts)} rows; expected {len(rows)}, one for each "
-                    "layer and direction."
-                )
-            for row, recurrence, part in zip(unpacked, rows, parts, strict=True):
-                given = part if sequence.batched else part.unsqueeze(0)
-                expected = (B, recurrence.state_size(name))
-                if tuple(given.shape) != expected:
-                    raise RuntimeError(
-                        f"Expected hidden size {(len(rows), *expected)} for state {name!r}, got "
-                        f"{(len(parts), *part.shape)}"
-                    )
-                row[name] = given
-        return unpacked
-
-    def _pack(self, last: list[dict[str, Tensor]], batched: bool) -> Any:
-        fields = []
-        for name in self.graph.states:
-            parts = [row[name] if batched else row[name].squeeze(0) for row in last]
-            alike = len({part.shape for part in parts}) == 1
-            fields.append(torch.stack(parts) if alike else tuple(parts))
-        return make_state(tuple(self.graph.states), tuple(fields))
-
-
-def _start(value: Initial, name: str) -> float:
-    if not isinstance(value, int | float):
-        raise EquationError(f"the state {name!r} starts at a number, not at {value!r}.")
-    return float(value)
 
 
 def _hidden_sizes(hidden_size: int | Sequence[int], num_layers: int | None) -> tuple[int, ...]:
@@ -349,10 +326,12 @@ def _named_sizes(cell: Cell, sizes: Mapping[str, int] | None, proj_size: int) ->
         named["P"] = proj_size
     sized = {*cell.graph.states.values(), *cell.graph.inputs.values()} - {"I", "H"}
     known = {size for size in sized if isinstance(size, str)}
-    for name in named:
+    for name, number in named.items():
         if name not in known:
             raise ValueError(
                 f"cell {cell.name!r} has no size {name!r}"
                 + (f"; it has {', '.join(sorted(known))}." if known else " to set.")
             )
+        if not isinstance(number, int) or number < 1:
+            raise ValueError(f"size {name} = {number!r}: a whole number above zero.")
     return named

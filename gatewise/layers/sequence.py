@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 
 @dataclass(frozen=True)
@@ -15,40 +16,86 @@ class Sequence:
     """An input in the order ``(T, B, size)``, and the way back.
 
     Attributes:
-        x: ``(T, B, size)``.
-        lengths: how many steps of each sequence count, ``(B,)``; None where all do.
+        source: ``(T, B, size)``, or the caller's PackedSequence.
+        given_lengths: how many steps of each sequence count, ``(B,)``, where the caller says so.
         batch_first: whether the caller's tensors are ``(B, T, size)``.
         batched: whether the caller's tensors have a batch at all.
-        packed: the caller's PackedSequence, where it was one.
     """
 
-    x: Tensor
-    lengths: Tensor | None
-    batch_first: bool
-    batched: bool
-    packed: PackedSequence | None
+    source: Tensor | PackedSequence
+    given_lengths: Tensor | None = None
+    batch_first: bool = False
+    batched: bool = True
 
-    def arrange(self, value: Tensor, name: str, size: int | None = None) -> Tensor:
+    @property
+    def packed(self) -> PackedSequence | None:
+        """The caller's PackedSequence, where it was one."""
+        return self.source if isinstance(self.source, PackedSequence) else None
+
+    @property
+    def data(self) -> Tensor:
+        """What tells dtype, device and size, padded or not: ``(..., size)``."""
+        return self.source.data if isinstance(self.source, PackedSequence) else self.source
+
+    @property
+    def steps(self) -> int:
+        """T, the steps of the longest sequence."""
+        packed = self.packed
+        return self.data.shape[0] if packed is None else len(packed.batch_sizes)
+
+    @property
+    def batch(self) -> int:
+        """B, how many sequences there are."""
+        packed = self.packed
+        return self.data.shape[1] if packed is None else int(packed.batch_sizes[0])
+
+    @cached_property
+    def x(self) -> Tensor:
+        """``(T, B, size)``; a PackedSequence is padded when this is first asked for."""
+        packed = self.packed
+        return self.data if packed is None else pad_packed_sequence(packed)[0]
+
+    @cached_property
+    def lengths(self) -> Tensor | None:
+        """How many steps of each sequence count, ``(B,)``; None where all do."""
+        packed = self.packed
+        if packed is None:
+            return self.given_lengths
+        rows = torch.arange(self.batch)
+        counts = (packed.batch_sizes[:, None] > rows).sum(0).to(self.data.device)
+        order = packed.unsorted_indices
+        return counts if order is None else counts.index_select(0, order)
+
+    def arrange(self, value: Any, name: str, size: int | None = None) -> Tensor:
         """Another input of every step as ``(T, B, size)``.
 
         Args:
             value: in the caller's order; the last dimension may be missing where `size` is 1.
             name: what the caller calls it, for errors.
             size: units per step; None for any.
+
+        Raises:
+            ValueError: its shape does not fit x.
         """
-        T, B = self.x.shape[:2]
-        if not self.batched:
-            value = value.unsqueeze(1)
-        elif self.batch_first:
-            value = value.transpose(0, 1)
-        if value.dim() == 2 and size in (1, None):
+        value = torch.as_tensor(value, device=self.data.device)
+        given, leading = value, 2 if self.batched else 1
+        if value.dim() == leading and size in (1, None):
             value = value.unsqueeze(-1)
-        wanted = (T, B, value.shape[-1] if size is None else size)
-        if tuple(value.shape) != wanted:
-            raise ValueError(
-                f"{name} has shape {tuple(value.shape)} as (T, B, size); expected {wanted}."
-            )
-        return value
+        if value.dim() == leading + 1:
+            if not self.batched:
+                value = value.unsqueeze(1)
+            elif self.batch_first:
+                value = value.transpose(0, 1)
+            wanted = (self.steps, self.batch, value.shape[-1] if size is None else size)
+            if tuple(value.shape) == wanted:
+                return value
+        order = ("B", "T") if self.batch_first else ("T", "B")
+        numbers = {"T": self.steps, "B": self.batch}
+        letters = order if self.batched else ("T",)
+        raise ValueError(
+            f"{name} has shape {tuple(given.shape)}; expected ({', '.join(letters)}, size) with "
+            f"{', '.join(f'{k} = {numbers[k]}' for k in letters)}, size = {size or 'any'}."
+        )
 
     def restore(self, y: Tensor) -> Tensor | PackedSequence:
         """An output ``(T, B, size)`` in the caller's order."""
@@ -63,7 +110,7 @@ class Sequence:
         """``(T, B, 1)``: True at the steps that count; None where all do."""
         if self.lengths is None:
             return None
-        steps = torch.arange(self.x.shape[0], device=self.x.device)
+        steps = torch.arange(self.steps, device=self.data.device)
         return (steps[:, None] < self.lengths[None, :]).unsqueeze(-1)
 
 
@@ -77,8 +124,7 @@ def arrange(x: Any, batch_first: bool, lengths: Any = None, name: str = "the lay
     if isinstance(x, PackedSequence):
         if lengths is not None:
             raise ValueError("a PackedSequence knows its lengths; leave lengths= out.")
-        padded, counts = pad_packed_sequence(x)
-        return Sequence(padded, counts.to(padded.device), batch_first, True, x)
+        return Sequence(x, None, batch_first)
     if not isinstance(x, Tensor):
         raise TypeError(f"{name}: the input is a tensor or a PackedSequence, not {type(x)}.")
     if x.dim() not in (2, 3):
@@ -90,7 +136,7 @@ def arrange(x: Any, batch_first: bool, lengths: Any = None, name: str = "the lay
         x = x.transpose(0, 1)
     if lengths is not None:
         lengths = _checked_lengths(lengths, x, name)
-    return Sequence(x, lengths, batch_first, batched, None)
+    return Sequence(x, lengths, batch_first, batched)
 
 
 def _checked_lengths(lengths: Any, x: Tensor, name: str) -> Tensor:
@@ -110,7 +156,6 @@ def _pack_like(y: Tensor, packed: PackedSequence) -> PackedSequence:
     """Pack an output ``(T, B, size)`` in the same order of rows as the input was."""
     if packed.sorted_indices is not None:
         y = y.index_select(1, packed.sorted_indices)
-    T = packed.batch_sizes.shape[0]
-    lengths = (packed.batch_sizes[:, None] > torch.arange(y.shape[1])).sum(0)
-    data = pack_padded_sequence(y[:T], lengths).data
-    return PackedSequence(data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
+    rows = torch.arange(y.shape[1])
+    alive = (packed.batch_sizes[:, None] > rows).to(y.device)
+    return packed._replace(data=y[alive])

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections import namedtuple
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
+
+from gatewise.backends import Recurrence
+
+States = list[dict[str, Tensor]]
+"""By name, ``(B, size)``; layer 0 forward, layer 0 reverse, layer 1 forward, ..."""
 
 
 class _Fields:
@@ -38,3 +45,65 @@ def make_state(names: tuple[str, ...], values: tuple[Any, ...]) -> Any:
 def detach_state(state: Any) -> Any:
     """Any state (a tensor, a tuple, a named tuple) without its history of gradients."""
     return pytree.tree_map(lambda leaf: leaf.detach() if isinstance(leaf, Tensor) else leaf, state)
+
+
+def initial_state(
+    recurrences: Sequence[Recurrence], starts: Mapping[str, float], batch: int, like: Tensor
+) -> States:
+    """The state before the first step: zero, or the number that `starts` names."""
+    return [
+        {
+            name: like.new_full((batch, recurrence.state_size(name)), starts.get(name, 0.0))
+            for name in recurrence.graph.states
+        }
+        for recurrence in recurrences
+    ]
+
+
+def unpack_state(
+    state: Any, recurrences: Sequence[Recurrence], batch: int, batched: bool
+) -> States:
+    """A caller's state as one dict per layer and direction.
+
+    Args:
+        state: a tuple with a field per state, or a bare tensor for a cell with one state; a field
+            is ``(layers · directions, B, size)``, or a sequence of ``(B, size)``; without a batch
+            the dimension B is missing.
+        recurrences: one per layer and direction.
+        batch: B.
+        batched: whether the caller's tensors have the dimension B.
+
+    Raises:
+        ValueError: it has another number of fields than the cell has states.
+        RuntimeError: a field has the wrong shape.
+    """
+    graph = recurrences[0].graph
+    names = tuple(graph.states)
+    fields = (state,) if isinstance(state, Tensor) else state
+    if not isinstance(fields, tuple | list) or len(fields) != len(names):
+        count = f"{len(fields)} were given" if isinstance(fields, tuple | list) else f"got {state}"
+        raise ValueError(f"the state of cell {graph.name!r} is ({', '.join(names)}), but {count}.")
+    unpacked: States = [{} for _ in recurrences]
+    for name, parts in zip(names, fields, strict=True):
+        expected = [
+            (batch, r.state_size(name)) if batched else (r.state_size(name),) for r in recurrences
+        ]
+        found = [tuple(part.shape) for part in parts]
+        if found != expected:
+            raise RuntimeError(
+                f"Expected hidden size {expected} for state {name!r}, one for each layer and "
+                f"direction, got {found}"
+            )
+        for row, part in zip(unpacked, parts, strict=True):
+            row[name] = part if batched else part.unsqueeze(0)
+    return unpacked
+
+
+def pack_state(last: States, batched: bool) -> Any:
+    """The states of all layers and directions as one named tuple for the caller."""
+    fields = []
+    for name in last[0]:
+        parts = [row[name] if batched else row[name].squeeze(0) for row in last]
+        alike = len({part.shape for part in parts}) == 1
+        fields.append(torch.stack(parts) if alike else tuple(parts))
+    return make_state(tuple(last[0]), tuple(fields))

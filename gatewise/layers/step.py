@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from gatewise import cells
@@ -43,6 +44,8 @@ class Step(nn.Module):
         for name in ("num_layers", "bidirectional", "batch_first", "dropout", "residual"):
             if name in options:
                 raise ValueError(f"{name} is for sequences; use gw.Recurrent for it.")
+        if not isinstance(hidden_size, int):
+            raise ValueError(f"hidden_size={hidden_size!r}: one step has one layer, so one number.")
         self.recurrent = Recurrent(cell, input_size, hidden_size, **options)
 
     @property
@@ -54,7 +57,7 @@ class Step(nn.Module):
         """Every weight by its name in the equations, as views."""
         return self.recurrent.weights()
 
-    def forward(self, x: Tensor, state: Any = None, **inputs: Tensor) -> tuple[Tensor, Any]:
+    def forward(self, x: Tensor, state: Any = None, **inputs: Tensor | float) -> tuple[Tensor, Any]:
         """Run one step.
 
         Args:
@@ -71,7 +74,10 @@ class Step(nn.Module):
         if state is not None:
             fields = (state,) if isinstance(state, Tensor) else state
             state = tuple(part.unsqueeze(0) for part in fields)
-        steps = {name: value.unsqueeze(0) for name, value in inputs.items()}
+        steps = {
+            name: torch.as_tensor(value, device=x.device).unsqueeze(0)
+            for name, value in inputs.items()
+        }
         y, last = self.recurrent(x.unsqueeze(0), state, **steps)
         return y.squeeze(0), type(last)(*(part.squeeze(0) for part in last))
 
@@ -89,23 +95,35 @@ class _Cell:
         """One step, as torch's cell of the same name: x ``(B, I)`` or ``(I,)``, h ``(B, H)``."""
         if asked_backend() in (None, TORCH):
             return super().forward(input, hx)  # type: ignore[misc]
-        batched = input.dim() == 2
-        x = input if batched else input.unsqueeze(0)
-        given = [hx] if isinstance(hx, Tensor) else hx
-        state = {
-            name: x.new_zeros(x.shape[0], self.hidden_size)  # type: ignore[attr-defined]
-            if given is None
-            else given[k].reshape(x.shape[0], -1)
-            for k, name in enumerate(self.states)
-        }
+        x, state = self._checked(input, hx)
         cell = self._equations()
         graph = cell.graph if self.bias else cell.graph.without_bias()  # type: ignore[attr-defined]
         sizes = {"I": self.input_size, "H": self.hidden_size}  # type: ignore[attr-defined]
         stored = dict(self.named_parameters())  # type: ignore[attr-defined]
         operands = Operands({"x": x.unsqueeze(0)}, state, named_weights(self.gates, stored, graph))
         last = run(Recurrence(graph, sizes), operands).states
-        parts = tuple(last[name] if batched else last[name].squeeze(0) for name in self.states)
+        parts = tuple(last[n] if input.dim() == 2 else last[n].squeeze(0) for n in self.states)
         return parts[0] if len(parts) == 1 else parts
+
+    def _checked(self, input: Tensor, hx: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        """Input and state with a batch; what is wrong raises the kinds of errors torch does."""
+        kind, I, H = type(self).__name__, self.input_size, self.hidden_size  # type: ignore[attr-defined]
+        given: tuple[Tensor, ...] = (hx,) if isinstance(hx, Tensor) else tuple(hx or ())
+        for value in (input, *given):
+            if value.dim() not in (1, 2):
+                raise ValueError(f"{kind}: Expected 1D or 2D, got {value.dim()}D instead")
+        x = torch.atleast_2d(input)
+        if x.shape[1] != I:
+            raise RuntimeError(f"input has inconsistent input_size: got {x.shape[1]} expected {I}")
+        if hx is None:
+            return x, {name: x.new_zeros(x.shape[0], H) for name in self.states}
+        if len(given) != len(self.states):
+            raise RuntimeError(f"{kind} expects the states {', '.join(self.states)}")
+        wanted = (x.shape[0], H) if input.dim() == 2 else (H,)
+        for value in given:
+            if tuple(value.shape) != wanted:
+                raise RuntimeError(f"Expected hidden size {wanted}, got {tuple(value.shape)}")
+        return x, dict(zip(self.states, map(torch.atleast_2d, given), strict=True))
 
 
 class LSTMCell(_Cell, nn.LSTMCell):

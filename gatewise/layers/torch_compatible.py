@@ -39,15 +39,23 @@ class _Layer(nn.RNNBase):
         super().__init__(mode, *args, **kwargs)
         self.cell = self._find_cell()
         self.graph = self.cell.graph if self.bias else self.cell.graph.without_bias()
-        self._initialize_biases(Initialization({}, forget_bias, chrono))
+        self._options = Initialization({}, forget_bias, chrono)
+        self._options.check(self.graph)
+        self._initialize_biases()
+
+    def reset_parameters(self) -> None:
+        """Draw initial values anew: torch's, then what forget_bias or chrono says."""
+        super().reset_parameters()
+        if hasattr(self, "_options"):  # torch's constructor calls this before there are any
+            self._initialize_biases()
 
     def _find_cell(self) -> Cell:
         raise NotImplementedError
 
     @torch.no_grad()
-    def _initialize_biases(self, options: Initialization) -> None:
+    def _initialize_biases(self) -> None:
         """Forget biases go to bias_ih; bias_hh, which is added to it, is then zero for the gate."""
-        options.check(self.graph)
+        options = self._options
         if options.forget_bias is None and options.chrono is None:
             return
         for track in (track for layer in self._tracks() for track in layer):
@@ -73,6 +81,11 @@ class _Layer(nn.RNNBase):
     def weights(self, layer: int = 0, reverse: bool = False) -> dict[str, Tensor]:
         """Every weight by its name in the equations; ``b.f`` is the sum of torch's two biases."""
         suffix = f"_l{layer}" + ("_reverse" if reverse else "")
+        if not hasattr(self, f"weight_ih{suffix}"):
+            raise IndexError(
+                f"no layer {layer}{' in reverse' if reverse else ''}: there are "
+                f"{self.num_layers} layers in {2 if self.bidirectional else 1} direction(s)."
+            )
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
         stored = {n: getattr(self, n + suffix) for n in names if hasattr(self, n + suffix)}
         return named_weights(self.gates, stored, self.graph)
@@ -106,8 +119,8 @@ class _Layer(nn.RNNBase):
             The output and the last state, in torch's shapes.
         """
         sequence = arrange(input, self.batch_first, lengths, self.kind)
-        self._check(sequence.x)
-        state = self._zeros(sequence.x) if hx is None else self._checked_state(hx, sequence)
+        self._check(sequence)
+        state = self._zeros(sequence) if hx is None else self._checked_state(hx, sequence)
         if lengths is None and reset is None and asked_backend() in (None, TORCH):
             y, last = self._run_torch(sequence, state)
         else:
@@ -156,10 +169,11 @@ class _Layer(nn.RNNBase):
 
     # -- checks, in torch's kinds of errors
 
-    def _check(self, x: Tensor) -> None:
-        dtype = getattr(self, self._flat_weights_names[0]).dtype
+    def _check(self, sequence: Sequence) -> None:
+        x, dtype = sequence.data, getattr(self, self._flat_weights_names[0]).dtype
         if x.dtype != dtype and not torch.is_autocast_enabled(x.device.type):
-            raise ValueError(
+            kind = ValueError if sequence.packed is None else RuntimeError
+            raise kind(
                 f"RNN input dtype ({x.dtype}) does not match weight dtype ({dtype}). Convert "
                 f"input: input.to({dtype}), or convert model: model.to({x.dtype})"
             )
@@ -168,16 +182,18 @@ class _Layer(nn.RNNBase):
                 "input.size(-1) must be equal to input_size. Expected "
                 f"{self.input_size}, got {x.shape[-1]}"
             )
+        if sequence.steps == 0:
+            raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
 
-    def _state_sizes(self) -> dict[str, int]:
-        return dict.fromkeys(self.states, self.hidden_size) | {
-            "h": self.proj_size or self.hidden_size
-        }
-
-    def _zeros(self, x: Tensor) -> tuple[Tensor, ...]:
+    def _shapes(self, batch: int) -> list[tuple[int, int, int]]:
+        """The shape of each state."""
         rows = self.num_layers * (2 if self.bidirectional else 1)
-        sizes = self._state_sizes()
-        return tuple(x.new_zeros(rows, x.shape[1], sizes[name]) for name in self.states)
+        sizes = dict.fromkeys(self.states, self.hidden_size)
+        sizes["h"] = self.proj_size or self.hidden_size
+        return [(rows, batch, sizes[name]) for name in self.states]
+
+    def _zeros(self, sequence: Sequence) -> tuple[Tensor, ...]:
+        return tuple(sequence.data.new_zeros(shape) for shape in self._shapes(sequence.batch))
 
     def _checked_state(self, hx: Any, sequence: Sequence) -> tuple[Tensor, ...]:
         given = (hx,) if isinstance(hx, Tensor) else tuple(hx)
@@ -192,15 +208,10 @@ class _Layer(nn.RNNBase):
                 f"also be {dims}-D but got {'-D, '.join(str(p.dim()) for p in given)}-D tensor"
             )
         state = given if sequence.batched else tuple(part.unsqueeze(1) for part in given)
-        for expected, part in zip(self._zeros_shapes(sequence.x), state, strict=True):
+        for expected, part in zip(self._shapes(sequence.batch), state, strict=True):
             if tuple(part.shape) != expected:
                 raise RuntimeError(f"Expected hidden size {expected}, got {list(part.shape)}")
         return state
-
-    def _zeros_shapes(self, x: Tensor) -> list[tuple[int, ...]]:
-        rows = self.num_layers * (2 if self.bidirectional else 1)
-        sizes = self._state_sizes()
-        return [(rows, x.shape[1], sizes[name]) for name in self.states]
 
 
 class LSTM(_Layer):

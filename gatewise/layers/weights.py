@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from gatewise.equations import Cell, Graph, Parameter
-from gatewise.equations.cell import RULES, Initial
+from gatewise.equations.cell import Initial, check_initial
 from gatewise.equations.memory import forget_gates
-from gatewise.equations.size import size_number, stored_columns
+from gatewise.equations.size import stored_shape
 
 
 @dataclass(frozen=True)
@@ -56,15 +56,8 @@ def stacks(graph: Graph, sizes: Mapping[str, int]) -> list[Stack]:
     for (namespace, *_), members in groups.items():
         first = all(stack.members[0].namespace != namespace for stack in made)
         name = namespace if first else "_".join((namespace, *(p.key for p in members)))
-        made.append(Stack(name, tuple(members), _shape(members[0], sizes)))
+        made.append(Stack(name, tuple(members), stored_shape(members[0], sizes)))
     return made
-
-
-def _shape(parameter: Parameter, sizes: Mapping[str, int]) -> tuple[int, ...]:
-    shape = tuple(size_number(size, sizes) for size in parameter.shape)
-    if len(shape) == 2:
-        return shape[0], stored_columns(shape[1], parameter.blocks, parameter.name)
-    return shape
 
 
 @dataclass(frozen=True)
@@ -72,7 +65,7 @@ class Initialization:
     """What a user asks of the initial values, beyond the cell's own.
 
     Attributes:
-        initial: by parameter (``"b.f"``) or namespace (``"U"``).
+        initial: by parameter (``"b.f"``), namespace (``"U"``) or state (``"c"``).
         forget_bias: bias of every forget gate (Gers et al. 2000; Jozefowicz et al. 2015: 1).
         chrono: the longest dependency T_max expected, in steps; forget biases are then
             log U(1, T_max − 1) and input biases their negative (Tallec & Ollivier 2018, eq. 16).
@@ -84,15 +77,7 @@ class Initialization:
 
     def check(self, graph: Graph) -> None:
         """Raise a ValueError where the cell has nothing that an option speaks of."""
-        known = {*graph.parameters, *(p.namespace for p in graph.parameters.values())}
-        for key, value in self.initial.items():
-            if key not in known:
-                raise ValueError(
-                    f"initial={{{key!r}: ...}}: cell {graph.name!r} has no such parameter; "
-                    f"it has {', '.join(graph.parameters)}."
-                )
-            if isinstance(value, str) and value not in RULES:
-                raise ValueError(f"initial value {value!r} for {key}: no rule; there are {RULES}.")
+        check_initial(graph, self.initial, strict=True)
         if self.forget_bias is None and self.chrono is None:
             return
         if self.forget_bias is not None and self.chrono is not None:
@@ -105,6 +90,11 @@ class Initialization:
                 f"out, or set one of its biases: "
                 f"initial={{name: value}} with {', '.join(graph.parameters)}."
             )
+
+    def starts(self, cell: Cell, graph: Graph) -> dict[str, float]:
+        """The numbers at which states start, where not at zero."""
+        named = {**cell.initial, **self.initial}
+        return {key: float(value) for key, value in named.items() if key in graph.states}  # type: ignore[arg-type]
 
     def forget_biases(self, graph: Graph, weights: Mapping[str, Tensor]) -> None:
         """Write the forget (and for chrono the input) biases."""
@@ -138,23 +128,23 @@ def initialize(
     for value in weights.values():
         value.uniform_(-bound, bound)
     for rules in (cell.initial, options.initial):
-        for key, rule in rules.items():
-            for name, value in weights.items():
-                if key in (name, name.split(".")[0]):
-                    _fill(name, value, rule)
+        for name, value in weights.items():
+            rule = rules.get(name, rules.get(name.split(".")[0]))  # a weight's own comes first
+            if rule is not None:
+                _fill(graph.parameters[name], value, rule)
     options.forget_biases(graph, weights)
 
 
-def _fill(name: str, value: Tensor, rule: Initial) -> None:
+def _fill(parameter: Parameter, value: Tensor, rule: Initial) -> None:
     if isinstance(rule, tuple):
         value.uniform_(*rule)
     elif not isinstance(rule, str):
         value.fill_(rule)
-    elif value.dim() != 2:
-        raise ValueError(f"the initial value {rule!r} is for matrices; {name} is none.")
     else:
-        {
+        fill = {
             "identity": nn.init.eye_,
             "orthogonal": nn.init.orthogonal_,
             "xavier": nn.init.xavier_uniform_,
-        }[rule](value)
+        }[rule]
+        for block in value.chunk(parameter.blocks):
+            fill(block)
