@@ -59,10 +59,11 @@ def _same(node: Expression, operands: tuple[Expression, ...]) -> Expression:
 def substitute(graph: Graph, replaced: Mapping[Expression, Expression]) -> Graph:
     """The graph with some of its expressions replaced everywhere."""
     new = rebuild(graph.roots, replaced)
-    return _renewed(graph, new)
+    return renewed(graph, new)
 
 
-def _renewed(graph: Graph, new: Mapping[Expression, Expression], **changes: object) -> Graph:
+def renewed(graph: Graph, new: Mapping[Expression, Expression], **changes: object) -> Graph:
+    """The graph with its expressions replaced by their new versions, and other changes."""
     return replace(
         graph,
         values={name: new[value] for name, value in graph.values.items()},
@@ -84,7 +85,7 @@ def with_reset(graph: Graph) -> Graph:
         state_leaf(name): where(start, initial[name], state_leaf(name)) for name in graph.states
     }
     givens = {f"initial_{name}": size for name, size in graph.states.items()}
-    return _renewed(
+    return renewed(
         graph,
         rebuild(graph.roots, replaced),
         inputs={**graph.inputs, "reset": 1},
@@ -133,7 +134,7 @@ def with_recurrent_mask(graph: Graph, states: tuple[str, ...]) -> Graph:
             return type(node)("product", (operands[0], state * masked[state]))
         return _same(node, operands)
 
-    return _renewed(graph, rebuild(graph.roots, {}, change), givens={**graph.givens, **sizes})
+    return renewed(graph, rebuild(graph.roots, {}, change), givens={**graph.givens, **sizes})
 
 
 @lru_cache(maxsize=256)
@@ -153,7 +154,7 @@ def with_clamp(graph: Graph, name: str) -> Graph:
     size: Size = graph.sizes.values[value]
     held = number(0.5) < input_leaf(f"clamped_{name}")
     clamped = where(held, input_leaf(f"clamp_{name}"), value)
-    return _renewed(
+    return renewed(
         graph,
         rebuild(graph.roots, {value: clamped}),
         inputs={**graph.inputs, f"clamped_{name}": size, f"clamp_{name}": size},
