@@ -17,6 +17,7 @@ import torch
 
 import gatewise as gw
 from docs import build
+from gatewise.cli import build_app
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -126,6 +127,25 @@ def test_commands_exist(page):
             known = {opt for each in commands[name].params for opt in each.opts} | {"--help"}
             given = {word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)}
             assert given <= known, f"{called}: no option {', '.join(given - known)}"
+
+
+def shown_outputs(page: Path) -> Iterator[tuple[list[str], str]]:
+    """Calls of `gatewise cells` with the output that the page shows after them, if it shows any."""
+    for block in blocks(page, "console"):
+        for entry in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
+            line, _, output = entry.partition("\n")
+            words = shlex.split(line, comments=True)
+            if words[:2] == ["gatewise", "cells"] and output.strip():
+                yield words[1:], output
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if list(shown_outputs(p))], ids=label)
+def test_shown_output_is_what_the_command_prints(page):
+    from typer.testing import CliRunner
+
+    for words, output in shown_outputs(page):
+        result = CliRunner().invoke(build_app(), words)
+        assert result.output.rstrip() == output.rstrip(), " ".join(words)
 
 
 def test_generated_pages_are_current():
