@@ -1,22 +1,23 @@
 """Write a recurrent cell once, as its equations. Get everything else."""
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from gatewise import cells, equations
-from gatewise.backends import use_backend
-from gatewise.layers import (
-    GRU,
-    LSTM,
-    RNN,
-    GRUCell,
-    LSTMCell,
-    Recurrent,
-    RNNCell,
-    Step,
-    detach_state,
-)
 
 if TYPE_CHECKING:
+    from gatewise.backends import use_backend
+    from gatewise.layers import (
+        GRU,
+        LSTM,
+        RNN,
+        GRUCell,
+        LSTMCell,
+        Recurrent,
+        RNNCell,
+        Step,
+        detach_state,
+    )
     from gatewise.training import load
 
 __all__ = [
@@ -36,11 +37,22 @@ __all__ = [
 ]
 __version__ = "0.1.0"
 
+# What needs torch, or the training extra, is imported when it is first asked for: the command line
+# answers at once, and can choose how torch's threads wait before torch is there.
+_HOMES = {"load": "training", "use_backend": "backends"}
+
 
 def __getattr__(name: str) -> Any:
-    """`load` needs the training extra; everything else needs torch alone."""
-    if name == "load":
-        from gatewise.training import load
+    """Import a public name, or a subpackage, when it is first asked for."""
+    if name in __all__:
+        found = getattr(importlib.import_module(f"gatewise.{_HOMES.get(name, 'layers')}"), name)
+    elif name in {"backends", "layers", "training"}:
+        found = importlib.import_module(f"gatewise.{name}")
+    else:
+        raise AttributeError(f"module 'gatewise' has no attribute {name!r}")
+    globals()[name] = found
+    return found
 
-        return load
-    raise AttributeError(f"module 'gatewise' has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
