@@ -10,7 +10,7 @@ from __future__ import annotations
 from gatewise.equations.drawing.blocks import Block, Blocks, blocks_of
 from gatewise.equations.drawing.picture import Picture
 from gatewise.equations.drawing.placement import NORTH, Placement, Port, place
-from gatewise.equations.drawing.routing import Connection, Net, NoWay, route
+from gatewise.equations.drawing.routing import Connection, Net, NoWayError, route
 from gatewise.equations.graph import Graph
 
 SPACINGS = (1.0, 1.25, 1.5, 2.0, 3.0, 4.0)
@@ -30,7 +30,7 @@ def lay_out(graph: Graph) -> tuple[Blocks, Placement, list[Net]]:
         placement = place(blocks, output, spacing)
         try:
             return blocks, placement, route(placement, _connections(blocks, placement, output))
-        except NoWay:
+        except NoWayError:
             continue
     raise RuntimeError(f"the diagram of cell {graph.name!r} found no way for its wires")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from gatewise.equations.expression import Expression, number_of
 from gatewise.equations.graph import Graph
@@ -31,9 +31,9 @@ COMPARISON, SUM, PRODUCT, APPLIED, ATOM = 0, 1, 2, 3, 9
 class Notation(Protocol):
     """How the parts of a formula are set."""
 
-    functions: dict[str, Callable[..., str]]
+    functions: ClassVar[dict[str, Callable[..., str]]]
     """By operation, what is written of its operands; the result needs no brackets."""
-    infix: dict[str, tuple[str, int]]
+    infix: ClassVar[dict[str, tuple[str, int]]]
     """By operation, the sign between its two operands and how tightly it binds."""
 
     def value(self, name: str, time: str) -> str:
@@ -79,15 +79,21 @@ class Line:
 
 
 class Formula:
-    """A graph's equations in one notation."""
+    """A graph's equations in one notation.
+
+    Attributes:
+        graph: the equations.
+        notation: how they are set.
+        symbols: the values that have a line of their own, with the names that they go by.
+    """
 
     def __init__(self, graph: Graph, notation: Notation):
         self.graph, self.notation = graph, notation
-        self._symbols: dict[Expression, str] = {}
+        self.symbols: dict[Expression, str] = {}
         for name, value in graph.values.items():
-            self._symbols.setdefault(value, name)
+            self.symbols.setdefault(value, name)
         self._helpers = self._shared_and_long()
-        self._symbols.update(self._helpers)
+        self.symbols.update(self._helpers)
 
     def lines(self) -> list[Line]:
         """The equations: values in the order the cell returns them, helpers before their use."""
@@ -95,19 +101,23 @@ class Formula:
 
     def text(self, node: Expression) -> str:
         """One expression, with symbols for the values it is made of."""
-        return self._text(node).text
+        return self.piece(node).text
+
+    def factor(self, node: Expression) -> str:
+        """One expression as it stands in a product, a sum in brackets."""
+        return self._at(node, PRODUCT)
 
     def _lines(self) -> Iterator[Line]:
         written: set[Expression] = set()
         for name, value in self.graph.values.items():
             yield from self._helper_lines(value, written)
-            other = self._symbols[value]
-            twin = self.notation.value(other, "t") if other != name else self._body(value).text
+            other = self.symbols[value]
+            twin = self.notation.value(other, "t") if other != name else self.body(value).text
             yield Line(self.notation.value(name, "t"), twin, name)
         for name, value in self.graph.new_states.items():
             if self.graph.values.get(name) is not value:  # a rewrite's: the cell knows another
                 yield from self._helper_lines(value, written)
-                yield Line(self.notation.value(f"{name}_next", "t"), self._text(value).text, name)
+                yield Line(self.notation.value(f"{name}_next", "t"), self.piece(value).text, name)
 
     def _helper_lines(self, value: Expression, written: set[Expression]) -> Iterator[Line]:
         for node in self._inside(value):
@@ -117,7 +127,7 @@ class Formula:
                 yield from self._helper_lines(node, written)
                 names = [self._helpers[part] for part in together]
                 left = ", ".join(self.notation.value(name, "t") for name in names)
-                yield Line(left, self._body(node).text, names[0])
+                yield Line(left, self.body(node).text, names[0])
 
     def _parts(self, node: Expression) -> list[Expression]:
         """A layer norm of several values gives as many: one line holds them all."""
@@ -136,7 +146,7 @@ class Formula:
                 continue
             seen.add(node)
             found.append(node)
-            if node not in self._symbols:
+            if node not in self.symbols:
                 pending.extend(reversed(node.operands))
         return found
 
@@ -147,7 +157,7 @@ class Formula:
         for node in self.graph.order:
             inside = sum(length[operand] for operand in node.operands)
             length[node] = 0 if not node.operands else inside + 1
-            if node in self._symbols:
+            if node in self.symbols:
                 length[node] = 0
             elif _needs_line(node, uses[node], length[node]):
                 shared.append(node)
@@ -160,12 +170,13 @@ class Formula:
             return {shared[0]: letter}
         return {node: f"{letter}{k}" for k, node in enumerate(shared, 1)}
 
-    def _text(self, node: Expression) -> Text:
-        if node in self._symbols and node.operands:
-            return Text(self.notation.value(self._symbols[node], "t"), ATOM)
-        return self._body(node)
+    def piece(self, node: Expression) -> Text:
+        """An expression, its named parts by their symbols."""
+        if node in self.symbols and node.operands:
+            return Text(self.notation.value(self.symbols[node], "t"), ATOM)
+        return self.body(node)
 
-    def _body(self, node: Expression) -> Text:
+    def body(self, node: Expression) -> Text:
         """What a node is, written out."""
         if not node.operands:
             return self._leaf(node)
@@ -173,7 +184,7 @@ class Formula:
             case "multiply":
                 return self._product(node)
             case "divide":
-                return self.notation.fraction(*map(self._text, node.operands))
+                return self.notation.fraction(*map(self.piece, node.operands))
             case "negate":
                 return Text(f"-{self._at(node.operands[0], PRODUCT)}", SUM)
             case "add" | "subtract":
@@ -190,7 +201,7 @@ class Formula:
         return self._function(node)
 
     def _function(self, node: Expression) -> Text:
-        texts = [self._text(operand).text for operand in node.operands]
+        texts = [self.piece(operand).text for operand in node.operands]
         written = self.notation.functions[node.operation]
         if node.operation == "block_diagonal":
             return Text(texts[0], ATOM)
@@ -215,7 +226,7 @@ class Formula:
         left, right = node.operands
         minus = node.operation == "subtract"
         value = number_of(right)
-        written = right in self._symbols and right.operands
+        written = right in self.symbols and right.operands
         if value is not None and value < 0:
             minus, text = not minus, self.notation.number(-value)
         elif right.operation == "negate" and not written:
@@ -230,23 +241,26 @@ class Formula:
             return Text(self.notation.power(self._at(base, ATOM), exponent), APPLIED)
         left, right = node.operands
         scalars = [self._is_scalar(operand) for operand in node.operands]
-        if scalars == [False, True] and right not in self._symbols:
+        if scalars == [False, True] and right not in self.symbols:
             left, right = right, left
         texts = self._at(left, PRODUCT), self._at(right, PRODUCT)
         return Text(self.notation.multiply(*texts, scalar=any(scalars)), PRODUCT)
 
     def _power(self, node: Expression) -> tuple[Expression, int]:
         """What a product of equal factors is a power of."""
-        if node.operation != "multiply" or (node in self._symbols):
+        if node.operation != "multiply":
             return node, 1
-        (a, m), (c, n) = map(self._power, node.operands)
+        (a, m), (c, n) = (
+            (factor, 1) if factor in self.symbols else self._power(factor)
+            for factor in node.operands
+        )
         return (a, m + n) if a is c else (node, 1)
 
     def _is_scalar(self, node: Expression) -> bool:
         return self.graph.sizes.values.get(node) == 1
 
     def _at(self, node: Expression, level: int) -> str:
-        text = self._text(node)
+        text = self.piece(node)
         return text.text if text.level >= level else self.notation.brackets(text.text)
 
 
@@ -261,6 +275,4 @@ def _first_part(node: Expression, nodes: Iterable[Expression]) -> Expression:
     """The first among `nodes` that comes from the same layer norm; else the node itself."""
     if node.operation != "layer_norm":
         return node
-    return next(
-        k for k in nodes if k.operation == "layer_norm" and k.operands == node.operands
-    )
+    return next(k for k in nodes if k.operation == "layer_norm" and k.operands == node.operands)

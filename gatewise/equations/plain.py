@@ -42,10 +42,7 @@ class Plain:
         "or": (" or ", COMPARISON),
     }
     functions: ClassVar[dict[str, Callable[..., str]]] = {
-        **{
-            name: _call(name)
-            for name in ("tanh", "exp", "log", "softplus", "sin", "cos", "where")
-        },
+        **{name: _call(name) for name in ("tanh", "exp", "log", "softplus", "sin", "cos", "where")},
         "sigmoid": _call("σ"),
         "relu": _call("ReLU"),
         "sqrt": _call("√"),
@@ -77,8 +74,10 @@ class Plain:
         mantissa, _, exponent = f"{value:g}".partition("e")
         if not exponent:
             return mantissa
-        return ("" if mantissa == "1" else f"{mantissa}·") + "10" + str(int(exponent)).translate(
-            RAISED
+        return (
+            ("" if mantissa == "1" else f"{mantissa}·")
+            + "10"
+            + str(int(exponent)).translate(RAISED)
         )
 
     def brackets(self, text: str) -> str:

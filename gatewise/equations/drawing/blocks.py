@@ -87,11 +87,17 @@ class _Builder:
     def __init__(self, graph: Graph):
         self.graph, self.formula = graph, Formula(graph, Plain())
         self.weights = weight_expressions(graph.order)
-        self.uses = Counter(operand for node in graph.order for operand in set(node.operands))
+        self.uses = Counter(
+            operand
+            for node in graph.order
+            for operand in set(node.operands)
+            if node.operation != "layer_norm" or node.attributes[0] == 0  # one use, many parts
+        )
         self.names: dict[Expression, list[str]] = {}
         for name, value in graph.values.items():
             self.names.setdefault(_seen(value), []).append(name)
         self.blocks: dict[Expression, Block] = {}
+        self.unnamed: list[Block] = []  # parts of an expression that have no node of their own
 
     def build(self) -> Blocks:
         """Blocks of everything that the cell hands on, and of named values besides."""
@@ -103,12 +109,15 @@ class _Builder:
         if self.graph.output not in self.graph.new_states.values():
             source = self.block(self.graph.output)
             sinks[""] = Block("sink", (source.names or ["output"])[0], [Entry(source)])
-        join_lines([block for block in self.blocks.values() if block.is_layer])
-        return Blocks(tuple(_in_order(sinks.values(), self.blocks.values())), sinks)
+        made = [*self.blocks.values(), *self.unnamed]
+        join_lines([block for block in made if block.is_layer])
+        return Blocks(tuple(_in_order([*sinks.values(), *made])), sinks)
 
     def block(self, node: Expression) -> Block:
         """The block of a value that depends on an input or a state."""
         node = _seen(node)
+        if node.operation == "layer_norm":  # all its parts are one block
+            node = Expression("layer_norm", node.operands, (0, *node.attributes[1:]))
         if node not in self.blocks:
             made = self._make(node)
             made.names += [n for n in self.names.get(node, ()) if n not in made.names]
@@ -123,6 +132,8 @@ class _Builder:
             return Block("function", self._weight_label(node))
         if node.operation in ACTIVATIONS:
             return self._activation(node)
+        if node.operation == "layer_norm":
+            return Block("function", "LN", [Entry(block) for block in self._normed(node)])
         learned, others = self._split(node)
         if learned and any(part.operation == "product" for part in learned):
             return self._sum(node, learned, others)
@@ -142,6 +153,22 @@ class _Builder:
                 return Block("layer", label, entries)
         return Block("function", label, [Entry(self.block(argument))])
 
+    def _normed(self, node: Expression) -> list[Block]:
+        """What a layer norm reads: products of one vector are one product with more rows."""
+        groups: dict[Expression, list[Expression]] = {}
+        for operand in node.operands:
+            together = operand.operation == "product" and self._absorbed(operand)
+            groups.setdefault(operand.operands[1] if together else operand, []).append(operand)
+        blocks = []
+        for vector, group in groups.items():
+            if len(group) == 1:
+                blocks.append(self.block(group[0]))
+                continue
+            label = group[0].operands[0].name.partition(".")[0]
+            blocks.append(Block("layer", label, [Entry(self.block(vector), weighted=True)]))
+            self.unnamed.append(blocks[-1])
+        return blocks
+
     def _sum(
         self, node: Expression, learned: list[Expression], others: list[tuple[int, Expression]]
     ) -> Block:
@@ -153,7 +180,7 @@ class _Builder:
             marked = Entry(self.block(other), mark="−" if sign < 0 else "")
             block = Block("operator", "+" if sign > 0 else "−", [Entry(block), marked])
             if not last:
-                self.blocks[Expression("partial_sum", (node,), (k,))] = block
+                self.unnamed.append(block)
         return block
 
     def _operation(self, node: Expression) -> Block:
@@ -192,7 +219,7 @@ class _Builder:
         return f"{FUNCTIONS.get(node.operation, node.operation)} {text}"
 
     def _weight_label(self, node: Expression) -> str:
-        text = self.formula.text(node)
+        text = self.formula.factor(node)
         return text if len(text) <= 12 else "w"
 
     def _layer_label(self, learned: list[Expression]) -> str:
@@ -213,7 +240,7 @@ class _Builder:
         learned: list[Expression] = []
         others: list[tuple[int, Expression]] = []
         for sign, term in self._terms(node, 1, top=True):
-            if self._is_learned(term):
+            if self._is_learned(term, term is node):
                 learned.append(term)
             else:
                 others.append((sign, term))
@@ -235,12 +262,12 @@ class _Builder:
                     return
         yield sign, node
 
-    def _is_learned(self, term: Expression) -> bool:
+    def _is_learned(self, term: Expression, alone: bool) -> bool:
         if term in self.weights:
             return True
-        if term in self.names:
-            return term.operation == "product" and self.uses[term] == 0
-        return term.operation == "product" or self._scaled(term) is not None
+        if term.operation == "product":
+            return alone or term not in self.names
+        return self._scaled(term) is not None
 
     def _scaled(self, term: Expression) -> list[Expression] | None:
         """The vectors that a term weighs, where it is weights times something."""
@@ -283,7 +310,10 @@ def join_lines(layers: list[Block]) -> None:
     for layer in layers:
         sources = [e.block for e in layer.entries if e.weighted and e.block.kind == "source"]
         pairs.update(
-            (a, c) for k, a in enumerate(sources) for c in sources[k + 1 :] if not (a.state and c.state)
+            (a, c)
+            for k, a in enumerate(sources)
+            for c in sources[k + 1 :]
+            if not (a.state and c.state)
         )
     if not pairs:
         return
@@ -297,7 +327,8 @@ def join_lines(layers: list[Block]) -> None:
             ]
 
 
-def _in_order(sinks: Iterable[Block], others: Iterable[Block]) -> list[Block]:
+def _in_order(blocks: Iterable[Block]) -> list[Block]:
+    """All that the blocks need and they themselves, each after what enters it."""
     order: list[Block] = []
     seen: set[Block] = set()
 
@@ -308,6 +339,6 @@ def _in_order(sinks: Iterable[Block], others: Iterable[Block]) -> list[Block]:
                 visit(entry.block)
             order.append(block)
 
-    for block in (*sinks, *others):
+    for block in blocks:
         visit(block)
     return order

@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from html import escape
 
 from gatewise.equations.drawing.blocks import Block, Blocks
-from gatewise.equations.drawing.placement import NORTH, Placement
+from gatewise.equations.drawing.placement import Placement
 from gatewise.equations.drawing.routing import Net
 from gatewise.equations.drawing.wires import (
-    BOX,
     CIRCLE,
     UNIT,
     Piece,
@@ -37,7 +36,8 @@ STYLE = """
 .gw .gap{fill:none;stroke:var(--frame);stroke-width:11}
 .gw .wire{fill:none;stroke:var(--wire);stroke-width:2}.gw .head{fill:var(--wire)}
 .gw .joined .wire{stroke-width:3.5}
-.gw .carried .wire{stroke:var(--line);stroke-width:3.5}.gw .carried .head{fill:var(--line)}
+.gw .carried .wire{stroke:var(--line);stroke-width:3.5}
+.gw .carried .head,.gw .fork{fill:var(--line)}
 .gw .box,.gw .dot{stroke:var(--edge);stroke-width:1.3}
 .gw .sigma{fill:var(--sigma)}.gw .tanh{fill:var(--tanh)}.gw .relu{fill:var(--relu)}
 .gw .linear{fill:var(--linear)}.gw .point{fill:var(--point)}
@@ -54,6 +54,9 @@ class Picture:
         self.graph, self.blocks, self.placement, self.nets = graph, blocks, placement, nets
         self.pieces: dict[Net, list[Piece]] = {net: pieces_of(net, placement) for net in nets}
         self.labels: list[Label] = []
+        self._label_ends()
+        self._label_marks()
+        self._label_names()
 
     def svg(self) -> str:
         """The whole document."""
@@ -61,9 +64,6 @@ class Picture:
         gaps = crossings(nets)
         body = [self._net(net, gaps.get(net, ())) for net in nets]
         body += [self._shape(block) for block in self.blocks.order]
-        self._label_ends()
-        self._label_marks()
-        self._label_names()
         body += [label.svg() for label in self.labels]
         return self._document(body)
 
@@ -115,11 +115,9 @@ class Picture:
             if pieces:
                 parts.append(self._lines(pieces, carried, net.source.kind == "join"))
         forks = "".join(
-            f'<circle class="head" cx="{x:g}" cy="{y:g}" r="{4 if y == level else 3.5}"/>'
+            f'<circle class="{"fork" if y == level else "head"}" cx="{x:g}" cy="{y:g}" r="4"/>'
             for x, y in forks_of(net)
         )
-        if level is not None:
-            forks = f'<g class="carried">{forks}</g>'
         cut = " ".join(piece.path() for piece in gaps)
         cut = f'<path class="gap" d="{cut}"/>' if cut else ""
         return f"<g>{cut}{''.join(parts)}{forks}</g>"
@@ -178,7 +176,8 @@ class Picture:
     def _label_names(self) -> None:
         """The names of gates and other values, beside their blocks."""
         for block in self.blocks.order:
-            shown = [name for name in block.names if name not in self.graph.states]
+            gate = block.is_layer and block not in self.placement.flowing
+            shown = [name for name in block.names if gate or name not in self.graph.states]
             if not shown or block.kind in ("source", "sink"):
                 continue
             spots = [Label(", ".join(shown), "t", at, anchor) for at, anchor in self._spots(block)]
@@ -254,14 +253,17 @@ class Label:
         letter = escape(symbol.unicode_base)
         if symbol.is_letter:
             letter = f'<tspan class="letter">{letter}</tspan>'
-        return f'{letter}<tspan class="small" dy="4">{escape(below)}</tspan><tspan dy="-4">\u200b</tspan>'
+        return letter + lowered(below)
 
 
 def with_subscripts(text: str) -> str:
     """SVG text of a label such as ``U_n``."""
-    return SUBSCRIPT.sub(
-        r'<tspan class="small" dy="3">\1</tspan><tspan dy="-3">' + "\u200b</tspan>", escape(text)
-    )
+    return SUBSCRIPT.sub(lambda found: lowered(found[1]), escape(text))
+
+
+def lowered(text: str) -> str:
+    """A small text below the line; an empty character brings the line back up."""
+    return f'<tspan class="small" dy="4">{escape(text)}</tspan><tspan dy="-4">\u200b</tspan>'
 
 
 Box = tuple[float, float, float, float]

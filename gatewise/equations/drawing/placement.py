@@ -1,8 +1,8 @@
 """Where the blocks of a diagram stand, on a grid of which one unit is the gap between two wires.
 
 A state that is carried on by × and + runs straight along the top, as in the figures of articles.
-Layers with weights stand in the lowest row, in the order in which they are needed; what is computed
-from them is stacked above the last of its operands; what needs the top line's result hangs below it.
+Layers with weights stand in the lowest row, in the order in which they are needed. What is computed
+from them is stacked above the last of its operands; what needs the line's result hangs below it.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class _Placer:
         """Rows and columns first, then units."""
         order = self._visiting_order()
         height = self._heights(order)
-        self.first_line_row = max(3 if self.lines else 1, *(h + 1 for h in height.values()), 1)
+        self.first_line_row = max([*(h + 1 for h in height.values()), self._hanging() + 1])
         for block in order:
             self._place_block(block, height)
         return self._to_units(output)
@@ -177,11 +177,8 @@ class _Placer:
         flows = len(weighted) == 1 and len(block.entries) == 1 and block.label not in ACTIVATED
         return block.is_layer and not (flows and weighted[0].kind in ("operator", "function"))
 
-    def _stage(self, block: Block) -> int:
-        return self.layers_below[block] - 1 if block.is_layer else self.layers_below[block]
-
     def _visiting_order(self) -> list[Block]:
-        """Every block after those it needs, earlier layers first, a line's blocks in their order."""
+        """Every block after those it needs; earlier layers first, lines before the rest."""
         stage = {block: max(0, self.layers_below[block] - 1) for block in self.inner}
         leads: dict[Block, int] = {}
         for block in reversed(self.inner):
@@ -216,6 +213,14 @@ class _Placer:
             height[block] = 0 if self._from_below(block) else max(below, default=0) + 1
         return height
 
+    def _hanging(self) -> int:
+        """How many rows the longest chain below the lines asks for."""
+        chain: dict[Block, int] = {}
+        for block in self.inner:
+            if block in self.late:
+                chain[block] = 1 + max((chain.get(e.block, 0) for e in block.entries), default=0)
+        return min(4, max(chain.values(), default=0) if self.lines else 0)
+
     def _place_block(self, block: Block, height: dict[Block, int]) -> None:
         operands = [e.block for e in block.entries if e.block in self.column]
         if block in height:
@@ -226,7 +231,7 @@ class _Placer:
             below = [k for k in operands if k not in self.in_line]
         else:
             hanging = [k for k in operands if k in self.late or k in self.in_line]
-            row = max(1, min(self.row[k] for k in hanging) - 1)
+            row = max(1, min(self.first_line_row, *(self.row[k] for k in hanging)) - 1)
             below = [k for k in hanging if k in self.late]
         column = self._column_above(block, row, below)
         self.column[block], self.row[block] = column, row
@@ -290,12 +295,14 @@ class _Placer:
         into_layers = {
             entry.block for block in self.inner if block.is_layer for entry in block.entries
         }
-        first_track = track = 3 + round(self.spacing * min(len(into_layers), 8))
+        join_track = track = 3 + round(self.spacing * min(len(into_layers), 8))
         inputs = 0
         joins = [block for block in self.blocks.order if block.kind == "join"]
         first = [entry.block for join in joins for entry in join.entries if entry.block.state]
         sources = [block for block in self.blocks.order if block.kind == "source"]
-        for block in sorted(sources, key=lambda block: block not in first):
+        for block in sorted(sources, key=lambda block: block in first):
+            if block in first:
+                join_track = track
             if block in self.in_line:
                 row = self.first_line_row + len(self.lines) - 1 - self.in_line[block]
                 placement.position[block] = (0, -pitch * row)
@@ -303,8 +310,8 @@ class _Placer:
                 placement.position[block] = (0, track)
                 track += 3
         for join in joins:
-            placement.position[join] = (4, first_track)
-        bottom = max(track + 2, first_track + 4)
+            placement.position[join] = (4, join_track)
+        bottom = max(track + 2, join_track + 4)
         for block in sources:
             if not block.state:
                 placement.position[block] = (4 + 4 * inputs, bottom)
@@ -378,7 +385,8 @@ def _way(blocks: Blocks, source: Block, sink: Block, used: set[Block]) -> list[B
             return line
         for entry in block.entries:
             free = entry.block not in came and entry.block not in used
-            if free and (entry.block.kind in ("operator", "function") or entry.block is source):
+            pointwise = entry.block.kind in ("operator", "function")
+            if free and ((pointwise and len(entry.block.entries) <= 2) or entry.block is source):
                 came[entry.block] = block
                 pending.append(entry.block)
     return []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from gatewise.equations.drawing.blocks import Block
 from gatewise.equations.drawing.placement import (
@@ -24,7 +25,7 @@ from gatewise.equations.drawing.placement import (
 BEND, CROSSING, NEAR = 4, 6, 1
 
 
-class NoWay(Exception):
+class NoWayError(Exception):
     """A wire found no way; the blocks must stand further apart."""
 
 
@@ -104,7 +105,7 @@ class Grid:
         """Find the cheapest way from the net's wires, or its source, to one of the ports.
 
         Raises:
-            NoWay: there is none.
+            NoWayError: there is none.
         """
         path = _Search(self, net, connection.ports).run()
         if not net.steps:
@@ -113,7 +114,7 @@ class Grid:
             )
             net.steps[path[0]] = {opposite(net.start.direction)}
             net.arrivals[path[0]] = net.start.direction
-        for a, c in zip(path, path[1:], strict=False):
+        for a, c in pairwise(path):
             direction = (c[0] - a[0], c[1] - a[1])
             net.steps.setdefault(a, set()).add(direction)
             net.steps.setdefault(c, set()).add(opposite(direction))
@@ -168,7 +169,7 @@ class _Search:
             if state in self.targets and self._is_end(state):
                 return self._path(state)
             self._leave(state, cost)
-        raise NoWay
+        raise NoWayError
 
     def _starts(self) -> Iterable[tuple[Point, Point, int]]:
         if not self.net.steps:
@@ -231,7 +232,7 @@ def route(placement: Placement, connections: Sequence[Connection]) -> list[Net]:
     A wire that finds no way is laid earlier in another attempt.
 
     Raises:
-        NoWay: no order of wires works; the blocks must stand further apart.
+        NoWayError: no order of wires works; the blocks must stand further apart.
     """
     order = sorted(connections, key=lambda c: _priority(placement, c))
     for _ in range(6):
@@ -241,13 +242,13 @@ def route(placement: Placement, connections: Sequence[Connection]) -> list[Net]:
             net = nets.setdefault(connection.source, Net(connection.source))
             try:
                 grid.route(net, connection)
-            except NoWay:
+            except NoWayError:
                 order.remove(connection)
                 order.insert(0, connection)
                 break
         else:
             return list(nets.values())
-    raise NoWay
+    raise NoWayError
 
 
 def _priority(placement: Placement, connection: Connection) -> tuple[int, int]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gatewise.equations.drawing.blocks import Block
 from gatewise.equations.drawing.placement import EAST, Placement, Point
-from gatewise.equations.drawing.routing import Net, moved, opposite
+from gatewise.equations.drawing.routing import Connection, Net, moved, opposite
 
 UNIT = 12
 """Pixels between two neighbouring wires."""
@@ -74,7 +75,7 @@ def _walk(
     point: Point,
     arm: Point | None,
     special: set[Point],
-    ends: dict,
+    ends: dict[Point, Connection],
 ) -> Piece:
     """The piece that leaves a point by an arm, or the source when there is no arm."""
     assert net.start is not None
@@ -120,8 +121,8 @@ def crossings(nets: Sequence[Net]) -> dict[Net, list[Piece]]:
     return found
 
 
-def _edge(placement: Placement, block, point: Point, direction: Point) -> Pixel:
-    """Where a wire that runs on from a point meets a block's edge, or leaves the picture's frame."""
+def _edge(placement: Placement, block: Block, point: Point, direction: Point) -> Pixel:
+    """Where a wire that runs on from a point meets a block, or leaves the picture's frame."""
     x, y = _pixel(point)
     if block.kind in ("source", "sink"):
         return x + 26 * direction[0], y + 26 * direction[1]
@@ -134,7 +135,7 @@ def _edge(placement: Placement, block, point: Point, direction: Point) -> Pixel:
     return x, middle[1] - h * direction[1]
 
 
-def half_size(block, placement: Placement) -> Pixel:
+def half_size(block: Block, placement: Placement) -> Pixel:
     """Half of a block's width and height in pixels."""
     half = placement.half_width[block]
     if block.is_layer:

@@ -1,0 +1,161 @@
+"""Formulas: exact for the cells that everybody knows, well formed for all."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from matplotlib.mathtext import MathTextParser
+
+import gatewise as gw
+from gatewise.equations import (
+    R,
+    U,
+    W,
+    b,
+    block_diagonal,
+    cell,
+    detach,
+    layer_norm,
+    relu,
+    s,
+    sigmoid,
+    tanh,
+    where,
+)
+from gatewise.equations.latex import to_latex
+from gatewise.equations.plain import to_plain
+
+CELLS = gw.cells.names()
+CASES = re.compile(
+    r"\\begin\{cases\} (.*?) & \\text\{if \} (.*?) \\\\ (.*?) & \\text\{otherwise\} \\end\{cases\}"
+)
+
+
+def lines(graph) -> list[str]:
+    text = to_latex(graph)
+    head, *inside, end = text.split("\n")
+    assert (head, end) == (r"\begin{aligned}", r"\end{aligned}")
+    assert all(line.endswith(r" \\") for line in inside[:-1])
+    return [line.removesuffix(r" \\") for line in inside]
+
+
+def test_lstm():
+    assert lines(gw.cells.lstm.graph) == [
+        r"i_{t} &= \sigma\left(W_{i} x_{t} + U_{i} h_{t-1} + b_{i}\right)",
+        r"f_{t} &= \sigma\left(W_{f} x_{t} + U_{f} h_{t-1} + b_{f}\right)",
+        r"g_{t} &= \tanh\left(W_{g} x_{t} + U_{g} h_{t-1} + b_{g}\right)",
+        r"o_{t} &= \sigma\left(W_{o} x_{t} + U_{o} h_{t-1} + b_{o}\right)",
+        r"c_{t} &= f_{t} \odot c_{t-1} + i_{t} \odot g_{t}",
+        r"h_{t} &= o_{t} \odot \tanh\left(c_{t}\right)",
+    ]
+
+
+def test_gru():
+    assert lines(gw.cells.gru.graph) == [
+        r"r_{t} &= \sigma\left(W_{r} x_{t} + U_{r} h_{t-1} + b_{r}\right)",
+        r"z_{t} &= \sigma\left(W_{z} x_{t} + U_{z} h_{t-1} + b_{z}\right)",
+        r"n_{t} &= \tanh\left(W_{n} x_{t} + b_{n} + r_{t} \odot "
+        r"\left(U_{n} h_{t-1} + b_{nh}\right)\right)",
+        r"h_{t} &= \left(1 - z_{t}\right) \odot n_{t} + z_{t} \odot h_{t-1}",
+    ]
+
+
+def test_peephole():
+    found = lines(gw.cells.peephole.graph)
+    assert (
+        r"i_{t} &= \sigma\left(W_{i} x_{t} + U_{i} h_{t-1} + p_{i} \odot c_{t-1} + b_{i}\right)"
+        in (found)
+    )
+    # the output gate sees the new cell state
+    assert (
+        r"o_{t} &= \sigma\left(W_{o} x_{t} + U_{o} h_{t-1} + p_{o} \odot c_{t} + b_{o}\right)"
+        in (found)
+    )
+
+
+@cell(states=("h", "m"))
+def odd(x, h, m, *, dt=1e-5):
+    a_hat = relu(block_diagonal(U["h", 2], 4) @ h + W.a @ x) ** 2
+    shared = tanh((R.h - R.h.T) @ h + s.gamma * h - (-b.q))
+    m = detach(where((h > 0.5) & ~(m <= 1), shared, dt * m / (shared + 1)))
+    h = h - shared * a_hat
+    return dict(a_hat=a_hat, m=m, h=h)
+
+
+def test_everything_else_that_the_language_has():
+    assert lines(odd.graph) == [
+        r"\hat{a}_{t} &= \mathrm{ReLU}\left(U_{h,2} h_{t-1} + W_{a} x_{t}\right)^{2}",
+        r"a_{t} &= \tanh\left(\left(R_{h} - R_{h}^{\top}\right) h_{t-1} + s_{\gamma} \, h_{t-1}"
+        r" + b_{q}\right)",
+        r"m_{t} &= \operatorname{stopgrad}\left(\begin{cases} a_{t} & \text{if } 0.5 < h_{t-1} "
+        r"\wedge \neg \left(m_{t-1} \le 1\right) \\ \frac{dt \, m_{t-1}}{a_{t} + 1} & "
+        r"\text{otherwise} \end{cases}\right)",
+        r"h_{t} &= h_{t-1} - a_{t} \odot \hat{a}_{t}",
+        r"& U_{h,2} \text{ block-diagonal, 4 blocks}",
+    ]
+
+
+def test_constants_are_named_and_numbers_short():
+    @cell
+    def decay(x, h, *, dt=0.25):
+        h = (1 - dt) * h + 1e-5 * sigmoid(W.h @ x)
+        return dict(h=h)
+
+    assert lines(decay.graph) == [
+        r"h_{t} &= \left(1 - dt\right) \, h_{t-1} + 10^{-5} \, \sigma\left(W_{h} x_{t}\right)"
+    ]
+
+
+def test_brackets_follow_the_order_of_operations():
+    @cell
+    def bracketed(x, h):
+        h = h - (x - (h + x)) + h * (x * h) / (x / h) + (-h) * x - (h - x) * -0.5
+        return dict(h=h)
+
+    assert to_plain(bracketed.graph) == [
+        (
+            "hₜ",
+            "hₜ₋₁ - (xₜ - (hₜ₋₁ + xₜ)) + hₜ₋₁ ⊙ xₜ ⊙ hₜ₋₁ / (xₜ / hₜ₋₁) + (-hₜ₋₁) ⊙ xₜ"
+            " - (-0.5)·(hₜ₋₁ - xₜ)",
+        )
+    ]
+
+
+def test_a_norm_of_several_values_is_one_line():
+    @cell
+    def normed(x, h):
+        q, k = layer_norm(U.q @ h, U.k @ h)
+        h = tanh(q + W.h @ x) * sigmoid(k)
+        return dict(h=h)
+
+    assert to_plain(normed.graph) == [
+        ("a₁ₜ, a₂ₜ", "LN(U_q hₜ₋₁, U_k hₜ₋₁)"),
+        ("hₜ", "tanh(a₁ₜ + W_h xₜ) ⊙ σ(a₂ₜ)"),
+    ]
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_every_line_can_be_set(name):
+    parser = MathTextParser("path")
+    graph = gw.cells.get(name).graph
+    for line in lines(graph):
+        assert line.count("&") == 1 + line.count(r"\text{if }") + line.count(r"\text{otherwise}")
+        flat = CASES.sub(r"\\{\1, \2, \3\\}", line).replace("&", "")
+        parser.parse(f"${flat}$")
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_every_value_has_a_line_of_its_own(name):
+    graph = gw.cells.get(name).graph
+    left = [line.split(" &=")[0] for line in lines(graph) if "&=" in line]
+    assert len(left) == len(set(left)) >= len(graph.values)
+    plain = [symbol for symbol, _ in to_plain(graph)]
+    assert len(plain) == len(set(plain)) >= len(graph.values)
+
+
+def test_a_rewritten_graph_has_formulas_too():
+    from gatewise.equations.rewrite import with_lengths
+
+    found = to_plain(with_lengths(gw.cells.rnn.graph))
+    assert found[-1] == ("h_nextₜ", "where(0.5 < aliveₜ, hₜ, hₜ₋₁)")
