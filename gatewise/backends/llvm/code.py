@@ -1,0 +1,246 @@
+"""A small writer of LLVM IR: names, loops, vectors of one element type."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Element:
+    """The element type of a kernel and its vector.
+
+    Attributes:
+        name: ``float`` or ``double``.
+        bytes: 4 or 8.
+        lanes: numbers per vector.
+    """
+
+    name: str
+    bytes: int
+    lanes: int
+
+    @property
+    def vector(self) -> str:
+        """The vector's type."""
+        return f"<{self.lanes} x {self.name}>"
+
+    @property
+    def integer(self) -> str:
+        """The vector of integers of the same width."""
+        return f"<{self.lanes} x i{8 * self.bytes}>"
+
+    @property
+    def mask(self) -> str:
+        """The vector of conditions."""
+        return f"<{self.lanes} x i1>"
+
+    @property
+    def suffix(self) -> str:
+        """How intrinsics name the vector."""
+        return f"v{self.lanes}f{8 * self.bytes}"
+
+    def literal(self, value: float) -> str:
+        """A number of this type as LLVM reads it: the bits of a double."""
+        if self.bytes == 4:
+            value = struct.unpack("<f", struct.pack("<f", value))[0]
+        return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
+
+    def splat(self, value: float) -> str:
+        """A vector of one number."""
+        one = f"{self.name} {self.literal(value)}"
+        return "<" + ", ".join([one] * self.lanes) + ">"
+
+    def splat_integer(self, value: int) -> str:
+        """A vector of one integer."""
+        return "<" + ", ".join([f"i{8 * self.bytes} {value}"] * self.lanes) + ">"
+
+    def padded(self, units: int) -> int:
+        """Units rounded up to whole vectors."""
+        return -(-units // self.lanes) * self.lanes
+
+
+class Code:
+    """The text of one function; every method adds instructions and returns a name."""
+
+    def __init__(self, element: Element, intrinsics: dict[str, str]):
+        self.element, self.intrinsics = element, intrinsics
+        self.lines: list[str] = []
+        self.block = "entry"
+        self._count = 0
+
+    def fresh(self, stem: str = "v") -> str:
+        """A new name without its percent sign."""
+        self._count += 1
+        return f"{stem}{self._count}"
+
+    def value(self, instruction: str) -> str:
+        """Add an instruction that has a result."""
+        name = f"%{self.fresh()}"
+        self.lines.append(f"  {name} = {instruction}")
+        return name
+
+    def do(self, instruction: str) -> None:
+        """Add an instruction without result."""
+        self.lines.append(f"  {instruction}")
+
+    def label(self, name: str) -> None:
+        """Start a block."""
+        self.lines.append(f"{name}:")
+        self.block = name
+
+    def call(self, intrinsic: str, result: str, *arguments: tuple[str, str], flags: str = "") -> str:
+        """Call an intrinsic and declare it."""
+        types = ", ".join(kind for kind, _ in arguments)
+        self.intrinsics[intrinsic] = f"declare {result} @{intrinsic}({types})"
+        given = ", ".join(f"{kind} {value}" for kind, value in arguments)
+        return self.value(f"call {flags} {result} @{intrinsic}({given})")
+
+    # -- integers and addresses
+
+    def integer(self, operation: str, a: object, c: object) -> str:
+        """Arithmetic on i64; two numbers are folded."""
+        if isinstance(a, int) and isinstance(c, int) and operation in ("add", "mul", "sub"):
+            return str({"add": a + c, "mul": a * c, "sub": a - c}[operation])
+        if operation == "mul" and c == 1:
+            return str(a)
+        if operation in ("add", "sub") and c == 0:
+            return str(a)
+        return self.value(f"{operation} i64 {a}, {c}")
+
+    def less(self, a: object, c: object) -> str:
+        """A signed comparison."""
+        return self.value(f"icmp slt i64 {a}, {c}")
+
+    def minimum(self, a: object, c: object) -> str:
+        """The smaller of two i64."""
+        return self.value(f"select i1 {self.less(a, c)}, i64 {a}, i64 {c}")
+
+    def address(self, pointer: str, offset: object) -> str:
+        """The address of an element."""
+        if offset in (0, "0"):
+            return pointer
+        return self.value(f"getelementptr {self.element.name}, ptr {pointer}, i64 {offset}")
+
+    def word(self, pointer: str, index: int, kind: str = "ptr") -> str:
+        """A pointer or i64 out of an array of words."""
+        at = self.value(f"getelementptr i64, ptr {pointer}, i64 {index}")
+        return self.value(f"load {kind}, ptr {at}, align 8")
+
+    def set_word(self, pointer: str, index: int, value: str, kind: str = "ptr") -> None:
+        """Put a pointer or i64 into an array of words."""
+        at = self.value(f"getelementptr i64, ptr {pointer}, i64 {index}")
+        self.do(f"store {kind} {value}, ptr {at}, align 8")
+
+    # -- vectors
+
+    def load(self, pointer: str, mask: str | None = None) -> str:
+        """A vector; lanes outside the mask are zero and not read."""
+        e = self.element
+        if mask is None:
+            return self.value(f"load {e.vector}, ptr {pointer}, align {e.bytes}")
+        name = f"llvm.masked.load.{e.suffix}.p0"
+        self.intrinsics[name] = (
+            f"declare {e.vector} @{name}(ptr, i32 immarg, {e.mask}, {e.vector})"
+        )
+        return self.value(
+            f"call {e.vector} @{name}(ptr {pointer}, i32 {e.bytes}, {e.mask} {mask}, "
+            f"{e.vector} zeroinitializer)"
+        )
+
+    def store(self, value: str, pointer: str, mask: str | None = None) -> None:
+        """Write a vector, or its lanes inside the mask."""
+        e = self.element
+        if mask is None:
+            self.do(f"store {e.vector} {value}, ptr {pointer}, align {e.bytes}")
+            return
+        name = f"llvm.masked.store.{e.suffix}.p0"
+        self.intrinsics[name] = f"declare void @{name}({e.vector}, ptr, i32 immarg, {e.mask})"
+        self.do(
+            f"call void @{name}({e.vector} {value}, ptr {pointer}, i32 {e.bytes}, {e.mask} {mask})"
+        )
+
+    def scalar(self, pointer: str) -> str:
+        """One number."""
+        return self.value(f"load {self.element.name}, ptr {pointer}, align {self.element.bytes}")
+
+    def set_scalar(self, value: str, pointer: str) -> None:
+        """Write one number."""
+        self.do(f"store {self.element.name} {value}, ptr {pointer}, align {self.element.bytes}")
+
+    def broadcast(self, scalar: str) -> str:
+        """A vector of one number."""
+        e = self.element
+        first = self.value(f"insertelement {e.vector} poison, {e.name} {scalar}, i32 0")
+        zeros = f"<{e.lanes} x i32> zeroinitializer"
+        return self.value(f"shufflevector {e.vector} {first}, {e.vector} poison, {zeros}")
+
+    def arithmetic(self, operation: str, a: str, c: str) -> str:
+        """fadd, fsub, fmul or fdiv; a product may be fused with a sum."""
+        return self.value(f"{operation} contract {self.element.vector} {a}, {c}")
+
+    def fma(self, a: str, c: str, d: str) -> str:
+        """A · c + d, rounded once where the processor can."""
+        e = self.element
+        return self.call(
+            f"llvm.fmuladd.{e.suffix}", e.vector, (e.vector, a), (e.vector, c), (e.vector, d)
+        )
+
+    def unary(self, function: str, a: str) -> str:
+        """An intrinsic of one vector, such as sqrt, fabs or rint."""
+        e = self.element
+        return self.call(f"llvm.{function}.{e.suffix}", e.vector, (e.vector, a))
+
+    def compare(self, relation: str, a: str, c: str) -> str:
+        """A vector of conditions."""
+        return self.value(f"fcmp {relation} {self.element.vector} {a}, {c}")
+
+    def select(self, condition: str, a: str, c: str) -> str:
+        """Lane by lane, a where the condition holds, else c."""
+        e = self.element
+        return self.value(f"select {e.mask} {condition}, {e.vector} {a}, {e.vector} {c}")
+
+    # -- control
+
+    @contextmanager
+    def loop(self, start: object, stop: object, step: object = 1) -> Iterator[str]:
+        """For i from start below stop."""
+        n = self.fresh("loop")
+        before = self.block
+        self.do(f"br label %{n}.head")
+        self.label(f"{n}.head")
+        index = f"%{n}.i"
+        self.do(f"{index} = phi i64 [{start}, %{before}], [%{n}.next, %{n}.latch]")
+        self.do(f"%{n}.go = icmp slt i64 {index}, {stop}")
+        self.do(f"br i1 %{n}.go, label %{n}.body, label %{n}.exit")
+        self.label(f"{n}.body")
+        yield index
+        self.do(f"br label %{n}.latch")
+        self.label(f"{n}.latch")
+        self.do(f"%{n}.next = add nsw i64 {index}, {step}")
+        self.do(f"br label %{n}.head")
+        self.label(f"{n}.exit")
+
+    @contextmanager
+    def when(self, condition: str) -> Iterator[None]:
+        """If the condition holds."""
+        n = self.fresh("if")
+        self.do(f"br i1 {condition}, label %{n}.then, label %{n}.end")
+        self.label(f"{n}.then")
+        yield
+        self.do(f"br label %{n}.end")
+        self.label(f"{n}.end")
+
+    def switch(self, value: str, cases: dict[int, str]) -> str:
+        """Jump to a block per value; returns the label of the block after all of them."""
+        n = self.fresh("switch")
+        arms = " ".join(f"i64 {k}, label %{label}" for k, label in cases.items())
+        self.do(f"switch i64 {value}, label %{n}.end [{arms}]")
+        return f"{n}.end"
+
+    def function(self, name: str, arguments: Sequence[str], linkage: str = "internal") -> str:
+        """The finished text of a function that returns nothing."""
+        head = f"define {linkage} void @{name}({', '.join(arguments)}) nounwind #0 {{"
+        return "\n".join([head, "entry:", *self.lines, "  ret void", "}"])

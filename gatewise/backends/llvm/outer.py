@@ -1,0 +1,200 @@
+"""Gradients of weights: sums over rows of outer products, as a packed matrix product.
+
+``C[m, n] += Σ_r A[r, m] · B[r, n]``: A holds gradients of gates, B the vectors that the gates'
+matrices multiplied; or the other way round where B is too narrow for a vector.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gatewise.backends.llvm.code import Code, Element
+from gatewise.backends.llvm.target import Target
+
+
+@dataclass(frozen=True)
+class OuterShape:
+    """Register tile of an outer product.
+
+    Attributes:
+        rows: entries of A per tile.
+        vectors: vectors of B per tile.
+    """
+
+    rows: int
+    vectors: int
+
+    @classmethod
+    def of(cls, m: int, n: int, element: Element, target: Target) -> OuterShape:
+        """The tile for an m × n result."""
+        wide = -(-n // element.lanes)
+        widest = min(target.vectors_per_row, wide)
+        vectors = min(range(1, widest + 1), key=lambda v: (-(-wide // v) * v, -v))
+        fits = target.tile_rows(vectors)
+        rows = max(r for r in (1, 2, 4, 8) if r <= fits and r <= max(1, element.lanes))
+        while rows > 1 and rows // 2 >= m:
+            rows //= 2
+        return cls(rows, vectors)
+
+    @property
+    def name(self) -> str:
+        """Of the tile's function."""
+        return f"outer.{self.rows}x{self.vectors}"
+
+
+def outer_tile(shape: OuterShape, element: Element, intrinsics: dict[str, str]) -> str:
+    """The function that adds to one tile of C: A and B are packed."""
+    code = Code(element, intrinsics)
+    keys = [(m, v) for m in range(shape.rows) for v in range(shape.vectors)]
+    rows = [code.address("%c", code.integer("mul", "%ldc", m)) for m in range(shape.rows)]
+    start = {(m, v): code.load(code.address(rows[m], v * element.lanes)) for m, v in keys}
+    before = code.block
+    code.do("br label %k")
+    code.label("k")
+    code.do(f"%i = phi i64 [0, %{before}], [%next, %k]")
+    head = len(code.lines)
+    a = code.address("%a", code.integer("mul", "%i", element.lanes))
+    b = code.address("%b", code.integer("mul", "%i", shape.vectors * element.lanes))
+    columns = [code.load(code.address(b, v * element.lanes)) for v in range(shape.vectors)]
+    grown = {}
+    for m in range(shape.rows):
+        spread = code.broadcast(code.scalar(code.address(a, m)))
+        for v in range(shape.vectors):
+            grown[m, v] = code.fma(spread, columns[v], f"%s{m}.{v}")
+    code.lines[head:head] = [
+        f"  %s{m}.{v} = phi {element.vector} [{start[m, v]}, %{before}], [{grown[m, v]}, %k]"
+        for m, v in keys
+    ]
+    code.do("%next = add nuw nsw i64 %i, 1")
+    code.do("%go = icmp ult i64 %next, %rows")
+    code.do("br i1 %go, label %k, label %done")
+    code.label("done")
+    for m, v in keys:
+        code.store(grown[m, v], code.address(rows[m], v * element.lanes))
+    arguments = [
+        "ptr noalias %c", "i64 %ldc", "ptr noalias %a", "ptr noalias %b", "i64 %rows",
+    ]
+    return code.function(shape.name, arguments)
+
+
+def outer_panels(shape: OuterShape, element: Element, intrinsics: dict[str, str]) -> str:
+    """All tiles of some panels of A (one vector wide) with all panels of B."""
+    code = Code(element, intrinsics)
+    lanes, wide = element.lanes, shape.vectors * element.lanes
+    with code.loop("%b_first", "%b_end") as panel:
+        b = code.address("%b", code.integer("mul", panel, code.integer("mul", "%rows", wide)))
+        with code.loop("%first", "%end") as block:
+            a = code.address("%a", code.integer("mul", block, code.integer("mul", "%rows", lanes)))
+            with code.loop(0, lanes, shape.rows) as m:
+                row = code.integer("add", code.integer("mul", block, lanes), m)
+                at = code.integer("mul", row, "%ldc")
+                at = code.integer("add", at, code.integer("mul", panel, wide))
+                with code.when(code.less(row, "%m")):
+                    code.do(
+                        f"call void @{shape.name}(ptr {code.address('%c', at)}, i64 %ldc, "
+                        f"ptr {code.address(a, m)}, ptr {b}, i64 %rows)"
+                    )
+    arguments = [
+        *("ptr noalias %c", "i64 %ldc", "i64 %m", "ptr noalias %a", "ptr noalias %b"),
+        *("i64 %rows", "i64 %first", "i64 %end", "i64 %b_first", "i64 %b_end"),
+    ]
+    return code.function(f"{shape.name}.all", arguments)
+
+
+def pack_rows(element: Element, intrinsics: dict[str, str]) -> str:
+    """Rows of numbers into panels: ``to[panel][row][width]``, zeros past the last unit.
+
+    ``from`` is the first of `count` rows; they become the rows from `at` on of `total`.
+    """
+    code = Code(element, intrinsics)
+    lanes = element.lanes
+    iota = "<" + ", ".join(f"i64 {k}" for k in range(lanes)) + ">"
+    many = f"<{lanes} x i64>"
+    with code.loop("%first", "%end") as panel:
+        with code.loop(0, "%vectors") as v:
+            start = code.integer("mul", panel, "%vectors")
+            start = code.integer("mul", code.integer("add", start, v), lanes)
+            left = code.integer("sub", "%units", start)
+            spread = code.value(f"insertelement {many} poison, i64 {left}, i32 0")
+            zeros = f"<{lanes} x i32> zeroinitializer"
+            spread = code.value(f"shufflevector {many} {spread}, {many} poison, {zeros}")
+            mask = code.value(f"icmp slt {many} {iota}, {spread}")
+            width = code.integer("mul", "%vectors", lanes)
+            base = code.integer("add", code.integer("mul", panel, "%total"), "%at")
+            base = code.integer("mul", base, width)
+            base = code.integer("add", base, code.integer("mul", v, lanes))
+            with code.loop(0, "%count") as row:
+                at = code.integer("add", code.integer("mul", row, "%stride"), start)
+                value = code.load(code.address("%from", at), mask)
+                to = code.integer("add", base, code.integer("mul", row, width))
+                code.store(value, code.address("%to", to))
+    arguments = [
+        *("ptr noalias %to", "ptr noalias %from", "i64 %stride", "i64 %units", "i64 %vectors"),
+        *("i64 %count", "i64 %at", "i64 %total", "i64 %first", "i64 %end"),
+    ]
+    return code.function("pack_rows", arguments)
+
+
+def pack_weights(element: Element, intrinsics: dict[str, str]) -> str:
+    """One matrix of a group into ``to[panel group][k][factor][panel][lane]``."""
+    code = Code(element, intrinsics)
+    lanes = element.lanes
+    zero = element.literal(0.0)
+    with code.loop("%first", "%end") as group, code.loop(0, "%panels") as panel:
+        unit0 = code.integer("add", code.integer("mul", group, "%panels"), panel)
+        unit0 = code.integer("mul", unit0, lanes)
+        step = code.integer("mul", code.integer("mul", "%factors", "%panels"), lanes)
+        to0 = code.integer("mul", code.integer("mul", group, "%columns"), step)
+        own = code.integer("add", code.integer("mul", "%factor", "%panels"), panel)
+        to0 = code.integer("add", to0, code.integer("mul", own, lanes))
+        with code.loop(0, lanes) as lane:
+            unit = code.integer("add", unit0, lane)
+            source = code.address("%from", code.integer("mul", unit, "%row_stride"))
+            valid = code.less(unit, "%rows")
+            with code.when(valid), code.loop(0, "%columns") as k:
+                at = code.address(source, code.integer("mul", k, "%column_stride"))
+                to = code.integer("add", to0, code.integer("mul", k, step))
+                code.set_scalar(code.scalar(at), code.address("%to", code.integer("add", to, lane)))
+            with code.when(code.value(f"xor i1 {valid}, true")), code.loop(0, "%columns") as k:
+                to = code.integer("add", to0, code.integer("mul", k, step))
+                code.set_scalar(zero, code.address("%to", code.integer("add", to, lane)))
+    arguments = [
+        *("ptr noalias %to", "ptr noalias %from", "i64 %row_stride", "i64 %column_stride"),
+        *("i64 %rows", "i64 %columns", "i64 %factor", "i64 %factors", "i64 %panels"),
+        *("i64 %first", "i64 %end"),
+    ]
+    return code.function("pack_weights", arguments)
+
+
+def column_sums(element: Element, intrinsics: dict[str, str]) -> str:
+    """``to[n] += Σ_r from[r, n]`` for some vectors of n, rows in order."""
+    code = Code(element, intrinsics)
+    with code.loop("%first", "%end") as panel:
+        at = code.integer("mul", panel, element.lanes)
+        cell = code.address("%to", at)
+        source = code.address("%from", at)
+        with code.loop(0, "%rows") as row:
+            value = code.load(code.address(source, code.integer("mul", row, "%stride")))
+            code.store(code.arithmetic("fadd", code.load(cell), value), cell)
+    arguments = [
+        *("ptr noalias %to", "ptr noalias %from", "i64 %stride", "i64 %rows"),
+        *("i64 %first", "i64 %end"),
+    ]
+    return code.function("column_sums", arguments)
+
+
+def copy_rows(element: Element, intrinsics: dict[str, str]) -> str:
+    """Rows of `units` numbers from one stride to another."""
+    code = Code(element, intrinsics)
+    name = "llvm.memcpy.p0.p0.i64"
+    intrinsics[name] = f"declare void @{name}(ptr, ptr, i64, i1 immarg)"
+    size = code.integer("mul", "%units", element.bytes)
+    with code.loop(0, "%rows") as row:
+        to = code.address("%to", code.integer("mul", row, "%to_stride"))
+        source = code.address("%from", code.integer("mul", row, "%from_stride"))
+        code.do(f"call void @{name}(ptr {to}, ptr {source}, i64 {size}, i1 false)")
+    arguments = [
+        *("ptr noalias %to", "i64 %to_stride", "ptr noalias %from", "i64 %from_stride"),
+        *("i64 %units", "i64 %rows"),
+    ]
+    return code.function("copy_rows", arguments)

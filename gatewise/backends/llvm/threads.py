@@ -1,0 +1,86 @@
+"""Kernels run inside torch's own OpenMP pool.
+
+A second pool would compete with it: after each operator torch's workers wait actively for a while
+and occupy the cores.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+import llvmlite.binding as llvm
+import torch
+
+
+@lru_cache(maxsize=1)
+def _openmp() -> ctypes.CDLL | None:
+    """The libgomp that torch has loaded; None elsewhere than on Linux."""
+    if not sys.platform.startswith("linux"):
+        return None
+    folder = Path(torch.__file__).parent
+    found = [*folder.glob("lib/libgomp*.so*"), *folder.parent.glob("torch.libs/libgomp*.so*")]
+    for path in found:
+        try:
+            # RTLD_NOLOAD: only a library that is there already, never a second one
+            library = ctypes.CDLL(str(path), mode=os.RTLD_NOLOAD | os.RTLD_LAZY)
+        except OSError:
+            continue
+        library.GOMP_parallel.argtypes = [ctypes.c_void_p] * 2 + [ctypes.c_uint] * 2
+        library.GOMP_parallel.restype = None
+        return library
+    return None
+
+
+_ALONE = {
+    "omp_get_thread_num": ctypes.CFUNCTYPE(ctypes.c_int)(lambda: 0),
+    "omp_get_num_threads": ctypes.CFUNCTYPE(ctypes.c_int)(lambda: 1),
+    "GOMP_barrier": ctypes.CFUNCTYPE(None)(lambda: None),
+}
+
+
+@lru_cache(maxsize=1)
+def provide_symbols() -> None:
+    """Tell the compiler where the pool's functions are."""
+    library = _openmp()
+    for name, alone in _ALONE.items():
+        function = getattr(library, name) if library is not None else alone
+        llvm.add_symbol(name, ctypes.cast(function, ctypes.c_void_p).value)
+
+
+_child = False
+
+
+def _in_child() -> None:
+    global _child  # noqa: PLW0603  the state of this process
+    _child = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
+
+_call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+
+
+def run(function: int, context: int, threads: int) -> None:
+    """Run ``function(context)`` on every thread of a team; returns when all have.
+
+    Args:
+        function: its address.
+        context: what each thread is given.
+        threads: how many are asked for; OpenMP may grant fewer, and a forked child has one.
+    """
+    library = _openmp()
+    if library is None:
+        _call(function)(context)
+        return
+    # a forked child has none of its parent's workers
+    library.GOMP_parallel(function, context, 1 if _child else threads, 0)
+
+
+def available() -> int:
+    """How many threads torch uses, and so we."""
+    return 1 if _child or _openmp() is None else torch.get_num_threads()

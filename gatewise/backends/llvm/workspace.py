@@ -1,0 +1,84 @@
+"""Memory that kernels use again: touching a fresh page costs more than the arithmetic on it.
+
+A *lease* is a tensor on such memory. It ends when the last reference to the tensor's storage is
+gone, so saved values live exactly as long as the graph of gradients that needs them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import threading
+import weakref
+
+import numpy as np
+import torch
+from torch import Tensor
+
+ALIGNMENT = 2 << 20
+"""A huge page's bytes: larger leases start on one and take whole ones."""
+
+SMALLEST = 4096
+
+
+class Workspace:
+    """A pool of blocks of memory.
+
+    Args:
+        keep: bytes of free blocks that are kept for later; more are given back.
+    """
+
+    def __init__(self, keep: int = 2 << 30):
+        self.keep = keep
+        self._free: dict[int, list[mmap.mmap]] = {}
+        self._kept = 0
+        self._lock = threading.RLock()
+
+    def lease(self, elements: int, dtype: torch.dtype) -> Tensor:
+        """A tensor of `elements` numbers with arbitrary content.
+
+        Its memory returns to the pool when nothing refers to the tensor's storage any more.
+        """
+        size = torch.empty(0, dtype=dtype).element_size()
+        length = _rounded(max(1, elements) * size)
+        block = self._take(length)
+        array = np.frombuffer(block, dtype=np.uint8)
+        weakref.finalize(array, self._give, length, block).atexit = False
+        return torch.from_numpy(array)[: elements * size].view(dtype)
+
+    def _take(self, length: int) -> mmap.mmap:
+        with self._lock:
+            blocks = self._free.get(length)
+            if blocks:
+                self._kept -= length
+                return blocks.pop()
+        block = mmap.mmap(-1, length)
+        if length >= ALIGNMENT and hasattr(mmap, "MADV_HUGEPAGE"):
+            with contextlib.suppress(OSError):
+                block.madvise(mmap.MADV_HUGEPAGE)
+        return block
+
+    def _give(self, length: int, block: mmap.mmap) -> None:
+        with self._lock:
+            if self._kept + length <= self.keep:
+                self._free.setdefault(length, []).append(block)
+                self._kept += length
+
+    def clear(self) -> None:
+        """Give all free blocks back to the system."""
+        with self._lock:
+            self._free.clear()
+            self._kept = 0
+
+
+def _rounded(length: int) -> int:
+    """A size out of few: four steps per power of two, so that ragged batches share blocks."""
+    if length >= ALIGNMENT:
+        step = max(ALIGNMENT, 1 << (length.bit_length() - 3))
+    else:
+        step = max(SMALLEST, 1 << (length.bit_length() - 3))
+    return -(-length // step) * step
+
+
+workspace = Workspace()
+"""The pool of this process."""
