@@ -16,7 +16,7 @@ BACKENDS: dict[str, Backend] = {"reference": ReferenceBackend()}
 TORCH = "torch"
 """Torch's own fused operators, for the layers that match them; not a backend for other cells."""
 
-_asked: ContextVar[str | None] = ContextVar("gatewise_backend", default=None)
+_asked: ContextVar[str | Backend | None] = ContextVar("gatewise_backend", default=None)
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,12 @@ class Choice:
 
 
 @contextmanager
-def use_backend(name: str) -> Iterator[None]:
+def use_backend(name: str | Backend) -> Iterator[None]:
     """Run everything inside the ``with`` block on one backend.
 
     Args:
-        name: ``"reference"``, or ``"torch"`` for torch's own operators where a layer matches them.
+        name: ``"reference"``, or ``"torch"`` for torch's own operators where a layer matches them;
+            or a backend itself, such as one that watches what it runs.
 
     Raises:
         ValueError: there is no such backend.
@@ -50,7 +51,7 @@ def use_backend(name: str) -> Iterator[None]:
         >>> torch.allclose(y, layer(x)[0], atol=1e-6)
         True
     """
-    if name not in BACKENDS and name != TORCH:
+    if isinstance(name, str) and name not in BACKENDS and name != TORCH:
         raise ValueError(f"no backend {name!r}; there are {', '.join((*BACKENDS, TORCH))}.")
     token = _asked.set(name)
     try:
@@ -59,8 +60,8 @@ def use_backend(name: str) -> Iterator[None]:
         _asked.reset(token)
 
 
-def asked_backend() -> str | None:
-    """The backend that a surrounding `use_backend` names; None where there is none."""
+def asked_backend() -> str | Backend | None:
+    """What a surrounding `use_backend` asks for; None where there is none."""
     return _asked.get()
 
 
@@ -71,14 +72,14 @@ def choose(recurrence: Recurrence, operands: Operands) -> Choice:
         RuntimeError: the backend asked for cannot run it; the message says why.
     """
     asked = _asked.get()
-    if asked in BACKENDS:
-        backend = BACKENDS[asked]
+    backend = BACKENDS.get(asked) if isinstance(asked, str) else asked
+    if backend is not None:
         refusal = backend.refusal(recurrence, operands)
         if refusal is not None:
             raise RuntimeError(
-                f"the backend {asked!r} was asked for but cannot run this: {refusal}"
+                f"the backend {backend.name!r} was asked for but cannot run this: {refusal}"
             )
-        return Choice(backend, f"use_backend({asked!r})")
+        return Choice(backend, f"use_backend({backend.name!r})")
     reasons = []
     for backend in BACKENDS.values():
         refusal = backend.refusal(recurrence, operands)
