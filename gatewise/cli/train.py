@@ -74,7 +74,10 @@ def text(
     ] = None,
     dropout: Annotated[
         float | None,
-        option(MODEL, "[default: 0.3 for characters, else 0.5; 0.1 for a long text]"),
+        option(
+            MODEL,
+            "Share of values dropped. [default: 0.3 for characters, else 0.5; 0.1 for a long text]",
+        ),
     ] = None,
     minutes: Annotated[
         float | None,

@@ -160,6 +160,8 @@ def decode_file(path: Path, encoding: str) -> Iterator[str]:
             except UnicodeDecodeError as error:
                 where = offset - held + error.start
                 raise UndecodableError(path, encoding, where, error.reason) from error
+            except UnicodeError as error:  # UTF-16 and UTF-32 without a mark
+                raise UndecodableError(path, encoding, offset, str(error)) from error
             offset += len(piece)
             if text:
                 yield text.removeprefix("\ufeff") if first else text

@@ -38,7 +38,7 @@ class WordTokenizer:
     Examples:
         >>> tokenizer = WordTokenizer.build(["Yes, yes!\nNo."])
         >>> tokenizer.encode("No, yes!").tolist()
-        [3, 4, 6, 0]
+        [4, 2, 6, 1]
     """
 
     kind = "words"
