@@ -185,21 +185,21 @@ def test_what_is_subtracted_or_divides_is_marked():
     @cell
     def marked(x, h):
         h = (h - tanh(W.a @ x)) / softplus(W.d @ x)
-        return dict(h=h)
+        return {"h": h}
 
     picture = Picture(marked.graph, *lay_out(marked.graph))
     assert [label.name for label in picture.labels if not label.time] == ["−", "÷"]
 
 
 def test_a_cell_may_name_anything():
-    @cell(states=("h",), inputs=dict(x="I", gap=1))
+    @cell(states=("h",), inputs={"x": "I", "gap": 1})
     def strange(x, gap, h):
         a = W.a @ x
         late = where((gap > 0.5) | (h < 0), a, -h)
         twin = late
         q = sigmoid(late * late + 1 - U.q @ (a * h) + b.q)
         h = q * h + 2 / (1 + late)
-        return dict(a=a, late=late, twin=twin, q=q, h=h)
+        return {"a": a, "late": late, "twin": twin, "q": q, "h": h}
 
     svg = to_svg(strange.graph)
     ElementTree.fromstring(svg)

@@ -80,7 +80,7 @@ def odd(x, h, m, *, dt=1e-5):
     shared = tanh((R.h - R.h.T) @ h + s.gamma * h - (-b.q))
     m = detach(where((h > 0.5) & ~(m <= 1), shared, dt * m / (shared + 1)))
     h = h - shared * a_hat
-    return dict(a_hat=a_hat, m=m, h=h)
+    return {"a_hat": a_hat, "m": m, "h": h}
 
 
 def test_everything_else_that_the_language_has():
@@ -100,7 +100,7 @@ def test_constants_are_named_and_numbers_short():
     @cell
     def decay(x, h, *, dt=0.25):
         h = (1 - dt) * h + 1e-5 * sigmoid(W.h @ x)
-        return dict(h=h)
+        return {"h": h}
 
     assert lines(decay.graph) == [
         r"h_{t} &= \left(1 - dt\right) \, h_{t-1} + 10^{-5} \, \sigma\left(W_{h} x_{t}\right)"
@@ -111,7 +111,7 @@ def test_brackets_follow_the_order_of_operations():
     @cell
     def bracketed(x, h):
         h = h - (x - (h + x)) + h * (x * h) / (x / h) + (-h) * x - (h - x) * -0.5
-        return dict(h=h)
+        return {"h": h}
 
     assert to_plain(bracketed.graph) == [
         (
@@ -127,7 +127,7 @@ def test_a_norm_of_several_values_is_one_line():
     def normed(x, h):
         q, k = layer_norm(U.q @ h, U.k @ h)
         h = tanh(q + W.h @ x) * sigmoid(k)
-        return dict(h=h)
+        return {"h": h}
 
     assert to_plain(normed.graph) == [
         ("a₁ₜ, a₂ₜ", "LN(U_q hₜ₋₁, U_k hₜ₋₁)"),

@@ -71,7 +71,7 @@ class Placement:
         if block.kind == "join":
             return [east]
         ports = [east, Port((x, y - h), NORTH)]
-        if not block.is_layer:
+        if not block.is_layer or block in self.flowing:
             ports.append(Port((x, y + h), SOUTH, 2))
         return ports
 
