@@ -151,7 +151,16 @@ import time
 import torch, numpy
 begin = time.perf_counter()
 import gatewise
+gatewise.LSTM, gatewise.use_backend  # the rest of the core is imported when it is asked for
 print(time.perf_counter() - begin)
+"""
+
+WITHOUT_TORCH = """
+import sys
+import gatewise as gw
+assert gw.cells.get("lstm").latex() and gw.cells.get("lstm").diagram()
+assert gw.cells.get("gru").with_constants().parameter_count(8, 8)
+assert "torch" not in sys.modules and "numpy" not in sys.modules
 """
 
 
@@ -161,6 +170,10 @@ def run_python(text: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_equations_and_cells_import_no_torch():
+    run_python(WITHOUT_TORCH)
 
 
 def test_core_runs_without_the_extras():
