@@ -92,33 +92,46 @@ def _list() -> None:
     from gatewise import cells as catalogue
 
     console = Console(highlight=False, markup=False, emoji=False)
-    names = catalogue.names()
-    table = _table([catalogue.get(name) for name in names], console.is_terminal)
+    shown = [catalogue.get(name) for name in catalogue.names()]
     if console.is_terminal:
-        console.print(table)
+        console.print(_table(shown))
     else:
-        console.width = 1000  # a pipe has no edge to wrap at
-        with console.capture() as capture:
-            console.print(table)
-        for line in capture.get().splitlines():
-            typer.echo(line.rstrip())
-    typer.echo(f"{len(names)} cells; weights for I = H = {SIZE}. `gatewise cells NAME` shows one.")
+        for line in _lines(shown):
+            typer.echo(line)
+    typer.echo(f"{len(shown)} cells; weights for I = H = {SIZE}. `gatewise cells NAME` shows one.")
 
 
-def _table(shown: list[Cell], terminal: bool) -> Table:
+HEADINGS = ("Cell", "States", "Gates", "Weights", "Title and paper")
+
+
+def _row(cell: Cell) -> tuple[str, ...]:
+    weights = f"{cell.parameter_count(SIZE, SIZE):,}"
+    title = f"{cell.title}: {cell.paper}" if cell.paper else cell.title
+    return cell.name, " ".join(cell.states), " ".join(cell.gates), weights, title
+
+
+def _lines(shown: list[Cell]) -> Iterator[str]:
+    """One line for each cell, in columns, nothing cut: for pipes."""
+    rows = [HEADINGS, *map(_row, shown)]
+    width = [max(len(row[k]) for row in rows) for k in range(len(HEADINGS))]
+    for name, states, gates, weights, title in rows:
+        left = f"{name:<{width[0]}}  {states:<{width[1]}}  {gates:<{width[2]}}"
+        yield f"{left}  {weights:>{width[3]}}  {title}"
+
+
+def _table(shown: list[Cell]) -> Table:
+    """A table that wraps at the terminal's edge, the paper below the name."""
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD if terminal else None, pad_edge=False)
-    table.add_column("Cell", style="bold", no_wrap=True)
-    table.add_column("States", overflow="fold")
-    table.add_column("Gates", overflow="fold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Cell")
+    table.add_column("States", max_width=9)
+    table.add_column("Gates", max_width=15)
     table.add_column("Weights", justify="right", no_wrap=True)
-    table.add_column("Title and paper")
-    for cell in shown:
-        weights = f"{cell.parameter_count(SIZE, SIZE):,}"
-        title = f"{cell.title}: {cell.paper}" if cell.paper else cell.title
-        table.add_row(cell.name, " ".join(cell.states), " ".join(cell.gates), weights, title)
+    for name, states, gates, weights, title in map(_row, shown):
+        table.add_row(Text.assemble((name, "bold"), "\n", (title, "dim")), states, gates, weights)
     return table
 
 
