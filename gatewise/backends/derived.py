@@ -129,7 +129,7 @@ class _Backward:
         B = self.operands.x.shape[1]
         for matrix, pairs in self.derivative.products.items():
             for g, v in pairs:
-                g_value, v_value = (self._value(node) for node in (g, v))
+                g_value, v_value = (torch.atleast_1d(self._value(node)) for node in (g, v))
                 g_value = g_value.expand(B, g_value.shape[-1])
                 v_value = v_value.expand(B, v_value.shape[-1])
                 sums[matrix] = sums.get(matrix, 0) + g_value.mT @ v_value

@@ -86,12 +86,12 @@ def _block_diagonal(stored: Tensor, blocks: int) -> Tensor:
 
 def _products(vector: Tensor, stacked: Tensor, *matrices: Tensor) -> tuple[Tensor, ...]:
     """Products of several matrices, and of the stack of them, with one vector."""
-    joined = functional.linear(vector, stacked)
+    joined = functional.linear(torch.atleast_1d(vector), stacked)
     return joined.split([matrix.shape[0] for matrix in matrices], -1)
 
 
 def _product(vector: Tensor, matrix: Tensor) -> tuple[Tensor]:
-    return (functional.linear(vector, matrix),)
+    return (functional.linear(torch.atleast_1d(vector), matrix),)
 
 
 def _one(function: Callable[..., Tensor], *operands: Tensor) -> tuple[Tensor]:

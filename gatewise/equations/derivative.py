@@ -20,7 +20,7 @@ from gatewise.equations.primitives import (
     unit_count,
     where,
 )
-from gatewise.equations.symbol import Expression, topological
+from gatewise.equations.symbol import Expression
 
 Rule = Callable[[Value, Value], tuple[Value | None, ...]]
 
@@ -145,7 +145,7 @@ def differentiate(graph: Graph) -> Derivative:
         flow(value, cotangent_leaf(name))
     flow(graph.output, cotangent_leaf("output"))
 
-    constant = weight_expressions(graph.order)
+    constant, learned = weight_expressions(graph.order), _learned(graph.order)
     products: dict[Matrix, list[tuple[Value, Value]]] = {}
     for node in reversed(graph.order):
         gradient = gradients.get(node)
@@ -168,7 +168,7 @@ def differentiate(graph: Graph) -> Derivative:
         vectors={
             node: gradients[node]
             for node in graph.order
-            if node in constant and node in gradients and _is_learned(node)
+            if node in constant and node in gradients and node in learned
         },  # type: ignore[arg-type]
     )
 
@@ -183,8 +183,14 @@ def weight_expressions(order: Iterable[Expression]) -> set[Expression]:
     return constant
 
 
-def _is_learned(node: Expression) -> bool:
-    return any(part.operation == "parameter" for part in topological([node]))
+def _learned(order: Iterable[Expression]) -> set[Expression]:
+    """Expressions through which a gradient reaches a weight."""
+    learned: set[Expression] = set()
+    for node in order:
+        through = node.operation != "detach" and any(o in learned for o in node.operands)
+        if through or node.operation == "parameter":
+            learned.add(node)
+    return learned
 
 
 def _reduced(graph: Graph, operand: Expression, node: Expression, share: Value) -> Value:

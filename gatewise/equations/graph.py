@@ -77,7 +77,8 @@ class Graph:
         for name in self.states:  # they are the fields of a named tuple
             if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
                 raise EquationError(f"{name!r} cannot be the name of a state; use a plain word.")
-        self.parameters  # noqa: B018  wrong sizes are an error here, not at the first use
+        # wrong sizes and blocks are an error here, not at the first use
+        self.sizes, self.parameters  # noqa: B018
 
     def __deepcopy__(self, memo: object) -> Graph:
         return self
@@ -120,12 +121,20 @@ class Graph:
                 matrix = node.operands[0]
                 plain = matrix.operands[0] if matrix.operation == "block_diagonal" else matrix
                 operand.setdefault(plain, node.operands[1])
-        found: dict[str, Parameter] = {}
-        for leaf in self.order:
-            if leaf.operation == "parameter":
-                found[leaf.name] = Parameter(
-                    leaf.name, leaf, self._shape(leaf), blocks.get(leaf, 1), operand.get(leaf)
-                )
+        return {
+            leaf.name: Parameter(
+                leaf.name, leaf, self._shape(leaf), blocks.get(leaf, 1), operand.get(leaf)
+            )
+            for leaf in self._learned()
+        }
+
+    def _learned(self) -> dict[Expression, None]:
+        """The weights, in the order in which a step computes with them."""
+        uses = [part for node in self.order if isinstance(node, Value) for part in node.operands]
+        found: dict[Expression, None] = {}
+        for use in (*uses, *self.roots):
+            parts = topological([use]) if isinstance(use, Matrix) else [use]
+            found.update(dict.fromkeys(n for n in parts if n.operation == "parameter"))
         return found
 
     def _blocks(self) -> dict[Expression, int]:

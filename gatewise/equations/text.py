@@ -62,10 +62,8 @@ def _one(node: Expression, operands: list[tuple[str, int]]) -> tuple[str, int]:
 
 def _infix(node: Expression, operands: list[tuple[str, int]]) -> tuple[str, int]:
     sign, level = INFIX[node.operation]
-    # sums and products of numbers may be regrouped; with - / @ the right side keeps its brackets
-    regrouped = node.operation == "add" or (
-        node.operation == "multiply" and node.operands[1].operation != "product"
-    )
+    # a sum may be regrouped; * / @ read from left to right, so their right side keeps its brackets
+    regrouped = node.operation == "add"
     left = _bracket(operands[0], level + 1 if level == LESS else level)
     return f"{left}{sign}{_bracket(operands[1], level if regrouped else level + 1)}", level
 

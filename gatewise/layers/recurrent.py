@@ -99,7 +99,6 @@ class Recurrent(nn.Module):
         self._sizes = _named_sizes(self.cell, sizes, proj_size)
         self._options = Initialization(dict(initial or {}), forget_bias, chrono)
         self._derive()
-        self._options.check(self.graph)
         self._check_options()
         for layer in range(self.num_layers):
             for suffix in self._suffixes(layer):
@@ -224,6 +223,7 @@ class Recurrent(nn.Module):
     def _derive(self) -> None:
         """What follows from the cell and the options, and is not stored with the layer."""
         self.graph = self.cell.graph if self.bias else self.cell.graph.without_bias()
+        self._options.check(self.graph)
         self._starts = self._options.starts(self.cell, self.graph)
         self._recurrences = self._make_recurrences()
         self._stacks: list[list[Stack]] = [
