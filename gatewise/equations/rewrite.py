@@ -159,3 +159,33 @@ def with_clamp(graph: Graph, name: str) -> Graph:
         rebuild(graph.roots, {value: clamped}),
         inputs={**graph.inputs, f"clamped_{name}": size, f"clamp_{name}": size},
     )
+
+
+@lru_cache(maxsize=256)
+def with_change(graph: Graph, name: str) -> Graph:
+    """The input ``change_<name>`` is added to a named value; all that is computed from it sees it.
+
+    With zeros for the input nothing changes, and the gradient of the input is the value's own,
+    through everything that the value reaches. Where a cell hands on what it was given (an input or
+    a last state, untouched), only what is handed on is changed.
+
+    Raises:
+        EquationError: the cell has no value of that name.
+    """
+    if name not in graph.values:
+        raise EquationError(
+            f"cell {graph.name!r} has no value {name!r}; it has {', '.join(graph.values)}."
+        )
+    value = graph.values[name]
+    size: Size = graph.sizes.values[value]
+    changed = value + input_leaf(f"change_{name}")
+    inputs = {**graph.inputs, f"change_{name}": size}
+    if value.operands:
+        return renewed(graph, rebuild(graph.roots, {value: changed}), inputs=inputs)
+    states = {name: changed} if name in graph.states else {}
+    return replace(
+        graph,
+        inputs=inputs,
+        values={**graph.values, name: changed},
+        new_states={**graph.new_states, **states},
+    )
