@@ -67,8 +67,8 @@ class BytePairTokenizer:
         """See `Tokenizer.encode_pieces`."""
         return map(self.encode, pieces_at_words(pieces))
 
-    def decoder(self, before: Iterable[int] = ()) -> "BytePairDecoder":
-        """See `Tokenizer.decoder`; tokens before always end with a whole character."""
+    def decoder(self, before: str = "") -> "BytePairDecoder":
+        """See `Tokenizer.decoder`; what came before does not matter here."""
         return BytePairDecoder(self.bytes)
 
     def start(self) -> int:

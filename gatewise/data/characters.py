@@ -75,7 +75,7 @@ class CharacterTokenizer:
         """See `Tokenizer.encode_pieces`."""
         return map(self.encode, pieces)
 
-    def decoder(self, before: Iterable[int] = ()) -> "CharacterDecoder":
+    def decoder(self, before: str = "") -> "CharacterDecoder":
         """See `Tokenizer.decoder`; what came before does not matter here."""
         return CharacterDecoder(self.characters + REPLACEMENT)
 

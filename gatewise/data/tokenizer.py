@@ -48,8 +48,8 @@ class Tokenizer(Protocol):
         """Yield the tokens of a text that comes in pieces cut anywhere."""
         ...
 
-    def decoder(self, before: Iterable[int] = ()) -> Decoder:
-        """Return a decoder for what follows the tokens `before`."""
+    def decoder(self, before: str = "") -> Decoder:
+        """Return a decoder for what follows a text."""
         ...
 
     def start(self) -> int:

@@ -91,12 +91,12 @@ class WordTokenizer:
         """See `Tokenizer.encode_pieces`."""
         return map(self.encode, pieces_at_words(pieces))
 
-    def decoder(self, before: Iterable[int] = ()) -> "WordDecoder":
+    def decoder(self, before: str = "") -> "WordDecoder":
         """See `Tokenizer.decoder`."""
-        decoder = WordDecoder(self)
-        for token in before:
-            decoder.push(token)
-        return decoder
+        # What ends with white space needs no more of it, as little as the beginning of a line.
+        words = TOKEN.findall(before)
+        spaced = not words or before[-1].isspace()
+        return WordDecoder(self, "\n" if spaced else words[-1])
 
     def start(self) -> int:
         """Return the newline, or else the first word."""
@@ -120,9 +120,9 @@ class WordTokenizer:
 class WordDecoder:
     """Puts spaces between words where they belong."""
 
-    def __init__(self, tokenizer: WordTokenizer):
+    def __init__(self, tokenizer: WordTokenizer, last: str):
         self.tokenizer = tokenizer
-        self.last = "\n"
+        self.last = last
 
     def push(self, token: int) -> str:
         """Return the word, with a space before it where one belongs."""

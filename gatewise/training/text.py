@@ -100,6 +100,7 @@ def train_text(
     """
     settings, display = settings or TextSettings(), display or TextDisplay()
     folder, output = RunFolder(Path(output)), Path(output)
+    refuse_device(settings.device)
     refuse_output(output, [*files, *validation], folder, restart)
     display.preparing("reading the text")
     texts = {
@@ -130,6 +131,13 @@ def train_text(
             progress = fit(task, plan, folder, output, display)
         folder.remove(TOKEN_FILES)
     return progress
+
+
+def refuse_device(device: str) -> None:
+    """Raise `RunError` if the machine has no such device."""
+    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    if device in there and not there[device]():
+        raise RunError(f"--device {device}: this machine has none that torch can use; try cpu")
 
 
 def refuse_output(
@@ -164,9 +172,14 @@ def ready_corpus(
     known = folder.read_description()
     now = {"settings": settings.to_dict(), "texts": describe_texts(texts, known)}
     now = json.loads(json.dumps(now))  # as it will be read back: tuples are lists
-    if known is not None:
-        refuse_difference(known, now, folder)
+    faults = [] if known is None else differences(known, now)
+    if known is not None and not faults:
         return Corpus.from_dict(known["corpus"], folder.path)
+    if folder.checkpoint_path.exists():
+        raise RunError(
+            f"{folder.path} holds an unfinished run, but {'; '.join(faults)}. "
+            "Give the same command to go on, --restart to begin anew, or another -o"
+        )
     try:
         training, validation = split_text(
             texts["text"], texts["validation"], settings.validation_fraction
@@ -200,8 +213,8 @@ def describe_texts(
     return {name: [describe(file) for file in files] for name, files in texts.items()}
 
 
-def refuse_difference(known: dict[str, Any], now: dict[str, Any], folder: RunFolder) -> None:
-    """Raise `RunError` if settings or texts are not those of the unfinished run."""
+def differences(known: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Say how settings and texts differ from those of the unfinished run."""
     faults = [
         f"--{name.replace('_', '-')} was {show(known['settings'].get(name))}, now {show(value)}"
         for name, value in now["settings"].items()
@@ -211,11 +224,7 @@ def refuse_difference(known: dict[str, Any], now: dict[str, Any], folder: RunFol
         before = known["texts"][name]
         if [identity(each) for each in before] != [identity(each) for each in files]:
             faults.append(describe_change(name, before, files))
-    if faults:
-        raise RunError(
-            f"{folder.path} holds an unfinished run, but {'; '.join(faults)}. "
-            "Give the same command to go on, --restart to begin anew, or another -o"
-        )
+    return faults
 
 
 def identity(text: dict[str, Any]) -> tuple[str, str]:

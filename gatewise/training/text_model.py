@@ -101,7 +101,7 @@ class TextModel:
             random.SystemRandom().getrandbits(63) if seed is None else seed
         )
         drawn = draw_tokens(self.model, tokens, sampler, generator, self.tokenizer.unknown)
-        decoder = self.tokenizer.decoder(tokens)
+        decoder = self.tokenizer.decoder(prompt)
 
         def pieces() -> Iterator[str]:
             for _, token in zip(range(length), drawn, strict=False):

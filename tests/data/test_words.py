@@ -37,11 +37,22 @@ def test_spaces_come_back_where_they_mostly_were():
     assert decode(tokenizer, tokenizer.encode(text)) == text
 
 
-def test_a_decoder_goes_on_behind_a_prompt():
+@pytest.mark.parametrize(
+    ("prompt", "written"),
+    [
+        ("She said", " well-known, 3.14!"),
+        ("She said ", "well-known, 3.14!"),
+        ("She said\n", "well-known, 3.14!"),
+        ("(", "well-known, 3.14!"),
+        ("", "well-known, 3.14!"),
+        ("qwertz", " well-known, 3.14!"),
+    ],
+)
+def test_a_decoder_goes_on_behind_a_prompt(prompt, written):
     tokenizer = WordTokenizer.build([STORY])
-    prompt, rest = tokenizer.encode("She said"), tokenizer.encode("well-known, 3.14!")
-    decoder = tokenizer.decoder(prompt.tolist())
-    assert "".join(decoder.push(int(token)) for token in rest) == " well-known, 3.14!"
+    decoder = tokenizer.decoder(prompt)
+    rest = tokenizer.encode("well-known, 3.14!")
+    assert "".join(decoder.push(int(token)) for token in rest) == written
 
 
 def test_the_rare_become_unknown():

@@ -210,6 +210,21 @@ def test_a_run_does_not_go_on_with_another_text(english, small, tmp_path):
     train_text([moved], output, small())  # the same text elsewhere is the same text
 
 
+def test_a_run_without_a_checkpoint_has_nothing_to_lose(english, small, tmp_path):
+    output = tmp_path / "m.safetensors"
+    with pytest.raises(KilledError):
+        train_text([english], output, small(), display=KillAt(3), checkpoint_seconds=1e9)
+    train_text([english], output, small(hidden=13))
+    assert read_model_file(output).tensors["head.weight"].shape[1] == 13
+
+
+def test_a_device_that_is_not_there_is_named(english, small, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(RunError, match="--device cuda: this machine has none"):
+        train_text([english], tmp_path / "m.safetensors", small(device="cuda"))
+    assert os.listdir(tmp_path) == ["english.txt"]
+
+
 def test_a_finished_model_is_not_overwritten_unasked(english, small, tmp_path):
     output = tmp_path / "m.safetensors"
     train_text([english], output, small())
