@@ -61,7 +61,9 @@ class LiveTextDisplay(TextDisplay):
         """Say what is trained on what, and what earlier sessions measured."""
         self.run = run
         self.begun_at, self.begun_with = time.monotonic(), share_spent(run)
-        self.bar.update(self.line, total=1.0, completed=self.begun_with, description="starting")
+        self.bar.update(
+            self.line, total=1.0, completed=self.begun_with, description="starting", visible=True
+        )
         for file in run.files:
             if file.guessed:
                 self.console.print(
