@@ -46,8 +46,8 @@ def check_initial(graph: Graph, initial: Mapping[str, Any], strict: bool = False
         vector = str(key).split(".")[0] in (*VECTORS, *SCALARS)
         if not numbers and not (isinstance(value, str) and value in RULES and not vector):
             raise EquationError(
-                f"cell {graph.name!r}: initial={{{key!r}: {value!r}}} is no rule; there are numbers, "
-                f"bounds (low, high) and, for matrices, {', '.join(RULES)}."
+                f"cell {graph.name!r}: initial={{{key!r}: {value!r}}} is no rule; there are "
+                f"numbers, bounds (low, high) and, for matrices, {', '.join(RULES)}."
             )
 
 

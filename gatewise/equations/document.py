@@ -57,6 +57,8 @@ def read_graph(document: Any) -> Graph:
 def _check(graph: Graph) -> None:
     if "x" not in graph.inputs or not graph.states:
         raise ValueError("it has no input x or no state")
+    if set(graph.new_states) != set(graph.states):
+        raise ValueError("its states and their new values have different names")
     used = {node.name for node in graph.order if node.operation == "constant"}
     if used != set(graph.constants) & used:
         raise ValueError(f"no value for {', '.join(sorted(used - set(graph.constants)))}")

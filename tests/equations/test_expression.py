@@ -73,7 +73,7 @@ def test_copies_are_the_expression_itself(again):
         (0 * x, number(0)),
         (x / 1, x),
         (0 / x, number(0)),
-        (-(-x), x),
+        (-(0 - x), x),
         (+x, x),
         (x - -2, x - number(-2)),
         (number(2) + 3, number(5)),

@@ -1,0 +1,85 @@
+"""Which gates multiply the last value of a state, and which bias opens them."""
+
+from __future__ import annotations
+
+import pytest
+
+import gatewise as gw
+from gatewise.equations import U, W, b, cell, sigmoid, tanh
+from gatewise.equations.memory import ForgetGate, forget_gates, sum_terms
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("lstm", [ForgetGate("f", "c", True, "b.f", "b.i")]),
+        ("lstm_projection", [ForgetGate("f", "c", True, "b.f", "b.i")]),
+        ("peephole", [ForgetGate("f", "c", True, "b.f", "b.i")]),
+        ("lstm_coupled", [ForgetGate("f", "c", True, "b.f", None)]),
+        ("lstm_no_forget", []),
+        ("gru", [ForgetGate("z", "h", True, "b.z", None)]),
+        ("gru_original", [ForgetGate("z", "h", True, "b.z", None)]),
+        ("mgu", [ForgetGate("f", "h", False, "b.f", None)]),
+        ("janet", [ForgetGate("f", "h", True, "b.f", None)]),
+        ("mingru", [ForgetGate("z", "h", False, "b.z", None)]),
+        ("rnn", []),
+    ],
+)
+def test_catalogue(name, expected):
+    assert forget_gates(gw.cells.get(name).graph) == expected
+
+
+def made(equations):
+    @cell(states=("h", "c"))
+    def one(x, h, c):
+        return dict(**equations(x, h, c))
+
+    return forget_gates(one.graph)
+
+
+def test_order_of_factors_and_terms_does_not_matter():
+    def equations(x, h, c):
+        f, i = sigmoid(b.f + W.f @ x), sigmoid(W.i @ x + b.i + U.i @ h)
+        return dict(f=f, i=i, h=h + x, c=tanh(x) * i + (c * f + x))
+
+    assert made(equations) == [ForgetGate("f", "c", True, "b.f", "b.i")]
+
+
+def test_gate_without_bias():
+    def equations(x, h, c):
+        f = sigmoid(W.f @ x)
+        return dict(f=f, h=h + x, c=f * c + x)
+
+    assert made(equations) == [ForgetGate("f", "c", True, None, None)]
+
+
+def test_one_gate_on_two_states():
+    def equations(x, h, c):
+        f = sigmoid(W.f @ x + b.f)
+        return dict(f=f, h=f * h + x, c=(1 - f) * c + x)
+
+    assert made(equations) == [
+        ForgetGate("f", "h", True, "b.f", None),
+        ForgetGate("f", "c", False, "b.f", None),
+    ]
+
+
+def test_what_is_not_between_0_and_1_is_no_forget_gate():
+    def equations(x, h, c):
+        f = tanh(W.f @ x + b.f)
+        return dict(f=f, h=h + x, c=f * c + x)
+
+    assert made(equations) == []
+
+
+def test_gate_on_another_state_does_not_count():
+    def equations(x, h, c):
+        f = sigmoid(W.f @ x + b.f)
+        return dict(f=f, h=f * c, c=f * h)
+
+    assert made(equations) == []
+
+
+def test_terms_of_a_sum():
+    graph = gw.cells.lstm.graph
+    assert list(map(repr, sum_terms(graph.pre_activations["i"]))) == ["W.i @ x", "U.i @ h", "b.i"]
