@@ -78,7 +78,8 @@ class Graph:
             if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
                 raise EquationError(f"{name!r} cannot be the name of a state; use a plain word.")
         # wrong sizes and blocks are an error here, not at the first use
-        self.sizes, self.parameters  # noqa: B018
+        self.sizes  # noqa: B018
+        self.parameters  # noqa: B018
 
     def __deepcopy__(self, memo: object) -> Graph:
         return self
