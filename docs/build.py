@@ -116,10 +116,8 @@ def _command(command: Any, name: str) -> str:
 
 
 def _parameter(name: str, parameter: Any) -> str:
-    """One row; a default that the text tells in brackets, as --help shows it, has its own cell."""
-    text, _, told = (parameter.help or "").partition("[default")
-    told = _escaped(told.strip(":,] ")) or _default(parameter)
-    return f"| `{name}` | {_escaped(text.strip())} | {told} |"
+    """One row."""
+    return f"| `{name}` | {_escaped(parameter.help or '')} | {_default(parameter)} |"
 
 
 def _escaped(text: str) -> str:
@@ -133,6 +131,8 @@ def _argument_name(argument: Any) -> str:
 
 
 def _default(parameter: Any) -> str:
+    if isinstance(told := getattr(parameter, "show_default", None), str):
+        return _escaped(told)
     unsaid = parameter.default is None or parameter.default is False or parameter.default == ""
     return "" if unsaid or parameter.required else f"`{parameter.default}`"
 

@@ -27,17 +27,19 @@ def generate(
         typer.Option(min=0, help="Below 1 the likely becomes likelier; 0 takes the likeliest."),
     ] = 0.8,
     top_k: Annotated[
-        int | None, typer.Option(min=1, help="Only the k likeliest tokens. [default: all]")
+        int | None, typer.Option(min=1, help="Only the k likeliest tokens.", show_default="all")
     ] = None,
     top_p: Annotated[
         float | None,
         typer.Option(
-            help="Only the fewest likeliest tokens whose probability reaches p. [default: all]"
+            help="Only the fewest likeliest tokens whose probability reaches p.", show_default="all"
         ),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(min=0, help="Equal seeds write equal texts. [default: another each time]"),
+        typer.Option(
+            min=0, help="Equal seeds write equal texts.", show_default="another each time"
+        ),
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads; one is fastest for one text.")] = 1,
 ) -> None:

@@ -41,15 +41,16 @@ def text(
         int | None,
         option(
             TEXT,
-            "At most so many tokens. [default: all characters; 10,000 words; one byte pair for "
-            "every 500 characters, from 512 to 8,000]",
+            "At most so many tokens.",
+            show_default="all characters; 10,000 words; one byte pair for every 500 characters, "
+            "from 512 to 8,000",
         ),
     ] = None,
     minimum_count: Annotated[
         int, option(TEXT, "Words that occur less often become <unk>.", min=1)
     ] = 2,
     encoding: Annotated[
-        str | None, option(TEXT, "Of all files. [default: UTF-8, or else guessed and said]")
+        str | None, option(TEXT, "Of all files.", show_default="UTF-8, or else guessed and said")
     ] = None,
     validation: Annotated[
         list[Path] | None, option(TEXT, "Another text to measure on; may be given several times.")
@@ -58,33 +59,39 @@ def text(
         float | None,
         option(
             TEXT,
-            "Else this last part of the text. [default: a tenth, at most 500,000 characters]",
+            "Else this last part of the text.",
+            show_default="a tenth, at most 500,000 characters",
         ),
     ] = None,
     cell: Annotated[
         str, option(MODEL, "A cell of the catalogue, or one of your own: path/to/file.py:name.")
     ] = "lstm",
     hidden: Annotated[
-        int | None, option(MODEL, "Hidden size. [default: 512, or 256 for a short text]", min=1)
+        int | None,
+        option(MODEL, "Hidden size.", show_default="512, or 256 for a short text", min=1),
     ] = None,
     layers: Annotated[int, option(MODEL, "Recurrent layers.", min=1)] = 1,
     embedding: Annotated[
         int | None,
-        option(MODEL, "Size of a token's vector. [default: 64 for characters, else 256]", min=1),
+        option(
+            MODEL, "Size of a token's vector.", show_default="64 for characters, else 256", min=1
+        ),
     ] = None,
     dropout: Annotated[
         float | None,
         option(
             MODEL,
-            "Share of values dropped. [default: 0.3 for characters, else 0.5; 0.1 for a long text]",
+            "Share of values dropped.",
+            show_default="0.3 for characters, else 0.5; 0.1 for a long text",
         ),
     ] = None,
     minutes: Annotated[
         float | None,
         option(
             LENGTH,
-            "Minutes at most, all sessions together. [default, without --epochs and --steps: 10 "
-            "minutes, or 50 epochs (at least 1,000 steps) if those are over earlier]",
+            "Minutes at most, all sessions together.",
+            show_default="without --epochs and --steps: 10 minutes, or 50 epochs (at least 1,000 "
+            "steps) if those are over earlier",
         ),
     ] = None,
     epochs: Annotated[float | None, option(LENGTH, "Epochs at most.")] = None,
@@ -94,7 +101,7 @@ def text(
     ] = 10,
     validate_every: Annotated[
         int | None,
-        option(LENGTH, "Steps between validations. [default: an epoch, at most 1,000]", min=1),
+        option(LENGTH, "Steps between validations.", show_default="an epoch, at most 1,000", min=1),
     ] = None,
     checkpoint_seconds: Annotated[
         float, option(LENGTH, "A checkpoint at least so often.", min=0)
@@ -102,11 +109,13 @@ def text(
     optimizer: Annotated[str, option(STEPS, "adamw, adam, rmsprop or sgd.")] = "adamw",
     learning_rate: Annotated[
         float | None,
-        option(STEPS, "The highest. [default: 0.002; rmsprop 0.001; sgd 0.5]"),
+        option(STEPS, "The highest.", show_default="0.002; rmsprop 0.001; sgd 0.5"),
     ] = None,
     batch_size: Annotated[
         int | None,
-        option(STEPS, "Streams read in parallel. [default: 32, fewer for a short text]", min=1),
+        option(
+            STEPS, "Streams read in parallel.", show_default="32, fewer for a short text", min=1
+        ),
     ] = None,
     window: Annotated[
         int, option(STEPS, "Steps that gradients reach back; the state reaches on.", min=1)
@@ -116,7 +125,7 @@ def text(
     ] = 1.0,
     seed: Annotated[int, option(STEPS, "What every random number comes from.", min=0)] = 0,
     threads: Annotated[
-        int | None, option(STEPS, "Processor threads. [default: one for each core]", min=1)
+        int | None, option(STEPS, "Processor threads.", show_default="one for each core", min=1)
     ] = None,
     device: Annotated[str, option(STEPS, "auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
