@@ -207,6 +207,19 @@ def test_a_cell_may_name_anything():
     assert "twin" in svg
 
 
+def test_states_may_pass_on_other_states():
+    @cell(states=("h", "a", "q"), inputs={"x": "I", "time_since_last": 1, "temperature": 1})
+    def passing(x, time_since_last, temperature, h, a, q):
+        h, a, q = a, h, sigmoid(q * (time_since_last + temperature)) + a
+        return {"h": h, "a": a, "q": q}
+
+    picture = Picture(passing.graph, *lay_out(passing.graph))
+    ends = [block for block in picture.blocks.order if block.kind == "sink"]
+    assert len({picture.placement.position[block] for block in ends}) == len(ends) == 3
+    for one, other in itertools.combinations(picture.labels, 2):
+        assert not overlap(one.box(), other.box())
+
+
 def test_the_same_graph_gives_the_same_picture_everywhere():
     command = (
         "import sys, gatewise as gw; "

@@ -6,7 +6,7 @@ with all the weights inside it, one circle for each operation unit by unit.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -342,3 +342,36 @@ def _in_order(blocks: Iterable[Block]) -> list[Block]:
     for block in blocks:
         visit(block)
     return order
+
+
+def carried_lines(blocks: Blocks) -> list[list[Block]]:
+    """The states that a step carries on, unit by unit: each one's way from last value to new."""
+    used: set[Block] = set()
+    lines = []
+    for state, sink in blocks.sinks.items():
+        source = next((b for b in blocks.order if b.kind == "source" and b.state == state), None)
+        line = _way(blocks, source, sink, used) if source and state else []
+        if len(line) > 2:
+            lines.append(line)
+            used.update(line)
+    return lines
+
+
+def _way(blocks: Blocks, source: Block, sink: Block, used: set[Block]) -> list[Block]:
+    """The shortest way that no layer interrupts."""
+    came: dict[Block, Block] = {}
+    pending = deque([sink])
+    while pending:
+        block = pending.popleft()
+        if block is source:
+            line = [source]
+            while line[-1] in came:
+                line.append(came[line[-1]])
+            return line
+        for entry in block.entries:
+            free = entry.block not in came and entry.block not in used
+            pointwise = entry.block.kind in ("operator", "function")
+            if free and ((pointwise and len(entry.block.entries) <= 2) or entry.block is source):
+                came[entry.block] = block
+                pending.append(entry.block)
+    return []

@@ -7,10 +7,9 @@ from them is stacked above the last of its operands; what needs the line's resul
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 
-from gatewise.equations.drawing.blocks import Block, Blocks
+from gatewise.equations.drawing.blocks import Block, Blocks, carried_lines
 
 Point = tuple[int, int]
 EAST, SOUTH, WEST, NORTH = (1, 0), (0, 1), (-1, 0), (0, -1)
@@ -267,7 +266,9 @@ class _Placer:
         for block in self.inner:
             placement.position[block] = (0, -pitch * self.row[block])
         below = self._place_sources(placement, pitch)
-        x = self._place_columns(placement, LEFT_MARGIN + 4 * max(0, self._inputs() - 1))
+        x = self._place_columns(
+            placement, LEFT_MARGIN + self._between_inputs() * (self._inputs() - 1)
+        )
         placement.bottom = below
         placement.top = -pitch * max(self.row.values(), default=0) - 4
         placement.width = x + (4 if output else 1)
@@ -275,7 +276,12 @@ class _Placer:
         return placement
 
     def _inputs(self) -> int:
-        return sum(1 for block in self.blocks.order if block.kind == "source" and not block.state)
+        return max(1, sum(1 for b in self.blocks.order if b.kind == "source" and not b.state))
+
+    def _between_inputs(self) -> int:
+        """Units from one input to the next, so that their names fit."""
+        names = [b.label for b in self.blocks.order if b.kind == "source" and not b.state]
+        return max(4, 2 + max((len(name) for name in names), default=1))
 
     def _place_columns(self, placement: Placement, left: int) -> int:
         gap = round(4 * self.spacing)
@@ -314,7 +320,7 @@ class _Placer:
         bottom = max(track + 2, join_track + 4)
         for block in sources:
             if not block.state:
-                placement.position[block] = (4 + 4 * inputs, bottom)
+                placement.position[block] = (4 + self._between_inputs() * inputs, bottom)
                 inputs += 1
         return bottom
 
@@ -324,8 +330,10 @@ class _Placer:
         heights: dict[Block, int] = {}
         for sink in self.blocks.sinks.values():
             from_ = sink.entries[0].block
-            if from_.kind == "source" and from_.state and from_ not in self.in_line:
-                heights[sink] = placement.position[from_][1]
+            height = placement.position[from_][1]
+            handed_on = from_.kind == "source" and from_.state and from_ not in self.in_line
+            if handed_on and height not in heights.values():
+                heights[sink] = height
         free = [placement.position[block][1] for block in sources.values()]
         free += range(placement.bottom - 2, placement.top, -3)
         for state, sink in self.blocks.sinks.items():
@@ -357,36 +365,3 @@ def half_width(block: Block) -> int:
     if letters > 7:
         by_label = 4 if letters <= 9 else 5
     return max(by_label, wires // 2 + 1)
-
-
-def carried_lines(blocks: Blocks) -> list[list[Block]]:
-    """The states that a step carries on, unit by unit: each one's way from last value to new."""
-    used: set[Block] = set()
-    lines = []
-    for state, sink in blocks.sinks.items():
-        source = next((b for b in blocks.order if b.kind == "source" and b.state == state), None)
-        line = _way(blocks, source, sink, used) if source and state else []
-        if len(line) > 2:
-            lines.append(line)
-            used.update(line)
-    return lines
-
-
-def _way(blocks: Blocks, source: Block, sink: Block, used: set[Block]) -> list[Block]:
-    """The shortest way that no layer interrupts."""
-    came: dict[Block, Block] = {}
-    pending = deque([sink])
-    while pending:
-        block = pending.popleft()
-        if block is source:
-            line = [source]
-            while line[-1] in came:
-                line.append(came[line[-1]])
-            return line
-        for entry in block.entries:
-            free = entry.block not in came and entry.block not in used
-            pointwise = entry.block.kind in ("operator", "function")
-            if free and ((pointwise and len(entry.block.entries) <= 2) or entry.block is source):
-                came[entry.block] = block
-                pending.append(entry.block)
-    return []
