@@ -172,8 +172,7 @@ class _Layer(nn.RNNBase):
     def _check(self, sequence: Sequence) -> None:
         x, dtype = sequence.data, getattr(self, self._flat_weights_names[0]).dtype
         if x.dtype != dtype and not torch.is_autocast_enabled(x.device.type):
-            kind = ValueError if sequence.packed is None else RuntimeError
-            raise kind(
+            raise ValueError(
                 f"RNN input dtype ({x.dtype}) does not match weight dtype ({dtype}). Convert "
                 f"input: input.to({dtype}), or convert model: model.to({x.dtype})"
             )
