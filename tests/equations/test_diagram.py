@@ -191,6 +191,18 @@ def test_what_is_subtracted_or_divides_is_marked():
     assert [label.name for label in picture.labels if not label.time] == ["−", "÷"]
 
 
+def test_signs_of_products_are_seen():
+    @cell
+    def signed(x, h):
+        h = tanh(U.a @ h - W.a @ x + b.a) + softplus(-(W.d @ x + b.d)) - W.e @ x
+        return {"h": h}
+
+    picture = Picture(signed.graph, *lay_out(signed.graph))
+    minus = [block for block in shown(picture) if block.label == "−"]
+    assert len(minus) == 2  # in front of softplus' argument, and before the last product
+    assert [label.name for label in picture.labels if not label.time] == ["−", "−"]
+
+
 def test_a_cell_may_name_anything():
     @cell(states=("h",), inputs={"x": "I", "gap": 1})
     def strange(x, gap, h):

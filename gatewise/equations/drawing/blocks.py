@@ -240,7 +240,8 @@ class _Builder:
         learned: list[Expression] = []
         others: list[tuple[int, Expression]] = []
         for sign, term in self._terms(node, 1, top=True):
-            if self._is_learned(term, term is node):
+            # a product that is subtracted is shown by itself, so that its sign is seen
+            if term in self.weights or (sign > 0 and self._is_learned(term, term is node)):
                 learned.append(term)
             else:
                 others.append((sign, term))
@@ -263,8 +264,6 @@ class _Builder:
         yield sign, node
 
     def _is_learned(self, term: Expression, alone: bool) -> bool:
-        if term in self.weights:
-            return True
         if term.operation == "product":
             return alone or term not in self.names
         return self._scaled(term) is not None
