@@ -53,17 +53,15 @@ class LiveTextDisplay(TextDisplay):
     def __exit__(self, *_: object) -> None:
         self.bar.stop()
 
-    def preparing(self, stage: str) -> None:
+    def preparing(self, stage: str, share: float) -> None:
         """Say what is being made ready."""
-        self.bar.update(self.line, description=stage, total=None, visible=True)
+        self.move(share, stage)
 
     def started(self, run: Run) -> None:
         """Say what is trained on what, and what earlier sessions measured."""
         self.run = run
         self.begun_at, self.begun_with = time.monotonic(), share_spent(run)
-        self.bar.update(
-            self.line, total=1.0, completed=self.begun_with, description="starting", visible=True
-        )
+        self.bar.update(self.line, completed=self.begun_with, description="starting")
         for file in run.files:
             if file.guessed:
                 self.console.print(
@@ -84,9 +82,6 @@ class LiveTextDisplay(TextDisplay):
         self.recent.append((now, progress.step))
         while now - self.recent[0][0] > RECENT:
             self.recent.popleft()
-        if not self.console.is_terminal and now - self.said < PLAIN_EVERY:
-            return
-        self.said = now
         parts = [
             f"epoch {epochs(progress, self.run):.1f}",
             f"loss {self.loss:.3f}",
@@ -94,11 +89,15 @@ class LiveTextDisplay(TextDisplay):
             self.speed(),
             self.time_left(now, spent),
         ]
-        line = " · ".join(part for part in parts if part)
+        self.move(spent, " · ".join(part for part in parts if part))
+
+    def move(self, share: float, line: str) -> None:
+        """Move the line; where nothing can move, write another now and then."""
         if self.console.is_terminal:
-            self.bar.update(self.line, completed=spent, description=line)
-        else:
-            self.console.print(f"{spent:4.0%}  {line}")
+            self.bar.update(self.line, completed=share, description=line, visible=True)
+        elif time.monotonic() - self.said >= PLAIN_EVERY:
+            self.said = time.monotonic()
+            self.console.print(f"{share:4.0%}  {line}")
 
     def speed(self) -> str:
         """Return the tokens read per second."""

@@ -68,7 +68,8 @@ class CharacterTokenizer:
         shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         raise UnknownTokenError(
             f"the vocabulary of {len(self.characters)} characters lacks {shown} "
-            f"(first at character {first + 1}, in {text[max(0, first - 10) : first + 10]!r})"
+            f"(first at character {first + 1}, in {text[max(0, first - 10) : first + 10]!r}); "
+            "leave it out, or train on a text that has it"
         )
 
     def encode_pieces(self, pieces: Iterable[str]) -> Iterator[np.ndarray]:

@@ -1,6 +1,6 @@
 """Text files made ready for training: split, tokenized, and stored as token files."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,21 +32,15 @@ class Tokenization:
     vocabulary_size: int | None = None
     minimum_count: int = 2
 
-    def build(self, training: Passage, validation: Passage, characters: int) -> Tokenizer:
-        """Collect the vocabulary from the training text.
-
-        Only the set of characters comes from both texts, so that a character that only the
-        validation text holds is measured like any other.
-        """
+    def build(self, pieces: Iterable[str], characters: int) -> Tokenizer:
+        """Collect the vocabulary of a text of so many characters."""
         if self.kind == "characters":
-            both = (piece for passage in (training, validation) for piece in passage.pieces())
-            return CharacterTokenizer.build(both, self.vocabulary_size)
+            return CharacterTokenizer.build(pieces, self.vocabulary_size)
         if self.kind == "words":
-            size = self.vocabulary_size or 10_000
-            return WordTokenizer.build(training.pieces(), size, self.minimum_count)
+            return WordTokenizer.build(pieces, self.vocabulary_size or 10_000, self.minimum_count)
         if self.kind == "bpe":
             size = self.vocabulary_size or min(max(characters // 500, 512), 8_000)
-            return BytePairTokenizer.build(training.pieces(), size)
+            return BytePairTokenizer.build(pieces, size)
         raise ValueError(f"tokens are characters, words or bpe, not {self.kind!r}")
 
 
@@ -126,28 +120,41 @@ def prepare_corpus(
     validation: Passage,
     tokenization: Tokenization,
     folder: Path,
-    report: Callable[[str], None] = lambda stage: None,
+    report: Callable[[str, float], None] = lambda stage, share: None,
 ) -> Corpus:
     """Make the vocabulary, and write the tokens of both texts as files.
+
+    Only the set of characters is collected from both texts, so that a character that only the
+    validation text holds is measured like any other; words and byte pairs come from the training
+    text alone.
 
     Args:
         training: The text to learn from.
         validation: The text to measure on.
         tokenization: How it becomes tokens.
         folder: Where the token files go.
-        report: Called with what is being done.
+        report: Called with what is being done, and the share of it that is done.
 
     Raises:
         TextError: The text is too short.
     """
-    report("collecting the vocabulary")
     characters = sum(map(len, training.pieces()))
-    tokenizer = tokenization.build(training, validation, characters)
-    report("encoding the text")
+
+    def watched(stage: str, *passages: Passage) -> Iterator[str]:
+        done = 0
+        for passage in passages:
+            for piece in passage.pieces():
+                done += len(piece)
+                report(stage, min(1.0, done / characters))
+                yield piece
+
+    texts = (training, validation) if tokenization.kind == "characters" else (training,)
+    tokenizer = tokenization.build(watched("collecting the vocabulary", *texts), characters)
+    pieces = watched("encoding the text", training)
     corpus = Corpus(
         tokenizer,
-        encode_passage(training, tokenizer, folder / "training.tokens"),
-        encode_passage(validation, tokenizer, folder / "validation.tokens"),
+        encode_text(pieces, tokenizer, folder / "training.tokens"),
+        encode_text(validation.pieces(), tokenizer, folder / "validation.tokens"),
     )
     for name, tokens in (("training", corpus.training), ("validation", corpus.validation)):
         if tokens.count < 2:
@@ -158,13 +165,13 @@ def prepare_corpus(
     return corpus
 
 
-def encode_passage(passage: Passage, tokenizer: Tokenizer, path: Path) -> TokenFile:
-    """Write the tokens of a passage as they are found; the text is never held whole."""
+def encode_text(pieces: Iterable[str], tokenizer: Tokenizer, path: Path) -> TokenFile:
+    """Write the tokens of a text as they are found; the text is never held whole."""
     characters = 0
 
     def counted() -> Iterator[str]:
         nonlocal characters
-        for piece in passage.pieces():
+        for piece in pieces:
             characters += len(piece)
             yield piece
 

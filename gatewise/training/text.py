@@ -47,8 +47,8 @@ class Run(NamedTuple):
 class TextDisplay(Display):
     """Who is told how a language model's training goes; this one keeps silent."""
 
-    def preparing(self, stage: str) -> None:
-        """The text is being made ready."""
+    def preparing(self, stage: str, share: float) -> None:
+        """The text is being made ready; `share` of this stage is done."""
 
     def started(self, run: Run) -> None:
         """Training begins or goes on."""
@@ -102,7 +102,7 @@ def train_text(
     folder, output = RunFolder(Path(output)), Path(output)
     refuse_device(settings.device)
     refuse_output(output, [*files, *validation], folder, restart)
-    display.preparing("reading the text")
+    display.preparing("reading the text", 0.0)
     texts = {
         "text": open_text_files(files, encoding),
         "validation": open_text_files(validation, encoding) if validation else [],

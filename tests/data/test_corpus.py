@@ -56,6 +56,18 @@ def test_words_and_byte_pairs_are_learned_from_the_training_text_alone(tmp_path)
     assert b"zebra" not in pairs.tokenizer.bytes
 
 
+def test_progress_is_told_for_each_stage(tmp_path, monkeypatch):
+    monkeypatch.setattr("gatewise.data.encoding.PIECE", 100)
+    told = []
+    passages = split_text(opened(tmp_path))
+    prepare_corpus(*passages, Tokenization("bpe"), tmp_path, lambda *each: told.append(each))
+    for stage in ("collecting the vocabulary", "encoding the text"):
+        shares = [share for name, share in told if name == stage]
+        assert len(shares) > 10
+        assert shares == sorted(shares)
+        assert shares[-1] == 1.0
+
+
 def test_too_short_a_text_is_refused(tmp_path):
     with pytest.raises(TextError, match=r"text\.txt: 99 characters are too short"):
         split_text(opened(tmp_path, "x" * 99))
