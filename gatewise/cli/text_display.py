@@ -105,8 +105,7 @@ class LiveTextDisplay(TextDisplay):
         (begin, first), (end, last) = self.recent[0], self.recent[-1]
         if end - begin < 0.5:
             return ""
-        settings = self.run.settings
-        rate = (last - first) * settings.window * (settings.batch_size or 1) / (end - begin)
+        rate = (last - first) * self.run.streams.tokens_per_window / (end - begin)
         return f"{rate / 1000:.1f}k tokens/s" if rate >= 1000 else f"{rate:.0f} tokens/s"
 
     def time_left(self, now: float, spent: float) -> str:
@@ -213,7 +212,7 @@ def unit(settings: TextSettings) -> str:
 def epochs(progress: Progress, run: Run) -> float:
     """Return the epochs done, with a fraction."""
     epoch, window = progress.cursor
-    return epoch + window / run.windows_per_epoch
+    return epoch + window / run.streams.windows_per_epoch
 
 
 def share_spent(run: Run) -> float:
@@ -246,9 +245,11 @@ def describe_plan(run: Run) -> str:
     budget, settings = run.plan.budget, run.settings
     ends = [] if budget.minutes is None else [f"{budget.minutes:g} min"]
     if budget.steps is not None:
-        ends.append(f"{budget.steps:,} steps ({budget.steps / run.windows_per_epoch:,.3g} epochs)")
+        ends.append(
+            f"{budget.steps:,} steps ({budget.steps / run.streams.windows_per_epoch:,.3g} epochs)"
+        )
     return (
-        f"{settings.batch_size} streams × {settings.window} steps, until {' or '.join(ends)}, "
+        f"{run.streams.batch_size} streams × {run.streams.window} steps, until {' or '.join(ends)}, "
         f"or no better for {settings.patience} validations"
     )
 

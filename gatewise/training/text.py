@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 
 from gatewise.data.corpus import Corpus, prepare_corpus, split_text
+from gatewise.data.streams import TrainingStreams
 from gatewise.data.text import TextFile, open_text_files
 from gatewise.training.checkpoint import Progress, RunError, RunFolder
 from gatewise.training.fit import fit
@@ -28,7 +29,7 @@ class Run(NamedTuple):
         corpus: What became of it.
         settings: With nothing left open.
         plan: How long it lasts.
-        windows_per_epoch: Steps in an epoch.
+        streams: How the text is read, step by step.
         parameters: How many weights the model has.
         output: The model file.
         progress: How far earlier sessions came.
@@ -38,7 +39,7 @@ class Run(NamedTuple):
     corpus: Corpus
     settings: TextSettings
     plan: Plan
-    windows_per_epoch: int
+    streams: TrainingStreams
     parameters: int
     output: Path
     progress: Progress
@@ -124,9 +125,8 @@ def train_text(
             plan = replace(task.plan(), checkpoint_seconds=checkpoint_seconds)
             progress = Progress() if checkpoint is None else checkpoint.progress
             size = sum(weight.numel() for weight in task.model.parameters())
-            epoch = task.batches_per_epoch
             display.started(
-                Run(texts["text"], corpus, settings, plan, epoch, size, output, progress)
+                Run(texts["text"], corpus, settings, plan, task.streams, size, output, progress)
             )
             progress = fit(task, plan, folder, output, display)
         folder.remove(TOKEN_FILES)

@@ -1,6 +1,7 @@
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -8,6 +9,7 @@ from gatewise.cli import text_display
 from gatewise.cli.text_display import LiveTextDisplay, clock
 from gatewise.data.characters import CharacterTokenizer
 from gatewise.data.corpus import Corpus
+from gatewise.data.streams import TrainingStreams
 from gatewise.data.text import TextFile
 from gatewise.data.token_file import TokenFile
 from gatewise.training.checkpoint import Measurement, Progress
@@ -37,8 +39,9 @@ def run(progress, **changes):
     settings = TextSettings(**({"steps": 100, "batch_size": 4, "window": 10} | changes))
     settings = settings.chosen_for(corpus)
     files = [TextFile(Path("old.txt"), "cp1252", guessed=True)]
+    streams = TrainingStreams(np.zeros(801), 4, 10)  # 20 windows in an epoch
     plan = settings.plan(20, 40, 900)
-    return Run(files, corpus, settings, plan, 20, 1234, Path("m.safetensors"), progress)
+    return Run(files, corpus, settings, plan, streams, 1234, Path("m.safetensors"), progress)
 
 
 def display(terminal):
