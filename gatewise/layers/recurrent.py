@@ -308,8 +308,8 @@ class Recurrent(nn.Module):
 
 
 def _hidden_sizes(hidden_size: int | Sequence[int], num_layers: int | None) -> tuple[int, ...]:
-    listed = not isinstance(hidden_size, int)
-    found = tuple(hidden_size) if listed else (hidden_size,) * (num_layers or 1)  # type: ignore
+    listed = isinstance(hidden_size, list | tuple)
+    found: tuple[Any, ...] = tuple(hidden_size) if listed else (hidden_size,) * (num_layers or 1)
     if listed and num_layers not in (None, len(found)):
         raise ValueError(f"num_layers={num_layers}, but hidden_size lists {len(found)} layers.")
     if not found or any(not isinstance(H, int) or H < 1 for H in found):

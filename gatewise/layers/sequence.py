@@ -142,6 +142,8 @@ def arrange(x: Any, batch_first: bool, lengths: Any = None, name: str = "the lay
 def _checked_lengths(lengths: Any, x: Tensor, name: str) -> Tensor:
     T, B = x.shape[:2]
     lengths = torch.as_tensor(lengths, device=x.device)
+    if B == lengths.numel() == 0:
+        lengths = lengths.long()  # an empty list says no dtype
     if lengths.is_floating_point() or lengths.dtype == torch.bool or lengths.shape != (B,):
         raise ValueError(
             f"{name}: lengths are {B} whole numbers, one per sequence, "
