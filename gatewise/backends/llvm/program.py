@@ -81,7 +81,9 @@ class Equations:
             sizes[state_leaf(name)] = size
             sizes[cotangent_leaf(name)] = size
         sizes[cotangent_leaf("output")] = graph.sizes.values[graph.output]
-        return sizes
+        # names that must be the same number are one name from here on
+        same = dict(graph.sizes.equal)
+        return {leaf: same.get(size, size) for leaf, size in sizes.items()}
 
     def units(self, node: Expression) -> int:
         """How many units a value has."""

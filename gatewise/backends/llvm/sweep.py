@@ -512,6 +512,7 @@ class Reader:
         self.known: dict[Expression, str] = {}
         self.fixed: dict[Expression, str] = {}
         self.pointers: dict[str, str] = {}
+        self.starts: dict[tuple[str, bool], str] = {}
         self.row = self.panel = self.tile_row = ""
 
     # -- before the loop over rows
@@ -565,12 +566,12 @@ class Reader:
     def enter_row(self, row: str, tile_row: str) -> None:
         """The values that follow belong to this row."""
         self.row, self.tile_row = row, tile_row
-        self.known = dict(self.fixed)
+        self.known, self.starts = dict(self.fixed), {}
 
     def enter_panel(self, row: str, panel: str, mask: str | None) -> None:
         """The values that follow belong to this row and panel (in a reduction)."""
         self.row, self.panel, self.mask = row, panel, mask
-        self.known, self.fixed = {}, {}
+        self.known, self.fixed, self.starts = {}, {}, {}
 
     def value(self, node: Expression) -> str:
         """The vector of an expression."""
@@ -582,7 +583,8 @@ class Reader:
         if node in self.emitter.constant:
             return self._constant(node)
         place = self.emitter.part.places.get(node)
-        if place is not None and not self._is_own_store(node):
+        reduced = node.operation == "row_sum"  # its reduction has written it already
+        if place is not None and (reduced or not self._is_own_store(node)):
             return self.read(place)
         if self.sweep is not None and node in self.sweep.folded:
             return self._folded(node)
@@ -643,13 +645,16 @@ class Reader:
         return code.load(code.address(at, code.integer("mul", self.panel, e.lanes)))
 
     def _address(self, place: Place) -> str:
+        """The address of a value of this row and panel; a row's start is computed once."""
         code = self.code
-        buffer = self.layout.buffers[place.buffer]
-        at = code.integer("mul", self.row, buffer.stride)
-        at = code.integer("add", at, place.offset)
-        if not place.single:
-            at = code.integer("add", at, code.integer("mul", self.panel, self.element.lanes))
-        return code.address(self._pointer(place.buffer), at)
+        key = (place.buffer, place.single)
+        if key not in self.starts:
+            buffer = self.layout.buffers[place.buffer]
+            at = code.integer("mul", self.row, buffer.stride)
+            if not place.single:
+                at = code.integer("add", at, code.integer("mul", self.panel, self.element.lanes))
+            self.starts[key] = code.address(self._pointer(place.buffer), at)
+        return code.address(self.starts[key], place.offset)
 
     def _edge(self, place: Place) -> str | None:
         """The mask that keeps an access inside a row that is not padded."""
@@ -672,6 +677,6 @@ class Reader:
 
     def write_scalar(self, value: str, row: str, place: Place, further: int) -> None:
         """Store one number of a row."""
-        self.row = row
+        self.row, self.starts = row, {}
         at = self._address(Place(place.buffer, place.offset + further, True))
         self.code.set_scalar(value, at)

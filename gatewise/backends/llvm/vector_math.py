@@ -1,13 +1,17 @@
 """Functions on vectors, written with a few basic instructions.
 
 Each states its error, in units in the last place (ulp), for results that are normal numbers. NaN
-passes through all of them. Series are Taylor's, cut where the rest is below a tenth of an ulp.
+passes through all of them. Polynomials are Taylor's series, cut or economized where the error is a tenth of an ulp.
 """
 
 from __future__ import annotations
 
 import math
+import struct
 from fractions import Fraction
+from functools import lru_cache
+
+import numpy as np
 
 from gatewise.backends.llvm.code import Code
 
@@ -17,7 +21,8 @@ HALF_PI = Fraction("1.5707963267948966192313216916397514420985846996875529104874
 
 def exp(code: Code, x: str) -> str:
     """e^x within 2 ulp; 0 and ∞ where it leaves the range of normal numbers."""
-    n, r, _ = _reduced(code, x)
+    low, high = (-88.0, 89.0) if code.element.bytes == 4 else (-709.0, 710.0)
+    n, r = _reduced(code, _clamped(code, x, low, high))
     p = _exp_minus_one(code, r)
     return _scaled(code, code.arithmetic("fadd", p, code.element.splat(1.0)), n, x)
 
@@ -25,9 +30,12 @@ def exp(code: Code, x: str) -> str:
 def sigmoid(code: Code, x: str) -> str:
     """1 / (1 + e^−x) within 4 ulp."""
     e = code.element
-    minus = code.value(f"fneg {e.vector} {x}")
-    one = e.splat(1.0)
-    return code.arithmetic("fdiv", one, code.arithmetic("fadd", exp(code, minus), one))
+    limit = 88.0 if e.bytes == 4 else 709.0  # e^limit is finite, and the result almost denormal
+    minus = _clamped(code, code.value(f"fneg {e.vector} {x}"), -limit + 1, limit)
+    n, r = _reduced(code, minus)
+    one, scale = e.splat(1.0), _power_of_two(code, n)
+    power = code.fma(_exp_minus_one(code, r), scale, scale)
+    return code.arithmetic("fdiv", one, code.arithmetic("fadd", power, one))
 
 
 def tanh(code: Code, x: str) -> str:
@@ -35,14 +43,11 @@ def tanh(code: Code, x: str) -> str:
     e = code.element
     limit = 10.0 if e.bytes == 4 else 20.0
     x = _clamped(code, x, -limit, limit)
-    n, r, half = _reduced(code, code.arithmetic("fadd", x, x))
+    n, r = _reduced(code, code.arithmetic("fadd", x, x))
     scale = _power_of_two(code, n)
-    p = _exp_minus_one(code, r)
-    grown = code.fma(p, scale, code.arithmetic("fsub", scale, e.splat(1.0)))
-    result = code.arithmetic("fdiv", grown, code.arithmetic("fadd", grown, e.splat(2.0)))
-    # tanh(±0) = ±0, and a denormal is its own tanh
-    tiny = code.compare("olt", code.unary("fabs", x), e.splat(1e-5 if e.bytes == 4 else 1e-9))
-    return code.select(tiny, x, result)
+    grown = code.arithmetic("fsub", scale, e.splat(1.0))
+    grown = code.fma(_exp_minus_one(code, r), scale, grown)
+    return code.arithmetic("fdiv", grown, code.arithmetic("fadd", grown, e.splat(2.0)))
 
 
 def log(code: Code, x: str) -> str:
@@ -108,23 +113,36 @@ def cos(code: Code, x: str) -> str:
     return _circular(code, x, 1)
 
 
-def _reduced(code: Code, x: str) -> tuple[str, str, None]:
+def _reduced(code: Code, x: str) -> tuple[str, str]:
     """n and r with x = n ln 2 + r and |r| ≤ ln 2 / 2."""
     e = code.element
-    limit = (89.0, -88.0) if e.bytes == 4 else (710.0, -709.0)
-    x = _clamped(code, x, limit[1], limit[0])
     n = code.unary("rint", code.arithmetic("fmul", x, e.splat(float(1 / LN2))))
     high, low = _split(LN2, 12 if e.bytes == 4 else 32, e.bytes)
     r = code.fma(n, e.splat(-high), x)
-    r = code.fma(n, e.splat(-low), r)
-    return n, r, None
+    return n, code.fma(n, e.splat(-low), r)
 
 
 def _exp_minus_one(code: Code, r: str) -> str:
     """e^r − 1 for |r| ≤ ln 2 / 2, with small relative error down to r = 0."""
-    terms = 8 if code.element.bytes == 4 else 14
-    tail = _horner(code, r, [1.0 / math.factorial(j) for j in range(2, terms)])
+    # (e^r − 1 − r) / r² = Σ r^j / (j + 2)!
+    series = [1.0 / math.factorial(j + 2) for j in range(20)]
+    tail = _horner(code, r, _economized(series, float(LN2) / 2, 5 if code.element.bytes == 4 else 12))
     return code.fma(code.arithmetic("fmul", r, r), tail, r)
+
+
+@lru_cache(maxsize=64)
+def _interpolated(series: tuple[float, ...], bound: float, terms: int) -> list[float]:
+    nodes = [bound * math.cos(math.pi * (k + 0.5) / terms) for k in range(terms)]
+    values = [math.fsum(c * x**j for j, c in enumerate(series)) for x in nodes]
+    return [float(c) for c in np.linalg.solve(np.vander(nodes, increasing=True), values)]
+
+
+def _economized(series: list[float], bound: float, terms: int) -> list[float]:
+    """A polynomial of few terms through a series' values at Chebyshev's points of ±bound.
+
+    Its largest error is near the smallest that so many terms allow.
+    """
+    return _interpolated(tuple(series), bound, terms)
 
 
 def _scaled(code: Code, p: str, n: str, x: str) -> str:
@@ -207,6 +225,4 @@ def _split(value: Fraction, bits: int, size: int) -> tuple[float, float]:
 
 
 def _bits(value: float, size: int) -> int:
-    import struct
-
     return struct.unpack("<i" if size == 4 else "<q", struct.pack("<f" if size == 4 else "<d", value))[0]
