@@ -242,15 +242,14 @@ def describe_model(run: Run) -> str:
 
 def describe_plan(run: Run) -> str:
     """Say how it is trained and when it ends."""
-    budget, settings = run.plan.budget, run.settings
+    budget, streams = run.plan.budget, run.streams
     ends = [] if budget.minutes is None else [f"{budget.minutes:g} min"]
     if budget.steps is not None:
-        ends.append(
-            f"{budget.steps:,} steps ({budget.steps / run.streams.windows_per_epoch:,.3g} epochs)"
-        )
+        epochs = budget.steps / streams.windows_per_epoch
+        ends.append(f"{budget.steps:,} steps ({epochs:,.3g} epochs)")
     return (
-        f"{run.streams.batch_size} streams × {run.streams.window} steps, until {' or '.join(ends)}, "
-        f"or no better for {settings.patience} validations"
+        f"{streams.batch_size} streams × {streams.window} steps, until {' or '.join(ends)}, "
+        f"or no better for {run.settings.patience} validations"
     )
 
 
