@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from gatewise.backends.llvm.program import Specification
 from gatewise.backends.llvm.target import host
 from gatewise.backends.recurrence import Operands, Recurrence, Result
 from gatewise.backends.reference import ReferenceBackend
+from gatewise.equations.expression import Expression
 
 ELEMENTS = {torch.float32: ("float", 4), torch.float64: ("double", 8)}
 
@@ -25,129 +27,181 @@ class LlvmBackend:
 
     def refusal(self, recurrence: Recurrence, operands: Operands) -> str | None:
         """Why it cannot run this; None where it can."""
-        tensors = [
-            *operands.inputs.values(),
-            *operands.states.values(),
-            *operands.parameters.values(),
-            *operands.givens.values(),
-        ]
-        if any(tensor.device.type != "cpu" for tensor in tensors):
-            return "kernels run on the CPU"
-        dtypes = {tensor.dtype for tensor in tensors}
-        if len(dtypes) > 1:
-            return f"kernels need one dtype, not {sorted(map(str, dtypes))}"
-        if operands.dtype not in ELEMENTS:
-            return f"kernels are float32 and float64, not {operands.dtype}"
+        tensors = _tensors(operands)
+        dtype = operands.dtype
+        for tensor in tensors:
+            if tensor.device.type != "cpu":
+                return f"kernels run on the CPU, not on {tensor.device}"
+            if tensor.dtype != dtype:
+                return f"kernels need one dtype, not {dtype} and {tensor.dtype}"
+        if dtype not in ELEMENTS:
+            return f"kernels are float32 and float64, not {dtype}"
         if 0 in operands.x.shape[:2]:
             return "there is no step to run"
+        if any(torch._C._functorch.is_functorch_wrapped_tensor(tensor) for tensor in tensors):
+            return "torch.func transforms run on the reference"
         return None
 
-    def run(
-        self, recurrence: Recurrence, operands: Operands, keep: tuple[str, ...] = ()
-    ) -> Result:
+    def run(self, recurrence: Recurrence, operands: Operands, keep: tuple[str, ...] = ()) -> Result:
         """Run all steps; values that are to be kept come from the reference."""
         if keep:
             return ReferenceBackend().run(recurrence, operands, keep)
-        names = (tuple(operands.inputs), tuple(operands.states), tuple(operands.givens))
-        tensors = [
-            *operands.inputs.values(),
-            *operands.states.values(),
-            *operands.givens.values(),
-        ]
-        learned = list(operands.parameters.values())
-        training = torch.is_grad_enabled() and any(t.requires_grad for t in (*tensors, *learned))
-        wanted = tuple(
-            name for name, x in operands.inputs.items() if training and x.requires_grad
-        )
-        made = self._kernel(recurrence, operands.dtype, training, wanted)
+        training = torch.is_grad_enabled() and any(t.requires_grad for t in _tensors(operands))
+        wanted = tuple(n for n, x in operands.inputs.items() if training and x.requires_grad)
+        made = kernel_for(recurrence, operands.dtype, training, wanted)
         values = made.evaluate(operands.parameters, operands.x, recurrence.graph.constants)
-        expressions = made.learned
-        others = {n: v.detach() for n, v in values.items() if n not in set(expressions)}
-        given = [values[node] for node in expressions]
-        y, *last = _Run.apply(made, names, others, recurrence, operands, *tensors, *given)
+        call = _Call(
+            made,
+            recurrence,
+            tuple(operands.inputs),
+            tuple(operands.states),
+            tuple(operands.givens),
+            tuple(operands.parameters),
+        )
+        flat = [*operands.inputs.values(), *operands.states.values(), *operands.givens.values()]
+        if not training:
+            y, last, _ = call.forward(flat, values)
+            return Result(y, last, {})
+        learned = [values[node] for node in made.learned]
+        others = {n: v.detach() for n, v in values.items() if n not in made.learned_set}
+        parameters = list(operands.parameters.values())
+        y, *last = _Run.apply(call, others, len(flat), len(learned), *flat, *learned, *parameters)
         return Result(y, dict(zip(operands.states, last, strict=True)), {})
 
-    def _kernel(
-        self, recurrence: Recurrence, dtype: torch.dtype, training: bool, wanted: tuple[str, ...]
-    ) -> Kernel:
-        target = host()
-        name, size = ELEMENTS[dtype]
-        element = Element(name, size, target.lanes(size))
-        sizes = {k: v for k, v in recurrence.sizes.items()}
-        specification = Specification(
-            recurrence.graph, sizes, recurrence.reverse, element, training, wanted
+
+def _tensors(operands: Operands) -> list[Tensor]:
+    return [
+        *operands.states.values(),
+        *operands.inputs.values(),
+        *operands.parameters.values(),
+        *operands.givens.values(),
+    ]
+
+
+def kernel_for(
+    recurrence: Recurrence, dtype: torch.dtype, training: bool, wanted: tuple[str, ...]
+) -> Kernel:
+    """The compiled kernel for a recurrence on this machine."""
+    target = host()
+    name, size = ELEMENTS[dtype]
+    element = Element(name, size, target.lanes(size))
+    specification = Specification(
+        recurrence.graph, recurrence.sizes, recurrence.reverse, element, training, wanted
+    )
+    return kernel(specification, target)
+
+
+class _Call(NamedTuple):
+    """A kernel and the names of the tensors that it is given."""
+
+    made: Kernel
+    recurrence: Recurrence
+    inputs: tuple[str, ...]
+    states: tuple[str, ...]
+    givens: tuple[str, ...]
+    parameters: tuple[str, ...]
+
+    def named(self, flat: Sequence[Tensor]) -> tuple[dict, dict, dict]:
+        """A flat list of tensors as inputs, states and givens by name."""
+        i, s = len(self.inputs), len(self.inputs) + len(self.states)
+        return (
+            dict(zip(self.inputs, flat[:i], strict=True)),
+            dict(zip(self.states, flat[i:s], strict=True)),
+            dict(zip(self.givens, flat[s:], strict=True)),
         )
-        return kernel(specification, target)
+
+    def forward(
+        self, flat: Sequence[Tensor], weights: dict[Expression, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """Run the forward kernel."""
+        inputs, states, givens = self.named(flat)
+        T, B = flat[0].shape[:2]
+        givens = {name: value.expand(B, -1) for name, value in givens.items()}
+        return Execution(self.made, inputs, T, B).forward(states, givens, weights)
 
 
 class _Run(torch.autograd.Function):
-    """A kernel's forward and backward code as one differentiable operation."""
+    """A kernel's forward and backward code as one differentiable operation.
+
+    Its tensors are the inputs, states and givens, then the values of learned expressions, then the
+    plain parameters: those are read only where gradients of gradients go through the reference.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any,
-        made: Kernel,
-        names: tuple[tuple[str, ...], ...],
-        others: dict[Any, Tensor],
-        recurrence: Recurrence,
-        operands: Operands,
-        *tensors: Tensor,
+        ctx: Any, call: _Call, others: dict[Expression, Tensor], n: int, m: int, *tensors: Tensor
     ) -> tuple[Tensor, ...]:
-        inputs, states, givens, weights = _sorted(made, names, others, tensors)
-        T, B = tensors[0].shape[:2]
-        givens = {n: v.expand(B, -1) for n, v in givens.items()}
-        execution = Execution(made, inputs, B, T)
-        y, last, saved = execution.forward(states, givens, weights)
-        if made.specification.training:
-            ctx.made, ctx.names, ctx.others = made, names, others
-            ctx.recurrence, ctx.operands = recurrence, operands
-            ctx.states = tuple(saved.past)
-            ctx.save_for_backward(*tensors, y, saved.values, *saved.past.values())
-            ctx.count = len(tensors)
-            ctx.set_materialize_grads(False)
+        """Run the kernel and keep what the backward pass reads."""
+        flat, learned = tensors[:n], tensors[n : n + m]
+        weights = {**others, **dict(zip(call.made.learned, learned, strict=True))}
+        y, last, kept = call.forward(flat, weights)
+        ctx.call, ctx.others, ctx.n, ctx.m = call, others, n, m
+        ctx.save_for_backward(*tensors, y, kept)
+        ctx.set_materialize_grads(False)
         return (y, *last.values())
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor | None, *flow: Tensor | None) -> Any:  # type: ignore[override]
-        if torch.is_grad_enabled():
-            raise NotImplementedError
-        made: Kernel = ctx.made
-        everything = ctx.saved_tensors
-        tensors, (y, values, *past) = everything[: ctx.count], everything[ctx.count :]
-        inputs, states, givens, weights = _sorted(made, ctx.names, ctx.others, tensors)
-        T, B = tensors[0].shape[:2]
-        from gatewise.backends.llvm.execution import Saved
-
-        saved = Saved(values, dict(zip(ctx.states, past, strict=True)), y)
+        """Run the backward kernel; under ``create_graph`` the reference, which has derivatives."""
+        call: _Call = ctx.call
+        *tensors, y, kept = ctx.saved_tensors
+        flat, learned, parameters = (
+            tensors[: ctx.n],
+            tensors[ctx.n : ctx.n + ctx.m],
+            tensors[ctx.n + ctx.m :],
+        )
+        _, states, givens = call.named(flat)
         dy = torch.zeros_like(y) if dy is None else dy
         flows = {
             name: torch.zeros_like(state) if g is None else g
             for (name, state), g in zip(states.items(), flow, strict=True)
         }
-        expanded = {n: v.expand(B, -1) for n, v in givens.items()}
-        found = Execution(made, inputs, B, T).backward(
-            states, expanded, weights, saved, dy, flows
+        if torch.is_grad_enabled():
+            gradients = _through_reference(ctx, call, flat, parameters, dy, flows)
+            return (None,) * 4 + gradients[: ctx.n] + (None,) * ctx.m + gradients[ctx.n :]
+        weights = {**ctx.others, **dict(zip(call.made.learned, learned, strict=True))}
+        inputs = call.named(flat)[0]
+        T, B = flat[0].shape[:2]
+        expanded = {name: value.expand(B, -1) for name, value in givens.items()}
+        found = Execution(call.made, inputs, T, B).backward(
+            states, expanded, weights, y, kept, dy, flows
         )
-        gradients = [
+        return (
+            *(None, None, None, None),
             *(found.inputs.get(name) for name in inputs),
             *(found.states[name] for name in states),
             *(
                 found.givens[name].sum_to_size(value.shape) if name in found.givens else None
                 for name, value in givens.items()
             ),
-            *(found.weights[node].reshape(weights[node].shape) for node in made.learned),
-        ]
-        return (None, None, None, None, None, *gradients)
+            *(
+                found.weights[node].reshape(value.shape)
+                for node, value in zip(call.made.learned, learned, strict=True)
+            ),
+            *(None,) * len(parameters),
+        )
 
 
-def _sorted(
-    made: Kernel,
-    names: tuple[tuple[str, ...], ...],
-    others: dict[Any, Tensor],
-    tensors: tuple[Tensor, ...],
-) -> tuple[dict, dict, dict, dict]:
-    """A flat list of tensors as inputs, states, givens and weights."""
-    rest = iter(tensors)
-    kinds = [{name: next(rest) for name in group} for group in names]
-    weights = {**others, **dict(zip(made.learned, rest, strict=True))}
-    return kinds[0], kinds[1], kinds[2], weights
+def _through_reference(
+    ctx: Any,
+    call: _Call,
+    flat: Sequence[Tensor],
+    parameters: Sequence[Tensor],
+    dy: Tensor,
+    flows: dict[str, Tensor],
+) -> tuple[Tensor | None, ...]:
+    """Gradients that can be differentiated again, by running the reference on the same tensors."""
+    inputs, states, givens = call.named(flat)
+    operands = Operands(inputs, states, dict(zip(call.parameters, parameters, strict=True)), givens)
+    result = ReferenceBackend().run(call.recurrence, operands)
+    wanted = [t for t in (*flat, *parameters) if t.requires_grad]
+    found = iter(
+        torch.autograd.grad(
+            [result.output, *result.states.values()],
+            wanted,
+            [dy, *(flows[name] for name in result.states)],
+            create_graph=True,
+            allow_unused=True,
+        )
+    )
+    return tuple(next(found) if t.requires_grad else None for t in (*flat, *parameters))

@@ -91,7 +91,9 @@ class Code:
         self.lines.append(f"{name}:")
         self.block = name
 
-    def call(self, intrinsic: str, result: str, *arguments: tuple[str, str], flags: str = "") -> str:
+    def call(
+        self, intrinsic: str, result: str, *arguments: tuple[str, str], flags: str = ""
+    ) -> str:
         """Call an intrinsic and declare it."""
         types = ", ".join(kind for kind, _ in arguments)
         self.intrinsics[intrinsic] = f"declare {result} @{intrinsic}({types})"
@@ -142,9 +144,7 @@ class Code:
         if mask is None:
             return self.value(f"load {e.vector}, ptr {pointer}, align {e.bytes}")
         name = f"llvm.masked.load.{e.suffix}.p0"
-        self.intrinsics[name] = (
-            f"declare {e.vector} @{name}(ptr, i32 immarg, {e.mask}, {e.vector})"
-        )
+        self.intrinsics[name] = f"declare {e.vector} @{name}(ptr, i32 immarg, {e.mask}, {e.vector})"
         return self.value(
             f"call {e.vector} @{name}(ptr {pointer}, i32 {e.bytes}, {e.mask} {mask}, "
             f"{e.vector} zeroinitializer)"

@@ -163,9 +163,7 @@ class Driver:
 
     def step_row(self, t: object) -> str:
         """The row of this thread's first sequence at step t, where all rows are kept."""
-        return self.code.integer(
-            "add", self.code.integer("mul", t, self.B), self.first_row
-        )
+        return self.code.integer("add", self.code.integer("mul", t, self.B), self.first_row)
 
     def set_states(self, t: str, kept: dict[str, bool], count: str) -> None:
         """Addresses of the states before (and after) step t."""
@@ -292,6 +290,11 @@ class OuterJob:
         a, b = (self.columns, self.rows) if self.swapped else (self.rows, self.columns)
         return a, -(-a // lanes), b, -(-b // (lanes * self.shape.vectors))
 
+    def padded(self, lanes: int) -> tuple[int, int]:
+        """Units of A and of B, rounded up to whole panels: the shape of C."""
+        _, a_panels, _, b_panels = self.sides(lanes)
+        return a_panels * lanes, b_panels * self.shape.vectors * lanes
+
 
 class BackwardDriver(Driver):
     """The loop backwards in time, in blocks; gradients of weights follow each block."""
@@ -411,9 +414,7 @@ class BackwardDriver(Driver):
             code.do(f"call void @deferred(ptr {self.frame}, i64 {first}, i64 {end})")
             self.set("scratch", self.row("scratch", self.first_row))
 
-    def _pack(
-        self, job: OuterJob, kept: dict[str, bool], t0: str, t1: str, many: str
-    ) -> None:
+    def _pack(self, job: OuterJob, kept: dict[str, bool], t0: str, t1: str, many: str) -> None:
         """Both sides of an outer product, in panels."""
         code, lanes = self.code, self.element.lanes
         _, a_panels, _, b_panels = job.sides(lanes)
@@ -461,9 +462,7 @@ class BackwardDriver(Driver):
             past = code.integer("mul", code.integer("add", t, step), self.B)
             edge = code.integer("sub", self.T, 1) if self.reverse else 0
             at_start = code.value(f"icmp eq i64 {t}, {edge}")
-            address = code.value(
-                f"select i1 {at_start}, ptr {start}, ptr {self.row('y', past)}"
-            )
+            address = code.value(f"select i1 {at_start}, ptr {start}, ptr {self.row('y', past)}")
         else:
             state = name.removeprefix("state.")
             before = code.integer("add", t, 1) if self.reverse else t

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-import torch
 from torch import Tensor
 
 from gatewise.backends.evaluation import Plan, constants, run
@@ -36,12 +34,19 @@ from gatewise.backends.llvm.program import (
     Equations,
     Forward,
     Specification,
+    WeightGradient,
     choose_saved,
     plan_forward,
 )
 from gatewise.backends.llvm.sweep import Layout, PartEmitter
 from gatewise.backends.llvm.target import Target
-from gatewise.equations.expression import Expression, state_leaf, topological
+from gatewise.equations.expression import (
+    Expression,
+    given_leaf,
+    input_leaf,
+    state_leaf,
+    topological,
+)
 
 
 class Module:
@@ -81,8 +86,6 @@ class Module:
     def units(self) -> dict[str, int]:
         """Units of inputs, states and givens by buffer name."""
         graph, numbers = self.equations.graph, self.equations
-        from gatewise.equations.expression import given_leaf, input_leaf
-
         found = {f"in.{n}": numbers.units(input_leaf(n)) for n in graph.inputs}
         found |= {f"state.{n}": numbers.units(state_leaf(n)) for n in graph.states}
         return found | {f"given.{n}": numbers.units(given_leaf(n)) for n in graph.givens}
@@ -95,70 +98,39 @@ class Weights:
     Attributes:
         matrices: for each packed matrix, the expression to evaluate and whether it is transposed.
         constants: vectors and numbers.
+        matrix_words: positions of each matrix's address, row stride and column stride.
+        constant_words: positions of each constant's address and units.
     """
 
     matrices: list[tuple[Expression, bool]]
     constants: list[Expression]
+    matrix_words: list[tuple[int, int, int]]
+    constant_words: list[tuple[int, int]]
 
     @classmethod
-    def of(cls, layout: Layout) -> Weights:
-        """What a layout needs."""
-        matrices = []
-        for packed in layout.packed:
+    def of(cls, module: Module) -> Weights:
+        """What a kernel needs."""
+        index, matrices = module.context.index, []
+        for packed in module.layout.packed:
             turned = packed.matrix.operation == "transpose"
             matrices.append((packed.matrix.operands[0] if turned else packed.matrix, turned))
-        return cls(matrices, list(layout.constants))
+        return cls(
+            matrices,
+            list(module.layout.constants),
+            [
+                (index(f"matrix.{k}"), index(f"matrix.{k}.row"), index(f"matrix.{k}.column"))
+                for k in range(len(matrices))
+            ],
+            [
+                (index(f"constant.{k}"), index(f"constant.{k}.units"))
+                for k in range(len(module.layout.constants))
+            ],
+        )
 
     @property
     def expressions(self) -> list[Expression]:
         """Everything that has to be evaluated, once each."""
         return list(dict.fromkeys([*(m for m, _ in self.matrices), *self.constants]))
-
-
-class Call:
-    """The words of one call, by name."""
-
-    def __init__(self, context: Context):
-        self.context = context
-        self.words = (ctypes.c_int64 * max(1, len(context.words)))()
-        self.kept: list[Tensor] = []
-
-    def set(self, name: str, value: int) -> None:
-        """Set a word, if the kernel reads it."""
-        index = self.context.words.get(name)
-        if index is not None:
-            self.words[index] = value
-
-    def tensor(self, name: str, value: Tensor) -> Tensor:
-        """Set a word to a tensor's address and keep the tensor until the call is over."""
-        self.kept.append(value)
-        self.set(name, value.data_ptr())
-        return value
-
-    def weights(self, weights: Weights, values: Mapping[Expression, Tensor]) -> None:
-        """Set the words of matrices and constants."""
-        for k, (node, turned) in enumerate(weights.matrices):
-            matrix = self.tensor(f"matrix.{k}", values[node])
-            row, column = matrix.stride()
-            if turned:
-                row, column = column, row
-            self.set(f"matrix.{k}.row", row)
-            self.set(f"matrix.{k}.column", column)
-        for k, node in enumerate(weights.constants):
-            vector = self.tensor(f"constant.{k}", values[node].contiguous())
-            self.set(f"constant.{k}.units", vector.numel())
-
-    def input(self, name: str, value: Tensor) -> None:
-        """Set the words of an input ``(T, B, size)`` whose last dimension is contiguous."""
-        if value.shape[-1] > 1 and value.stride(-1) != 1:
-            value = value.contiguous()
-        self.tensor(f"input.{name}", value)
-        self.set(f"input.{name}.step", value.stride(0))
-        self.set(f"input.{name}.row", value.stride(1))
-
-    def run(self, compiled: Compiled, function: str, team: int) -> None:
-        """Run the kernel."""
-        threads.run(compiled.address(function), ctypes.addressof(self.words), team)
 
 
 class Kernel:
@@ -173,12 +145,36 @@ class Kernel:
         self.forward_plan: Forward = plan_forward(self.equations, self.element, self.saved)
         self.kept = dict.fromkeys(self.equations.graph.states, training)
         self.forward_module = self._forward_module()
-        self.forward_weights = Weights.of(self.forward_module.layout)
+        self.forward_weights = Weights.of(self.forward_module)
         self.forward_code = self.forward_module.compile()
         self.backward_plan: Backward | None = None
+        self.jobs: list[OuterJob] = []
         if training:
             self._make_backward()
+        self._finish()
+
+    def _finish(self) -> None:
+        """What calls look up."""
+        plan = self.forward_plan
+        self.units = self.forward_module.units()
+        self.block_buffers = [*(f"in.{n}" for n in plan.inputs), "hoisted", "hoist_scratch"]
+        self.hoisted_width = sum(plan.buffers[name].stride for name in self.block_buffers)
+        self.learned = self._learned()
+        self.learned_set = set(self.learned)
+        self.weight_expressions = self._weight_expressions()
+        self.weight_jobs = self._weight_jobs()
+        self.plain = all(node.operation == "parameter" for node in self.weight_expressions)
         self._constants = self._constant_plan()
+
+    def _weight_jobs(self) -> list[tuple[WeightGradient, OuterJob]]:
+        """For each gradient of a matrix, the product that holds it."""
+        found = []
+        for item in self.backward_plan.weights if self.backward_plan is not None else ():
+            for job in self.jobs:
+                inside = job.gradient <= item.gradient.offset < job.gradient + job.rows
+                if job.vector == item.vector and job.columns == item.columns and inside:
+                    found.append((item, job))
+        return found
 
     def _forward_module(self) -> Module:
         plan = self.forward_plan
@@ -226,7 +222,7 @@ class Kernel:
             module.add(column_sums(self.element, module.intrinsics))
         driver = self._driver(BackwardDriver, module)
         module.add(driver.emit(plan, self.jobs, self.kept, module.units()))
-        self.backward_weights = Weights.of(module.layout)
+        self.backward_weights = Weights.of(module)
         self.backward_code = module.compile()
 
     def _outer_jobs(self, plan: Backward) -> list[OuterJob]:
@@ -256,8 +252,7 @@ class Kernel:
             plan.slot(node)
         return plan, instructions
 
-    @property
-    def weight_expressions(self) -> list[Expression]:
+    def _weight_expressions(self) -> list[Expression]:
         """Every expression of weights that forward or backward reads."""
         found = dict.fromkeys(self.forward_weights.expressions)
         if self.backward_plan is not None:
@@ -265,8 +260,7 @@ class Kernel:
             found |= dict.fromkeys(self.learned)
         return list(found)
 
-    @property
-    def learned(self) -> list[Expression]:
+    def _learned(self) -> list[Expression]:
         """Expressions of weights whose gradient the backward kernel computes."""
         if self.backward_plan is None:
             return []
@@ -277,6 +271,8 @@ class Kernel:
         self, parameters: Mapping[str, Tensor], like: Tensor, named: Mapping[str, float]
     ) -> dict[Expression, Tensor]:
         """The values of all weight expressions, with autograd where it is on."""
+        if self.plain:
+            return {node: parameters[node.name] for node in self.weight_expressions}
         plan, instructions = self._constants
         values = plan.values()
         for node, value in constants(plan.slots, named, like).items():

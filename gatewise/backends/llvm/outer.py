@@ -72,7 +72,11 @@ def outer_tile(shape: OuterShape, element: Element, intrinsics: dict[str, str]) 
     for m, v in keys:
         code.store(grown[m, v], code.address(rows[m], v * element.lanes))
     arguments = [
-        "ptr noalias %c", "i64 %ldc", "ptr noalias %a", "ptr noalias %b", "i64 %rows",
+        "ptr noalias %c",
+        "i64 %ldc",
+        "ptr noalias %a",
+        "ptr noalias %b",
+        "i64 %rows",
     ]
     return code.function(shape.name, arguments)
 
@@ -110,24 +114,23 @@ def pack_rows(element: Element, intrinsics: dict[str, str]) -> str:
     lanes = element.lanes
     iota = "<" + ", ".join(f"i64 {k}" for k in range(lanes)) + ">"
     many = f"<{lanes} x i64>"
-    with code.loop("%first", "%end") as panel:
-        with code.loop(0, "%vectors") as v:
-            start = code.integer("mul", panel, "%vectors")
-            start = code.integer("mul", code.integer("add", start, v), lanes)
-            left = code.integer("sub", "%units", start)
-            spread = code.value(f"insertelement {many} poison, i64 {left}, i32 0")
-            zeros = f"<{lanes} x i32> zeroinitializer"
-            spread = code.value(f"shufflevector {many} {spread}, {many} poison, {zeros}")
-            mask = code.value(f"icmp slt {many} {iota}, {spread}")
-            width = code.integer("mul", "%vectors", lanes)
-            base = code.integer("add", code.integer("mul", panel, "%total"), "%at")
-            base = code.integer("mul", base, width)
-            base = code.integer("add", base, code.integer("mul", v, lanes))
-            with code.loop(0, "%count") as row:
-                at = code.integer("add", code.integer("mul", row, "%stride"), start)
-                value = code.load(code.address("%from", at), mask)
-                to = code.integer("add", base, code.integer("mul", row, width))
-                code.store(value, code.address("%to", to))
+    with code.loop("%first", "%end") as panel, code.loop(0, "%vectors") as v:
+        start = code.integer("mul", panel, "%vectors")
+        start = code.integer("mul", code.integer("add", start, v), lanes)
+        left = code.integer("sub", "%units", start)
+        spread = code.value(f"insertelement {many} poison, i64 {left}, i32 0")
+        zeros = f"<{lanes} x i32> zeroinitializer"
+        spread = code.value(f"shufflevector {many} {spread}, {many} poison, {zeros}")
+        mask = code.value(f"icmp slt {many} {iota}, {spread}")
+        width = code.integer("mul", "%vectors", lanes)
+        base = code.integer("add", code.integer("mul", panel, "%total"), "%at")
+        base = code.integer("mul", base, width)
+        base = code.integer("add", base, code.integer("mul", v, lanes))
+        with code.loop(0, "%count") as row:
+            at = code.integer("add", code.integer("mul", row, "%stride"), start)
+            value = code.load(code.address("%from", at), mask)
+            to = code.integer("add", base, code.integer("mul", row, width))
+            code.store(value, code.address("%to", to))
     arguments = [
         *("ptr noalias %to", "ptr noalias %from", "i64 %stride", "i64 %units", "i64 %vectors"),
         *("i64 %count", "i64 %at", "i64 %total", "i64 %first", "i64 %end"),

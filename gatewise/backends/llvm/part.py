@@ -320,9 +320,7 @@ class PartPlanner:
             if not own:
                 continue
             taken.update(own, inner)
-            sweep.folded[node] = (
-                len(sweep.accumulators), [t for t in terms if t not in own]
-            )
+            sweep.folded[node] = (len(sweep.accumulators), [t for t in terms if t not in own])
             sweep.accumulators.append(own)
         for node in products:
             if node not in taken:
@@ -354,5 +352,3 @@ class PartPlanner:
             else:
                 terms.append(operand)
         return terms, inner
-
-

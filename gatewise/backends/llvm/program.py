@@ -400,8 +400,13 @@ class BackwardPlanner:
         for rows in (self.gradients, self.vectors, self.scratch, self.rest):
             buffers[rows.name] = rows.buffer()
         return Backward(
-            step, deferred, buffers, weights, vectors,
-            self.places.used_inputs([step]), list(deferred_roots),
+            step,
+            deferred,
+            buffers,
+            weights,
+            vectors,
+            self.places.used_inputs([step]),
+            list(deferred_roots),
         )
 
     def _leaves(self) -> dict[Expression, Place]:
@@ -410,8 +415,10 @@ class BackwardPlanner:
         leaves = dict(places.leaves)
         for node, place in self.saved.items():
             leaves[node] = place
-        width = max((p.offset + self.element.padded(places.units(n))
-                     for n, p in self.saved.items()), default=1)
+        width = max(
+            (p.offset + self.element.padded(places.units(n)) for n, p in self.saved.items()),
+            default=1,
+        )
         places.buffers["saved"] = Buffer("saved", width)
         for name, value in graph.new_states.items():
             units = places.units(state_leaf(name))
@@ -437,7 +444,8 @@ class BackwardPlanner:
             total = cotangent_leaf(f"given {name}")
             leaves[total] = Place(f"dgiven.{name}", 0, units == 1)
             self.equations._sizes = {  # type: ignore[assignment]
-                **self.equations._sizes, total: self.equations.graph.givens[name]
+                **self.equations._sizes,
+                total: self.equations.graph.givens[name],
             }
             self.roots.append((total + value, leaves[total]))
 
@@ -448,9 +456,7 @@ class BackwardPlanner:
                 rows, columns = self.places.units(self._matrix_result(matrix, v)), 0
                 columns = self.places.units(v)
                 gradient = self._kept(self.gradients, g, rows)
-                found.append(
-                    WeightGradient(matrix, gradient, rows, self._vector_place(v), columns)
-                )
+                found.append(WeightGradient(matrix, gradient, rows, self._vector_place(v), columns))
         return found
 
     def _matrix_result(self, matrix: Matrix, v: Value) -> Expression:

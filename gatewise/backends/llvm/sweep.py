@@ -94,9 +94,7 @@ class Layout:
         """Reserve packed weights for matrices that share a vector; returns the offset."""
         offset = self.packed_elements
         for k, matrix in enumerate(group):
-            self.packed.append(
-                Packed(matrix, offset, k, len(group), panels, groups, rows, columns)
-            )
+            self.packed.append(Packed(matrix, offset, k, len(group), panels, groups, rows, columns))
         self.packed_elements += groups * columns * len(group) * panels * self.element.lanes
         return offset
 
@@ -276,9 +274,7 @@ class PartEmitter:
         reserved: list[tuple[Group, list[int], int]],
     ) -> None:
         zero = self.element.splat(0.0)
-        sums = {
-            (m, a, p): zero for m in range(height) for a in chunk for p in range(shape.panels)
-        }
+        sums = {(m, a, p): zero for m in range(height) for a in chunk for p in range(shape.panels)}
         for group, accumulators, offset in reserved:
             self._products(code, shape, height, sums, group, accumulators, offset)
         for (m, a, p), value in sums.items():
@@ -306,18 +302,25 @@ class PartEmitter:
         base = code.word("%frame", self.layout.word(place.buffer))
         start = code.integer("add", code.integer("mul", "%row", buffer.stride), place.offset)
         base = code.address(base, start)
-        keys = [(m, a, p) for m in range(height) for a in dict.fromkeys(accumulators)
-                for p in range(shape.panels)]
+        keys = [
+            (m, a, p)
+            for m in range(height)
+            for a in dict.fromkeys(accumulators)
+            for p in range(shape.panels)
+        ]
         bulk = group.depth // UNROLL * UNROLL if group.depth >= 2 * UNROLL else 0
 
         def step(k: str, ahead: int, now: dict[tuple[int, int, int], str]) -> None:
             at = code.address(weights, code.integer("mul", k, width))
             columns = [
                 [
-                    code.load(code.address(
-                        at, (ahead * len(accumulators) + f) * shape.panels * self.element.lanes
-                        + p * self.element.lanes
-                    ))
+                    code.load(
+                        code.address(
+                            at,
+                            (ahead * len(accumulators) + f) * shape.panels * self.element.lanes
+                            + p * self.element.lanes,
+                        )
+                    )
                     for p in range(shape.panels)
                 ]
                 for f in range(len(accumulators))
@@ -486,9 +489,7 @@ class TileShape:
         width = target.vectors_per_row
         parts = -(-count // width)
         size = -(-count // parts)
-        chunks = tuple(
-            range(start, min(start + size, count)) for start in range(0, count, size)
-        )
+        chunks = tuple(range(start, min(start + size, count)) for start in range(0, count, size))
         widest = max(1, min(width // size, total))
         # fewest panels computed for nothing, then the widest tile
         panels = min(range(1, widest + 1), key=lambda p: (-(-total // p) * p / min(p + 1, 3), -p))
@@ -604,8 +605,11 @@ class Reader:
 
     def _is_own_store(self, node: Expression) -> bool:
         """Whether this sweep itself computes the value that will be stored at its place."""
-        return self.sweep is not None and any(node is stored for stored, _ in self.sweep.stores) \
+        return (
+            self.sweep is not None
+            and any(node is stored for stored, _ in self.sweep.stores)
             and node not in self.emitter.part.leaves
+        )
 
     def _folded(self, node: Expression) -> str:
         assert self.sweep is not None

@@ -93,9 +93,7 @@ def softplus(code: Code, x: str) -> str:
     one = e.splat(1.0)
     w = code.arithmetic("fadd", u, one)
     # what rounding 1 + u lost comes back as (u − (w − 1)) / w
-    lost = code.value(
-        f"fsub {e.vector} {u}, {code.value(f'fsub {e.vector} {w}, {one}')}"
-    )
+    lost = code.value(f"fsub {e.vector} {u}, {code.value(f'fsub {e.vector} {w}, {one}')}")
     tail = code.arithmetic("fadd", log(code, w), code.arithmetic("fdiv", lost, w))
     positive = code.compare("ogt", x, e.splat(0.0))
     base = code.select(positive, x, e.splat(0.0))
@@ -114,7 +112,7 @@ def cos(code: Code, x: str) -> str:
 
 
 def _reduced(code: Code, x: str) -> tuple[str, str]:
-    """n and r with x = n ln 2 + r and |r| ≤ ln 2 / 2."""
+    """N and r with x = n ln 2 + r and |r| ≤ ln 2 / 2."""
     e = code.element
     n = code.unary("rint", code.arithmetic("fmul", x, e.splat(float(1 / LN2))))
     high, low = _split(LN2, 12 if e.bytes == 4 else 32, e.bytes)
@@ -126,7 +124,9 @@ def _exp_minus_one(code: Code, r: str) -> str:
     """e^r − 1 for |r| ≤ ln 2 / 2, with small relative error down to r = 0."""
     # (e^r − 1 − r) / r² = Σ r^j / (j + 2)!
     series = [1.0 / math.factorial(j + 2) for j in range(20)]
-    tail = _horner(code, r, _economized(series, float(LN2) / 2, 5 if code.element.bytes == 4 else 12))
+    tail = _horner(
+        code, r, _economized(series, float(LN2) / 2, 5 if code.element.bytes == 4 else 12)
+    )
     return code.fma(code.arithmetic("fmul", r, r), tail, r)
 
 
@@ -225,4 +225,6 @@ def _split(value: Fraction, bits: int, size: int) -> tuple[float, float]:
 
 
 def _bits(value: float, size: int) -> int:
-    return struct.unpack("<i" if size == 4 else "<q", struct.pack("<f" if size == 4 else "<d", value))[0]
+    return struct.unpack(
+        "<i" if size == 4 else "<q", struct.pack("<f" if size == 4 else "<d", value)
+    )[0]
