@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 
-COMMANDS = ("cells", "train", "generate")
+COMMANDS = ("demo", "cells", "train", "generate")
 
 
 def build_app():

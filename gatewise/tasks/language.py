@@ -16,7 +16,12 @@ TORCH_LAYERS: dict[str, Any] = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
 
 
 def recurrent_layers(
-    cell: str | Cell, input_size: int, hidden_size: int, num_layers: int, dropout: float
+    cell: str | Cell,
+    input_size: int,
+    hidden_size: int,
+    num_layers: int = 1,
+    dropout: float = 0.0,
+    **options: Any,
 ) -> nn.Module:
     """Return layers of a cell, `(T, B, I)` to `(T, B, H)`, that hand their state on.
 
@@ -26,21 +31,22 @@ def recurrent_layers(
         hidden_size: H.
         num_layers: How many, one on top of the other.
         dropout: Between layers.
+        **options: Further options of the layer, such as `forget_bias`.
 
     Raises:
         ValueError: The cell needs more than one input, or other sizes.
     """
-    between = dropout if num_layers > 1 else 0.0
+    options.update(num_layers=num_layers, dropout=dropout if num_layers > 1 else 0.0)
     if isinstance(cell, str) and cell in TORCH_LAYERS:
         layer = TORCH_LAYERS[cell]
-        return layer(input_size, hidden_size, num_layers=num_layers, dropout=between)
+        return layer(input_size, hidden_size, **options)
     found = get(cell)
     if set(found.graph.inputs) != {"x"}:
         raise ValueError(
             f"cell {found.name!r} reads {', '.join(found.graph.inputs)} at every step, but a text "
             "gives only x; take another cell"
         )
-    return Recurrent(found, input_size, hidden_size, num_layers=num_layers, dropout=between)
+    return Recurrent(found, input_size, hidden_size, **options)
 
 
 def embedding_size(cell: str | Cell, hidden: int, otherwise: int) -> int:

@@ -1,10 +1,11 @@
 """Sentences whose last word was settled many words ago, made by a small grammar of English."""
 
 import itertools
+import math
 import random
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 LANGUAGES = {
@@ -125,7 +126,7 @@ def words_of(text: str) -> list[str]:
 
 
 def language_sentence(distance: int, draw: random.Random) -> Sentence:
-    """ "I live in France. ... I speak fluent" with the answer French."""
+    """A country and its language: I live in France. ... I speak fluent ___."""
     while True:
         country, language = draw.choice(tuple(LANGUAGES.items()))
         opening = draw.choice(COUNTRY_OPENINGS).format(country=country)
@@ -135,7 +136,7 @@ def language_sentence(distance: int, draw: random.Random) -> Sentence:
 
 
 def name_sentence(distance: int, draw: random.Random) -> Sentence:
-    """ "Mady and Monica walk into the room. ... Mady said hi to" with the answer Monica."""
+    """The other of two names: Mady and Monica walk into the room. ... Mady said hi to ___."""
     while True:
         first, second = pair = draw.sample(NAMES, 2)
         speaker, other = draw.sample(pair, 2)
@@ -150,9 +151,8 @@ KINDS: dict[str, Callable[[int, random.Random], Sentence]] = {
     "language": language_sentence,
     "name": name_sentence,
 }
-"""Functions from a distance and a source of random numbers to a sentence, by kind.
-
-Each takes any distance from `NEAREST` on."""
+"""What makes a sentence, by kind: a function of the distance, at least `NEAREST`, and of a source
+of random numbers."""
 
 NEAREST = 5
 
@@ -168,9 +168,7 @@ def vocabulary() -> list[str]:
     return sorted(set(words_of(" ".join([*fixed, *starts, *between, *lead_ins, *answers]))))
 
 
-def _join(
-    opening: str, clue: str, closing: str, distance: int, draw: random.Random
-) -> str | None:
+def _join(opening: str, clue: str, closing: str, distance: int, draw: random.Random) -> str | None:
     """Opening, sentences in between and closing; None where they are longer than the distance."""
     opened = words_of(opening)
     room = distance - (len(opened) - 1 - opened.index(clue)) - len(words_of(closing))
@@ -230,9 +228,7 @@ def _shapes() -> dict[int, tuple[list[tuple[int, ...]], list[int]]]:
     slots = (optional[0], _BY_LENGTH[ADJECTIVES], _BY_LENGTH[PREDICATES], optional[1])
     found: dict[int, tuple[list[tuple[int, ...]], list[int]]] = {}
     for shape in itertools.product(*slots):
-        count = 1
-        for slot, length in zip(slots, shape, strict=True):
-            count *= len(slot[length])
+        count = math.prod(len(slot[n]) for slot, n in zip(slots, shape, strict=True))
         shapes, counts = found.setdefault(2 + sum(shape), ([], []))  # determiner and person
         shapes.append(shape)
         counts.append(count)
@@ -240,6 +236,3 @@ def _shapes() -> dict[int, tuple[list[tuple[int, ...]], list[int]]]:
 
 
 _SHAPES = _shapes()
-
-
-def _unused() -> Iterator[None]: ...
