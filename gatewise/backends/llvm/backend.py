@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch._C._functorch import is_functorch_wrapped_tensor  # type: ignore[import-not-found]
 
 from gatewise.backends.llvm.code import Element
 from gatewise.backends.llvm.execution import Execution
@@ -38,7 +39,7 @@ class LlvmBackend:
             return f"kernels are float32 and float64, not {dtype}"
         if 0 in operands.x.shape[:2]:
             return "there is no step to run"
-        if any(torch._C._functorch.is_functorch_wrapped_tensor(tensor) for tensor in tensors):
+        if any(map(is_functorch_wrapped_tensor, tensors)):
             return "torch.func transforms run on the reference"
         return None
 

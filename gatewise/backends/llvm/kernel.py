@@ -10,14 +10,13 @@ from torch import Tensor
 
 from gatewise.backends.evaluation import Plan, constants, run
 from gatewise.backends.llvm import threads
+from gatewise.backends.llvm.backward import Backward, BackwardPlanner, WeightGradient
+from gatewise.backends.llvm.backward_driver import BackwardDriver, OuterJob
 from gatewise.backends.llvm.code import Element
 from gatewise.backends.llvm.compiler import Compiled, compile_text
-from gatewise.backends.llvm.driver import (
-    BackwardDriver,
-    Context,
-    ForwardDriver,
-    OuterJob,
-)
+from gatewise.backends.llvm.driver import Context
+from gatewise.backends.llvm.forward_driver import ForwardDriver
+from gatewise.backends.llvm.layout import Layout
 from gatewise.backends.llvm.outer import (
     OuterShape,
     column_sums,
@@ -29,16 +28,13 @@ from gatewise.backends.llvm.outer import (
 )
 from gatewise.backends.llvm.part import Part
 from gatewise.backends.llvm.program import (
-    Backward,
-    BackwardPlanner,
     Equations,
     Forward,
     Specification,
-    WeightGradient,
     choose_saved,
     plan_forward,
 )
-from gatewise.backends.llvm.sweep import Layout, PartEmitter
+from gatewise.backends.llvm.sweep import PartEmitter
 from gatewise.backends.llvm.target import Target
 from gatewise.equations.expression import (
     Expression,

@@ -192,7 +192,7 @@ class PartPlanner:
     ) -> list[tuple[Expression, Place]]:
         """Roots, and whatever a later stage reads and cannot compute again."""
         stores = [(node, place) for node, place in roots]
-        stored = {node: place for node, place in roots}
+        stored = dict(roots)
         for node in nodes:
             for operand in node.operands:
                 if operand not in depth or operand in stored or isinstance(operand, Condition):

@@ -1,7 +1,8 @@
 """Functions on vectors, written with a few basic instructions.
 
 Each states its error, in units in the last place (ulp), for results that are normal numbers. NaN
-passes through all of them. Polynomials are Taylor's series, cut or economized where the error is a tenth of an ulp.
+passes through all of them. Polynomials are Taylor's series, cut or economized where the error is
+a tenth of an ulp.
 """
 
 from __future__ import annotations

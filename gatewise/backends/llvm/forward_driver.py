@@ -1,0 +1,80 @@
+"""The forward loop over time."""
+
+from __future__ import annotations
+
+from gatewise.backends.llvm.driver import Driver
+from gatewise.backends.llvm.program import Forward
+
+
+class ForwardDriver(Driver):
+    """The forward loop."""
+
+    def emit(self, plan: Forward, kept: dict[str, bool], units: dict[str, int]) -> str:
+        """The text of ``forward(context)``.
+
+        Args:
+            plan: the parts.
+            kept: for each state, whether its whole past is kept.
+            units: of inputs (``in.x``), states (``state.h``) and givens (``given.name``).
+        """
+        code = self.code
+        self.begin()
+        self.prepare()
+        for buffer in self.layout.buffers:
+            if buffer.startswith("given."):
+                self.copy_own(buffer, f"source.{buffer}", units[buffer])
+            if buffer in ("scratch",):
+                self.set(buffer, self.row(buffer, self.first_row))
+        self._start_states(kept, units)
+        self.barrier()
+        for buffer in self.layout.buffers:
+            if buffer.startswith("given."):
+                self.set(buffer, self.row(buffer, self.first_row))
+        region = code.integer("mul", self.first_row, self.block)
+        with code.loop(0, self.T, self.block) as start:
+            stop = code.minimum(code.integer("add", start, self.block), self.T)
+            count = code.integer("sub", stop, start)
+            with code.loop(0, count) as k:
+                t = self._time(code.integer("add", start, k))
+                row = code.integer("add", region, code.integer("mul", k, self.rows))
+                for name in plan.inputs:
+                    self.copy_input(name, t, self.row(f"in.{name}", row), units[f"in.{name}"])
+            if plan.hoist is not None:
+                for buffer in self._block_buffers(plan):
+                    self.set(buffer, self.row(buffer, region))
+                many = code.integer("mul", count, self.rows)
+                code.do(f"call void @hoist(ptr {self.frame}, i64 0, i64 {many})")
+            with code.loop(0, count) as k:
+                n = code.integer("add", start, k)
+                t = self._time(n)
+                row = code.integer("add", region, code.integer("mul", k, self.rows))
+                for buffer in self._block_buffers(plan):
+                    self.set(buffer, self.row(buffer, row))
+                for buffer in ("y", "saved"):
+                    self.set(buffer, self.row(buffer, self.step_row(t)))
+                self.set_states(t, kept, n)
+                code.do(f"call void @step(ptr {self.frame}, i64 0, i64 {self.rows})")
+        return self.end("forward")
+
+    def _block_buffers(self, plan: Forward) -> list[str]:
+        return [*(f"in.{name}" for name in plan.inputs), "hoisted", "hoist_scratch"]
+
+    def _time(self, n: str) -> str:
+        """The step that is the n-th to run."""
+        if not self.reverse:
+            return n
+        return self.code.integer("sub", self.code.integer("sub", self.T, 1), n)
+
+    def _start_states(self, kept: dict[str, bool], units: dict[str, int]) -> None:
+        code = self.code
+        for name, keeps in kept.items():
+            if name == self.output_state:
+                continue
+            state = f"state.{name}"
+            position = self.T if keeps and self.reverse else 0
+            to = self.row(state, self.step_row(position), f"past.{name}")
+            size = units[state]
+            source = self.pointer(f"base.start.{name}")
+            source = code.address(source, code.integer("mul", self.first_row, size))
+            stride = self.layout.buffers[state].stride
+            self.copy(to, stride, source, size, size, self.rows)

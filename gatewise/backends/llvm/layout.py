@@ -1,0 +1,128 @@
+"""Where things are: buffers, constants and packed weights of a kernel, and its register tiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gatewise.backends.llvm.code import Element
+from gatewise.backends.llvm.part import Buffer, Sweep
+from gatewise.backends.llvm.target import Target
+from gatewise.equations.expression import Expression
+
+
+@dataclass(frozen=True)
+class Packed:
+    """One matrix inside a group of packed weights.
+
+    The group's layout is ``[panel group][k][factor][panel][lane]``; lanes past the matrix's rows
+    are zero.
+
+    Attributes:
+        matrix: the expression whose values are packed.
+        offset: where its group starts, in elements.
+        factor: its index among `factors`.
+        factors: matrices in the group.
+        panels: panels per panel group.
+        groups: panel groups.
+        rows: rows of the matrix, the units of the result.
+        columns: columns, the units of the vector.
+    """
+
+    matrix: Expression
+    offset: int
+    factor: int
+    factors: int
+    panels: int
+    groups: int
+    rows: int
+    columns: int
+
+    @property
+    def elements(self) -> int:
+        """Elements of the whole group."""
+        return self.groups * self.columns * self.factors * self.panels
+
+
+@dataclass
+class Layout:
+    """What all functions of a kernel share: where buffers, constants and packed weights are.
+
+    Attributes:
+        element: element type.
+        target: the processor.
+        buffers: by name.
+        frame: index of each buffer's address in the frame, the array of words that every function
+            is given.
+        constants: place of each vector of weights, and whether it is one number.
+        packed: every packed matrix.
+    """
+
+    element: Element
+    target: Target
+    buffers: dict[str, Buffer] = field(default_factory=dict)
+    frame: dict[str, int] = field(default_factory=dict)
+    constants: dict[Expression, tuple[int, bool]] = field(default_factory=dict)
+    constant_elements: int = 0
+    packed: list[Packed] = field(default_factory=list)
+    packed_elements: int = 0
+
+    def add(self, buffer: Buffer) -> None:
+        """Make a buffer known."""
+        self.buffers[buffer.name] = buffer
+        self.word(buffer.name)
+
+    def word(self, name: str) -> int:
+        """The index of a name in the frame."""
+        return self.frame.setdefault(name, len(self.frame))
+
+    def constant(self, node: Expression, units: int) -> tuple[int, bool]:
+        """The place of a vector of weights."""
+        if node not in self.constants:
+            self.constants[node] = (self.constant_elements, units == 1)
+            self.constant_elements += self.element.padded(units)
+        return self.constants[node]
+
+    def pack(
+        self, group: list[Expression], rows: int, columns: int, panels: int, groups: int
+    ) -> int:
+        """Reserve packed weights for matrices that share a vector; returns the offset."""
+        offset = self.packed_elements
+        for k, matrix in enumerate(group):
+            self.packed.append(Packed(matrix, offset, k, len(group), panels, groups, rows, columns))
+        self.packed_elements += groups * columns * len(group) * panels * self.element.lanes
+        return offset
+
+
+@dataclass(frozen=True)
+class TileShape:
+    """Rows and columns of a register tile.
+
+    Attributes:
+        rows: greatest number of rows.
+        panels: panels side by side.
+        panel_groups: how many such groups there are.
+        accumulators: of one panel.
+        chunks: accumulators that are computed together; the others follow.
+    """
+
+    rows: int
+    panels: int
+    panel_groups: int
+    accumulators: int
+    chunks: tuple[range, ...]
+
+    @classmethod
+    def of(cls, sweep: Sweep, element: Element, target: Target) -> TileShape:
+        """The shape that fits the registers."""
+        total = -(-sweep.units // element.lanes)
+        count = len(sweep.accumulators)
+        if not count:
+            return cls(64, 1, total, 0, ())
+        width = target.vectors_per_row
+        parts = -(-count // width)
+        size = -(-count // parts)
+        chunks = tuple(range(start, min(start + size, count)) for start in range(0, count, size))
+        widest = max(1, min(width // size, total))
+        # fewest panels computed for nothing, then the widest tile
+        panels = min(range(1, widest + 1), key=lambda p: (-(-total // p) * p / min(p + 1, 3), -p))
+        return cls(target.tile_rows(size * panels), panels, -(-total // panels), count, chunks)
