@@ -132,7 +132,8 @@ class LiveTextDisplay(TextDisplay):
         assert self.run is not None
         self.console.print(
             f"\nStopped; everything is kept in {self.run.output.with_suffix('.run')}. "
-            "The same command (without --restart) goes on from here."
+            "The same command (without --restart) goes on from here.",
+            soft_wrap=True,
         )
 
     def finished(self, progress: Progress) -> None:
@@ -151,7 +152,8 @@ class LiveTextDisplay(TextDisplay):
             f"Best: {nats}, {bits(loss, run.corpus):.3f} bits per character, "
             f"at epoch {best.epoch:.2f}.\n"
             f"{run.output} ({size:.1f} MB) holds that model. Try it:\n"
-            f"  gatewise generate {run.output} --length 300"
+            f"  gatewise generate {run.output} --length 300",
+            soft_wrap=True,  # so that paths can be copied
         )
 
 
