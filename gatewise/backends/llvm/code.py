@@ -197,6 +197,24 @@ class Code:
         """A vector of conditions."""
         return self.value(f"fcmp {relation} {self.element.vector} {a}, {c}")
 
+    def shuffle(self, a: str, c: str, order: Sequence[int]) -> str:
+        """Lanes of two vectors in a new order."""
+        e = self.element
+        indices = ", ".join(f"i32 {k}" for k in order)
+        return self.value(
+            f"shufflevector {e.vector} {a}, {e.vector} {c}, <{e.lanes} x i32> <{indices}>"
+        )
+
+    def lanes_below(self, count: str) -> str:
+        """The mask of the first `count` lanes; none where it is below one, all beyond."""
+        lanes = self.element.lanes
+        many = f"<{lanes} x i64>"
+        iota = "<" + ", ".join(f"i64 {k}" for k in range(lanes)) + ">"
+        spread = self.value(f"insertelement {many} poison, i64 {count}, i32 0")
+        zeros = f"<{lanes} x i32> zeroinitializer"
+        spread = self.value(f"shufflevector {many} {spread}, {many} poison, {zeros}")
+        return self.value(f"icmp slt {many} {iota}, {spread}")
+
     def select(self, condition: str, a: str, c: str) -> str:
         """Lane by lane, a where the condition holds, else c."""
         e = self.element

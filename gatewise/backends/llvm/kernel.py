@@ -24,8 +24,8 @@ from gatewise.backends.llvm.outer import (
     outer_panels,
     outer_tile,
     pack_rows,
-    pack_weights,
 )
+from gatewise.backends.llvm.packing import pack_weights
 from gatewise.backends.llvm.part import Part
 from gatewise.backends.llvm.program import (
     Equations,

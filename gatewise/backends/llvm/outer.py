@@ -29,12 +29,19 @@ class OuterShape:
         """The tile for an m × n result."""
         wide = -(-n // element.lanes)
         widest = min(target.vectors_per_row, wide)
-        vectors = min(range(1, widest + 1), key=lambda v: (-(-wide // v) * v, -v))
-        fits = target.tile_rows(vectors)
-        rows = max(r for r in (1, 2, 4, 8) if r <= fits and r <= max(1, element.lanes))
-        while rows > 1 and rows // 2 >= m:
-            rows //= 2
-        return cls(rows, vectors)
+
+        def rows(vectors: int) -> int:
+            fits = min(target.tile_rows(vectors), element.lanes)
+            return max(r for r in (1, 2, 4, 8) if r == 1 or (r <= fits and r < 2 * m))
+
+        def cost(vectors: int) -> tuple[float, int]:
+            """Vectors computed, padding included, or the loads for them where those take longer."""
+            r = rows(vectors)
+            loads = (r + vectors) / (r * vectors)
+            return -(-wide // vectors) * vectors * max(1.0, loads), -vectors
+
+        vectors = min(range(1, widest + 1), key=cost)
+        return cls(rows(vectors), vectors)
 
     @property
     def name(self) -> str:
@@ -112,16 +119,11 @@ def pack_rows(element: Element, intrinsics: dict[str, str]) -> str:
     """
     code = Code(element, intrinsics)
     lanes = element.lanes
-    iota = "<" + ", ".join(f"i64 {k}" for k in range(lanes)) + ">"
-    many = f"<{lanes} x i64>"
     with code.loop("%first", "%end") as panel, code.loop(0, "%vectors") as v:
         start = code.integer("mul", panel, "%vectors")
         start = code.integer("mul", code.integer("add", start, v), lanes)
         left = code.integer("sub", "%units", start)
-        spread = code.value(f"insertelement {many} poison, i64 {left}, i32 0")
-        zeros = f"<{lanes} x i32> zeroinitializer"
-        spread = code.value(f"shufflevector {many} {spread}, {many} poison, {zeros}")
-        mask = code.value(f"icmp slt {many} {iota}, {spread}")
+        mask = code.lanes_below(left)
         width = code.integer("mul", "%vectors", lanes)
         base = code.integer("add", code.integer("mul", panel, "%total"), "%at")
         base = code.integer("mul", base, width)
@@ -136,37 +138,6 @@ def pack_rows(element: Element, intrinsics: dict[str, str]) -> str:
         *("i64 %count", "i64 %at", "i64 %total", "i64 %first", "i64 %end"),
     ]
     return code.function("pack_rows", arguments)
-
-
-def pack_weights(element: Element, intrinsics: dict[str, str]) -> str:
-    """One matrix of a group into ``to[panel group][k][factor][panel][lane]``."""
-    code = Code(element, intrinsics)
-    lanes = element.lanes
-    zero = element.literal(0.0)
-    with code.loop("%first", "%end") as group, code.loop(0, "%panels") as panel:
-        unit0 = code.integer("add", code.integer("mul", group, "%panels"), panel)
-        unit0 = code.integer("mul", unit0, lanes)
-        step = code.integer("mul", code.integer("mul", "%factors", "%panels"), lanes)
-        to0 = code.integer("mul", code.integer("mul", group, "%columns"), step)
-        own = code.integer("add", code.integer("mul", "%factor", "%panels"), panel)
-        to0 = code.integer("add", to0, code.integer("mul", own, lanes))
-        with code.loop(0, lanes) as lane:
-            unit = code.integer("add", unit0, lane)
-            source = code.address("%from", code.integer("mul", unit, "%row_stride"))
-            valid = code.less(unit, "%rows")
-            with code.when(valid), code.loop(0, "%columns") as k:
-                at = code.address(source, code.integer("mul", k, "%column_stride"))
-                to = code.integer("add", to0, code.integer("mul", k, step))
-                code.set_scalar(code.scalar(at), code.address("%to", code.integer("add", to, lane)))
-            with code.when(code.value(f"xor i1 {valid}, true")), code.loop(0, "%columns") as k:
-                to = code.integer("add", to0, code.integer("mul", k, step))
-                code.set_scalar(zero, code.address("%to", code.integer("add", to, lane)))
-    arguments = [
-        *("ptr noalias %to", "ptr noalias %from", "i64 %row_stride", "i64 %column_stride"),
-        *("i64 %rows", "i64 %columns", "i64 %factor", "i64 %factors", "i64 %panels"),
-        *("i64 %first", "i64 %end"),
-    ]
-    return code.function("pack_weights", arguments)
 
 
 def column_sums(element: Element, intrinsics: dict[str, str]) -> str:
