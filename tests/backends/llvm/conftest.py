@@ -1,0 +1,12 @@
+"""Kernels compiled by these tests are kept between runs, apart from the user's own cache."""
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _object_cache(request):
+    directory = request.config.cache.mkdir("objects")
+    directory.chmod(0o700)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GATEWISE_CACHE", str(directory))
+        yield
