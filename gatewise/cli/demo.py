@@ -22,6 +22,7 @@ def demo(
     cells: Annotated[
         str, typer.Option(help="What to compare: cells of the catalogue, with commas.")
     ] = "rnn,lstm,gru",
+    hidden: Annotated[int, typer.Option(min=1, help="Hidden size of each.")] = 64,
     seed: Annotated[int, typer.Option(min=0, help="What every random number comes from.")] = 0,
     minutes: Annotated[
         float, typer.Option(min=0.01, help="Training ends after so many minutes at the latest.")
@@ -41,13 +42,16 @@ def demo(
     """
     with failures_explained():
         try:
-            show_demo([name.strip() for name in cells.split(",")], seed, minutes, picture, quick)
+            names = [name.strip() for name in cells.split(",")]
+            show_demo(names, hidden, seed, minutes, picture, quick)
         except KeyboardInterrupt:
             typer.echo("\nStopped; no picture was written.")
             raise typer.Exit(130) from None
 
 
-def show_demo(names: list[str], seed: int, minutes: float, picture: Path, quick: bool) -> None:
+def show_demo(
+    names: list[str], hidden: int, seed: int, minutes: float, picture: Path, quick: bool
+) -> None:
     """Train, measure and show everything."""
     from rich.console import Console
 
@@ -62,7 +66,7 @@ def show_demo(names: list[str], seed: int, minutes: float, picture: Path, quick:
     check_picture(picture)
     console = Console(highlight=False)
     words = Vocabulary(vocabulary())
-    models = build_models(names, len(words), seed)
+    models = build_models(names, len(words), hidden, seed)
     examples = draw_examples(DISTANCES[:3] if quick else DISTANCES, SENTENCES, seed)
     introduce(console, models, examples)
     pace = Pace(STEPS // 50 if quick else STEPS, minutes)
@@ -78,7 +82,7 @@ def show_demo(names: list[str], seed: int, minutes: float, picture: Path, quick:
     console.print(f"\nThe picture: {picture}", markup=False)
 
 
-def build_models(names: list[str], vocabulary: int, seed: int) -> dict[str, Any]:
+def build_models(names: list[str], vocabulary: int, hidden: int, seed: int) -> dict[str, Any]:
     """One network for each cell, all from the same seed."""
     import torch
 
@@ -92,7 +96,7 @@ def build_models(names: list[str], vocabulary: int, seed: int) -> dict[str, Any]
         if get(cell).name in models:
             raise ValueError(f"--cells: {name} is named twice")
         torch.manual_seed(seed)
-        models[get(cell).name] = MemoryModel(cell, vocabulary)
+        models[get(cell).name] = MemoryModel(cell, vocabulary, hidden)
     return models
 
 

@@ -92,9 +92,11 @@ def test_equal_seeds_say_the_same(quick, tmp_path):
 
 
 def test_any_cells_can_be_compared(tmp_path):
-    result = run("--quick", "--cells", "peephole, mgu", "--picture", tmp_path / "p.png")
+    chosen = ("--cells", "peephole, mgu", "--hidden", "8")
+    result = run("--quick", *chosen, "--picture", tmp_path / "p.png")
     assert result.exit_code == 0, result.output
-    assert "peephole (" in result.output
+    weights = 17 * (len(vocabulary()) + 1) + 2 * 4 * 8 * 8 + (4 + 3) * 8  # words, W and U, b and p
+    assert f"peephole ({weights:,} weights)" in result.output
     assert "GRU" not in result.output
 
 
