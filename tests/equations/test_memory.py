@@ -83,3 +83,12 @@ def test_gate_on_another_state_does_not_count():
 def test_terms_of_a_sum():
     graph = gw.cells.lstm.graph
     assert list(map(repr, sum_terms(graph.pre_activations["i"]))) == ["W.i @ x", "U.i @ h", "b.i"]
+
+
+@pytest.mark.parametrize("factor", [lambda f: 2 - f, lambda f: f - 1, lambda f: f * f])
+def test_what_only_looks_like_a_complement_does_not_count(factor):
+    def equations(x, h, c):
+        f = sigmoid(W.f @ x + b.f)
+        return dict(f=f, h=h + x, c=factor(f) * c + x)
+
+    assert made(equations) == []
