@@ -1,0 +1,489 @@
+"""Calls of kernels: autograd, memory, threads, processes, and the floating-point mode."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+import gatewise as gw
+from gatewise.backends import Operands
+from gatewise.backends.llvm import threads
+from gatewise.backends.llvm.workspace import Workspace
+from gatewise.equations.rewrite import with_recurrent_mask
+from tests.backends.llvm.comparison import (
+    LLVM,
+    REFERENCE,
+    assert_equal,
+    changed,
+    inference,
+    moderate,
+    training,
+)
+from tests.recurrences import Sample
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="torch's OpenMP on Linux")
+
+
+def lstm_case(**options) -> Sample:
+    """An LSTM of one size, so that one pair of kernels serves all tests."""
+    sizes = dict(T=4, B=3, I=5, H=7)
+    return moderate(gw.cells.lstm.graph, **{**sizes, **options})
+
+
+def leaves_of(case: Sample) -> dict[str, torch.Tensor]:
+    return {name: value.clone().requires_grad_() for name, value in case.leaves().items()}
+
+
+def loss_of(case: Sample, leaves: dict[str, torch.Tensor], backend=LLVM) -> torch.Tensor:
+    result = backend.run(case.recurrence, case.with_leaves(leaves))
+    ends = [(result.output, case.output_gradient)]
+    ends += [(value, case.state_gradients[name]) for name, value in result.states.items()]
+    return sum((value * gradient).sum() for value, gradient in ends)  # type: ignore[return-value]
+
+
+class TestRefusals:
+    @pytest.mark.parametrize("sizes", [dict(T=0), dict(B=0)], ids=["T=0", "B=0"])
+    def test_nothing_to_run_is_left_to_the_reference(self, sizes):
+        case = lstm_case(**sizes)
+        assert "no step" in LLVM.refusal(case.recurrence, case.operands)
+
+    @pytest.mark.parametrize("sizes", [(0, 2), (3, 0)], ids=["T=0", "B=0"])
+    def test_a_layer_accepts_an_empty_input(self, sizes):
+        layer = gw.Recurrent("lstm", 5, 7)
+        y, _ = layer(torch.zeros(*sizes, 5))
+        assert y.shape == (*sizes, 7)
+
+    def test_other_dtypes_and_mixtures_are_refused(self):
+        case = lstm_case()
+        half = changed(case, lambda value: value.half())
+        assert "float16" in LLVM.refusal(half.recurrence, half.operands)
+        mixed = replace(case.operands, states=half.operands.states)
+        assert "one dtype" in LLVM.refusal(case.recurrence, mixed)
+
+    def test_other_devices_are_refused(self):
+        meta = changed(lstm_case(), lambda value: value.to("meta"))
+        assert "meta" in LLVM.refusal(meta.recurrence, meta.operands)
+
+    def test_functions_of_torch_func_run_on_the_reference(self):
+        case = lstm_case()
+        seen = []
+
+        def run(x):
+            operands = replace(case.operands, inputs={"x": x})
+            seen.append(LLVM.refusal(case.recurrence, operands))
+            return REFERENCE.run(case.recurrence, operands).output
+
+        torch.func.vmap(run)(torch.stack([case.operands.x] * 2))
+        assert "torch.func" in seen[0]
+
+
+class TestAutograd:
+    def test_several_forwards_before_the_backwards(self):
+        cases = [lstm_case(seed=seed) for seed in range(3)]
+        expected = [training(LLVM, case) for case in cases]
+        graphs = [(case, leaves_of(case)) for case in cases]
+        losses = [loss_of(case, leaves) for case, leaves in graphs]
+        order = (1, 0, 2)
+        for k in order:
+            found = torch.autograd.grad(losses[k], list(graphs[k][1].values()))
+            for name, gradient in zip(graphs[k][1], found, strict=True):
+                assert torch.equal(gradient, expected[k][f"gradient of {name}"]), (k, name)
+
+    def test_retain_graph_gives_the_same_gradients_twice(self):
+        case = lstm_case()
+        leaves = leaves_of(case)
+        loss = loss_of(case, leaves)
+        first = torch.autograd.grad(loss, list(leaves.values()), retain_graph=True)
+        loss_of(lstm_case(seed=9), leaves_of(case))  # takes memory from the same pool
+        second = torch.autograd.grad(loss, list(leaves.values()))
+        assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+    def test_a_second_backward_without_retain_graph_is_torchs_error(self):
+        leaves = leaves_of(lstm_case())
+        loss = loss_of(lstm_case(), leaves)
+        loss.backward()
+        with pytest.raises(RuntimeError, match="second time"):
+            loss.backward()
+
+    def test_gradients_add_up(self):
+        case = lstm_case()
+        leaves = leaves_of(case)
+        for _ in range(2):
+            loss_of(case, leaves).backward()
+        once = training(LLVM, case)
+        for name, leaf in leaves.items():
+            torch.testing.assert_close(leaf.grad, 2 * once[f"gradient of {name}"])
+
+    @pytest.mark.parametrize("name", ["lstm", "gru_original"])
+    def test_gradcheck(self, name):
+        case = moderate(gw.cells.get(name).graph, T=2, B=2, I=2, H=3)
+        leaves = case.leaves()
+
+        def run(*values):
+            operands = case.with_leaves(dict(zip(leaves, values, strict=True)))
+            result = LLVM.run(case.recurrence, operands)
+            return (result.output, *result.states.values())
+
+        values = [value.clone().requires_grad_() for value in leaves.values()]
+        assert torch.autograd.gradcheck(run, values)
+        assert torch.autograd.gradgradcheck(run, values)
+
+    def test_gradients_of_gradients_equal_the_references(self):
+        case = lstm_case()
+        found = []
+        for backend in (LLVM, REFERENCE):
+            leaves = leaves_of(case)
+            loss = loss_of(case, leaves, backend)
+            first = torch.autograd.grad(loss, list(leaves.values()), create_graph=True)
+            penalty = sum((g * g).sum() for g in first)
+            found.append(torch.autograd.grad(penalty, list(leaves.values())))
+        for a, b in zip(*found, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-10)
+
+    @pytest.mark.xfail(
+        strict=True,
+        reason="_through_reference differentiates with respect to tensors of which one was "
+        "computed from another: what flows through the state is counted twice",
+    )
+    def test_gradients_of_gradients_where_the_state_comes_from_the_input(self):
+        case = lstm_case()
+        found = []
+        for backend in (LLVM, REFERENCE):
+            x = case.operands.x.clone().requires_grad_()
+            states = {"h": torch.tanh(x[0, :, :1] * torch.ones(7)), "c": case.operands.states["c"]}
+            operands = replace(case.operands, inputs={"x": x}, states=states)
+            y = backend.run(case.recurrence, operands).output
+            found += torch.autograd.grad((y * case.output_gradient).sum(), x, create_graph=True)
+        torch.testing.assert_close(*found)
+
+    def test_inputs_and_states_without_gradient(self):
+        case = lstm_case()
+        expected = training(LLVM, case)
+        leaves = case.leaves()
+        wanted = [name for name in leaves if name.startswith("parameters")]
+        for name in wanted:
+            leaves[name] = leaves[name].clone().requires_grad_()
+        loss_of(case, leaves).backward()
+        for name in leaves:
+            if name in wanted:
+                torch.testing.assert_close(leaves[name].grad, expected[f"gradient of {name}"])
+            else:
+                assert leaves[name].grad is None
+
+    def test_frozen_weights(self):
+        case = lstm_case()
+        leaves = case.leaves()
+        for name in ("inputs x", "states c", "parameters U.f"):
+            leaves[name] = leaves[name].clone().requires_grad_()
+        loss_of(case, leaves).backward()
+        expected = training(LLVM, case)
+        for name in ("inputs x", "states c", "parameters U.f"):
+            torch.testing.assert_close(leaves[name].grad, expected[f"gradient of {name}"])
+        assert leaves["parameters U.i"].grad is None
+
+    def test_only_some_results_are_used(self):
+        case = lstm_case()
+        for pick in (lambda r: r.output[1], lambda r: r.states["c"], lambda r: r.states["h"]):
+            found = []
+            for backend in (LLVM, REFERENCE):
+                leaves = leaves_of(case)
+                result = backend.run(case.recurrence, case.with_leaves(leaves))
+                found.append(torch.autograd.grad(pick(result).sum(), list(leaves.values())))
+            for a, b in zip(*found, strict=True):
+                torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
+
+    def test_givens_that_are_broadcast(self):
+        graph = with_recurrent_mask(gw.cells.lstm.graph, ("h",))
+        case = moderate(graph, T=3, B=4, I=5, H=7)
+        row = case.operands.givens["mask_h"][:1]
+        case = replace(case, operands=replace(case.operands, givens={"mask_h": row}))
+        assert_equal(training(LLVM, case), training(REFERENCE, case), 1e-10)
+
+    @pytest.mark.parametrize("which", ["output", "x", "parameter"])
+    def test_what_was_changed_in_place_is_torchs_error(self, which):
+        case = lstm_case()
+        leaves = leaves_of(case)
+        x = leaves["inputs x"] * 1
+        result = LLVM.run(case.recurrence, case.with_leaves({**leaves, "inputs x": x}))
+        loss = result.output.sum() + (result.output**2).sum()
+        with torch.no_grad():
+            {"output": result.output, "x": x, "parameter": leaves["parameters U.i"]}[which].mul_(2)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            loss.backward()
+
+    def test_last_states_share_no_memory_with_the_output(self):
+        case = lstm_case()
+        result = LLVM.run(case.recurrence, case.operands)
+        before = result.output.clone()
+        for state in result.states.values():
+            state.fill_(7)
+        assert torch.equal(result.output, before)
+
+
+class TestMemory:
+    @pytest.fixture
+    def pool(self, monkeypatch) -> Workspace:
+        """A pool of this test alone."""
+        pool = Workspace()
+        monkeypatch.setattr("gatewise.backends.llvm.execution.workspace", pool)
+        return pool
+
+    @staticmethod
+    def free(pool: Workspace) -> set[int]:
+        return {id(block) for blocks in pool._free.values() for block in blocks}
+
+    def test_inference_keeps_nothing(self, pool):
+        case = lstm_case()
+        inference(LLVM, case)
+        gc.collect()
+        idle = self.free(pool)
+        inference(LLVM, case)
+        gc.collect()
+        assert idle
+        assert self.free(pool) == idle
+
+    def test_saved_values_are_leased_while_the_graph_lives(self, pool):
+        case = lstm_case()
+        loss_of(case, leaves_of(case)).backward()
+        gc.collect()
+        idle = self.free(pool)
+        loss = loss_of(case, leaves_of(case))
+        gc.collect()
+        leased = idle - self.free(pool)
+        assert leased
+        # another run finds other memory
+        again = loss_of(lstm_case(seed=5), leaves_of(case))
+        gc.collect()
+        assert not leased & self.free(pool)
+        del loss
+        gc.collect()
+        assert leased <= self.free(pool)
+        del again
+
+    def test_backward_gives_back_what_forward_saved(self, pool):
+        case = lstm_case()
+        loss = loss_of(case, leaves_of(case))
+        gc.collect()
+        before = self.free(pool)
+        loss.backward()
+        gc.collect()
+        assert len(self.free(pool)) > len(before)  # though the loss is still there
+
+    def test_a_training_loop_takes_no_new_memory(self, pool):
+        case = lstm_case()
+        taken = []
+        for _ in range(4):
+            loss_of(case, leaves_of(case)).backward()
+            gc.collect()
+            taken.append(self.free(pool))
+        assert taken[1] == taken[2] == taken[3]
+
+    def test_results_are_not_in_the_pool(self, pool):
+        case = lstm_case()
+        expected = {name: value.clone() for name, value in training(LLVM, case).items()}
+        results = training(LLVM, case)
+        for _ in range(3):
+            training(LLVM, lstm_case(seed=8))
+        assert all(torch.equal(results[name], value) for name, value in expected.items())
+
+
+class TestThreads:
+    @pytest.mark.parametrize("B", [1, 2, 7, 32])
+    @pytest.mark.parametrize("name", ["lstm", "gru_original"])
+    def test_results_are_bitwise_equal_for_any_number(self, name, B):
+        case = moderate(gw.cells.get(name).graph, T=9, B=B, I=5, H=7)
+        expected = {**training(LLVM, case), **inference(LLVM, case)}
+        for count in (2, 3, 5):
+            torch.set_num_threads(count)
+            assert_equal({**training(LLVM, case), **inference(LLVM, case)}, expected, 0)
+
+    def test_python_threads_call_at_once(self):
+        cases = [lstm_case(seed=seed, B=3 + seed) for seed in range(4)]
+        expected = [training(LLVM, case) for case in cases]
+        torch.set_num_threads(2)
+        failures = []
+
+        def work(k: int) -> None:
+            try:
+                for _ in range(10):
+                    assert_equal(training(LLVM, cases[k]), expected[k], 0)
+            except BaseException as error:
+                failures.append(error)
+
+        workers = [threading.Thread(target=work, args=(k,)) for k in range(len(cases))]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join(60)
+        assert not failures
+        assert not any(worker.is_alive() for worker in workers)
+
+    def test_many_threads_may_compile_one_kernel_at_once(self):
+        case = moderate(gw.cells.janet.graph, T=3, B=2, I=3, H=6)
+        found, start = [], threading.Barrier(4)
+
+        def work() -> None:
+            start.wait()
+            found.append(training(LLVM, case))
+
+        workers = [threading.Thread(target=work) for _ in range(4)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join(60)
+        assert len(found) == 4
+        for other in found[1:]:
+            assert_equal(other, found[0], 0)
+
+    def test_the_number_of_threads_is_left_alone(self):
+        torch.set_num_threads(2)
+        case = lstm_case(B=32)
+        assert_equal(training(LLVM, case), training(REFERENCE, case), 1e-10)
+        assert torch.get_num_threads() == 2
+
+
+def _child_results(case: Sample, queue) -> None:
+    # a forked child computes alone, and may start torch's own operators
+    results = {name: value.tolist() for name, value in training(LLVM, case).items()}
+    queue.put((results, threads.available()))
+
+
+class _Runs(Dataset):
+    """A data set whose items are computed by a kernel."""
+
+    def __init__(self, case: Sample):
+        self.case = case
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        return inference(LLVM, self.case)["y"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*")
+class TestProcesses:
+    def test_a_forked_child_runs_alone(self):
+        torch.set_num_threads(2)
+        case = lstm_case(B=8)
+        expected = training(LLVM, case)  # the parent's team has been at work
+        context = multiprocessing.get_context("fork")
+        queue = context.Queue()
+        child = context.Process(target=_child_results, args=(case, queue))
+        child.start()
+        results, count = queue.get(timeout=60)
+        child.join(60)
+        assert child.exitcode == 0
+        assert count == 1
+        for name, value in expected.items():
+            assert torch.equal(torch.tensor(results[name], dtype=value.dtype), value), name
+
+    def test_a_worker_of_a_data_loader_runs_kernels(self):
+        torch.set_num_threads(2)
+        case = lstm_case(B=8)
+        expected = inference(LLVM, case)["y"]
+        found = list(DataLoader(_Runs(case), num_workers=1, batch_size=None))
+        assert len(found) == 4
+        assert all(torch.equal(y, expected) for y in found)
+
+    @pytest.mark.xfail(
+        strict=True,
+        reason="mmap.mmap(-1, n) is MAP_SHARED: a child writes into its parent's leases, and "
+        "workers of a data loader into one another's",
+    )
+    def test_memory_leased_before_the_fork_is_the_childs_own(self):
+        case = lstm_case()
+        leaves = leaves_of(case)
+        loss = loss_of(case, leaves)
+        child = os.fork()
+        if child == 0:
+            try:
+                loss.backward()
+                inference(LLVM, lstm_case(seed=3))
+            finally:
+                os._exit(0)
+        _, status = os.waitpid(child, 0)
+        assert status == 0
+        found = torch.autograd.grad(loss, list(leaves.values()))
+        expected = training(LLVM, case)
+        for name, gradient in zip(leaves, found, strict=True):
+            assert torch.equal(gradient, expected[f"gradient of {name}"])
+
+
+ALONE = """
+import torch
+torch.set_num_threads(2)
+from tests.backends.llvm.comparison import LLVM, REFERENCE, assert_equal, moderate, training
+import gatewise as gw
+case = moderate(gw.cells.lstm.graph, T=4, B=8, I=5, H=7)
+assert_equal(training(LLVM, case), training(REFERENCE, case), 1e-10)
+print("equal")
+"""
+
+
+@linux
+@pytest.mark.parametrize("variable", ["OMP_THREAD_LIMIT", "OMP_DYNAMIC"])
+def test_a_team_smaller_than_asked_for_computes_everything(variable):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("OMP_")}
+    environment[variable] = "true" if variable == "OMP_DYNAMIC" else "1"
+    command = [sys.executable, "-c", ALONE]
+    found = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert found.stdout == "equal\n", found.stderr
+
+
+class TestDenormals:
+    def test_the_callers_mode_stays_as_it_was(self):
+        small = torch.tensor([1e-40])
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            training(LLVM, lstm_case(B=8))
+            # 2⁻¹³³ survives a multiplication unless denormals are flushed
+            assert float(small * 0.5) > 0
+            assert float((small.expand(1 << 16) * 0.5).min()) > 0  # on every thread of torch's
+
+    def test_a_callers_flushing_stays_too(self):
+        torch.set_flush_denormal(True)
+        try:
+            inference(LLVM, lstm_case())
+            assert float(torch.tensor([1e-40]) * 0.5) == 0
+        finally:
+            torch.set_flush_denormal(False)
+
+    def test_denormal_numbers_are_not_slow(self):
+        case = changed(moderate(gw.cells.lstm.graph, T=20, B=8, I=32, H=64), torch.Tensor.float)
+        tiny = Operands(
+            {"x": torch.full_like(case.operands.x, 1e-40)},
+            {name: torch.full_like(v, 1e-40) for name, v in case.operands.states.items()},
+            case.operands.parameters,
+        )
+
+        def fastest(operands: Operands) -> float:
+            times = []
+            with torch.no_grad():
+                for _ in range(20):
+                    start = time.process_time()
+                    LLVM.run(case.recurrence, operands)
+                    times.append(time.process_time() - start)
+            return min(times)
+
+        fastest(case.operands)
+        # denormal arithmetic takes some hundred cycles each: twenty times as long in all
+        assert fastest(tiny) < 3 * fastest(case.operands)
+
+    def test_denormal_results_are_zero(self):
+        case = changed(moderate(gw.cells.ran.graph, T=3, B=2, I=5, H=7), torch.Tensor.float)
+        zero = changed(case, lambda value: torch.full_like(value, 1e-42))
+        assert not inference(LLVM, zero)["last c"].any()
