@@ -1,20 +1,28 @@
-"""gw.Recurrent: every cell of the catalogue, with every option, against simpler layers."""
+"""gw.Recurrent: depth, sizes, further inputs, marks, weights, and what it refuses."""
 
 from __future__ import annotations
 
-import copy
 import pickle
 
 import pytest
 import torch
 from torch import nn
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import pack_padded_sequence
 
 import gatewise as gw
 from gatewise.equations import R, U, V, W, b, block_diagonal, cell, p, s, sigmoid, tanh
-
-T, B, I, H = 5, 3, 4, 4  # some cells read x unit by unit, so I = H
-CELLS = gw.cells.names()
+from tests.layers.recurrent_layers import (
+    B,
+    H,
+    I,
+    T,
+    close,
+    close_states,
+    copy_weights,
+    further,
+    layer_of,
+    x_of,
+)
 
 
 @cell(states=dict(h="P", c="H", k=1), inputs=dict(x="I", dt=1, note="J"))
@@ -27,195 +35,6 @@ def mine(x, dt, note, h, c, k, *, rate=0.5, depth=1, heads=1):
     c = f * c + (1 - f) * n * s.c
     h = R.h @ c
     return dict(n=n, f=f, c=c, h=h, k=k + dt)
-
-
-def further(graph, *leading, sizes=None):
-    """What the cell reads besides x, positive, and 0 or 1 where it says what was observed."""
-    sizes = {"I": I, "H": H, **(sizes or {})}
-    found = {}
-    for name, size in graph.inputs.items():
-        if name != "x":
-            number = size if isinstance(size, int) else sizes.get(size, H)
-            drawn = torch.rand(*leading, number, dtype=torch.float64)
-            found[name] = drawn.round() if name == "m" else drawn
-    return found
-
-
-def layer_of(name, num_layers=None, **options):
-    torch.manual_seed(1)
-    return gw.Recurrent(name, I, H, num_layers, dtype=torch.float64, **options)
-
-
-def fits(name, bidirectional=False, num_layers=1):
-    """Whether a cell may be used so: some read their input unit by unit."""
-    graph = gw.cells.get(name).graph
-    shared = any(size == "I" for key, size in graph.inputs.items() if key != "x")
-    return not (num_layers > 1 and (shared or (bidirectional and graph.sizes.equal)))
-
-
-def copy_weights(to, source, layer=0, reverse=False):
-    with torch.no_grad():
-        for name, value in to.weights().items():
-            value.copy_(source.weights(layer, reverse)[name])
-
-
-def x_of(*leading):
-    return torch.randn(*leading, I, dtype=torch.float64)
-
-
-def close(a, c):
-    torch.testing.assert_close(a, c, rtol=1e-10, atol=1e-10)
-
-
-def close_states(a, c):
-    assert a._fields == c._fields
-    for mine_, other in zip(a, c, strict=True):
-        close(mine_, other)
-
-
-@pytest.mark.parametrize("name", CELLS)
-class TestCatalogue:
-    def test_two_directions_are_two_layers_side_by_side(self, name):
-        both, forward, backward = layer_of(name, bidirectional=True), layer_of(name), layer_of(name)
-        copy_weights(forward, both)
-        copy_weights(backward, both, reverse=True)
-        x, more = x_of(T, B), further(both.graph, T, B)
-        y, state = both(x, **more)
-        ahead, last = forward(x, **more)
-        back, first = backward(x.flip(0), **{n: v.flip(0) for n, v in more.items()})
-        close(y, torch.cat([ahead, back.flip(0)], -1))
-        for found, one, other in zip(state, last, first, strict=True):
-            close(found, torch.cat([one, other]))
-
-    def test_two_layers_are_one_above_the_other(self, name):
-        if not fits(name, num_layers=2):
-            with pytest.raises(ValueError, match="num_layers=1"):
-                layer_of(name, 2)
-            return
-        two, lower, upper = layer_of(name, 2), layer_of(name), layer_of(name)
-        if two.output_size != I:
-            return
-        copy_weights(lower, two, 0)
-        copy_weights(upper, two, 1)
-        x, more = x_of(T, B), further(two.graph, T, B)
-        y, state = two(x, **more)
-        between, low = lower(x, **more)
-        above, high = upper(between, **more)
-        close(y, above)
-        for found, one, other in zip(state, low, high, strict=True):
-            close(found, torch.cat([one, other]))
-
-    @pytest.mark.parametrize("bidirectional", [False, True])
-    def test_lengths_equal_running_each_sequence_alone(self, name, bidirectional):
-        layer = layer_of(name, bidirectional=bidirectional)
-        lengths = [3, 0, 5]
-        x, more = x_of(T, B), further(layer.graph, T, B)
-        state = layer(x_of(2, B), **further(layer.graph, 2, B))[1]
-        y, last = layer(x, state, lengths=lengths, **more)
-        for k, length in enumerate(lengths):
-            one = {n: v[:length, k : k + 1] for n, v in more.items()}
-            start = type(state)(*(part[:, k : k + 1] for part in state))
-            alone, end = layer(x[:length, k : k + 1], start, **one)
-            close(y[:length, k : k + 1], alone)
-            assert not y[length:, k].any()
-            for found, expected in zip(last, end, strict=True):
-                close(found[:, k : k + 1], expected)
-
-    def test_reset_equals_splitting(self, name):
-        layer = layer_of(name, bidirectional=True)
-        x, more = x_of(T, B), further(layer.graph, T, B)
-        state = layer(x_of(2, B), **further(layer.graph, 2, B))[1]
-        reset = torch.zeros(T, B, dtype=torch.bool)
-        reset[2, 1] = reset[4, 1] = reset[0, 2] = True
-        y, last = layer(x, state, reset=reset, **more)
-        n = layer.output_size // 2
-        for k, starts in enumerate([[0], [0, 2, 4], [0]]):
-            ends = [*starts[1:], T]
-            for start, end in zip(starts, ends, strict=True):
-                part = {name: v[start:end, k : k + 1] for name, v in more.items()}
-                begin = type(state)(*(p_[:, k : k + 1] for p_ in state))
-                fresh = layer(x[start:end, k : k + 1], **part)
-                given = layer(x[start:end, k : k + 1], begin, **part)
-                # the state that was given begins each direction, unless a reset stands there
-                from_start = start == 0 and not reset[0, k]
-                ahead = (given if from_start else fresh)[0][..., :n]
-                back = (given if end == T else fresh)[0][..., n:]
-                close(y[start:end, k : k + 1], torch.cat([ahead, back], -1))
-                for found, with_given, anew in zip(last, given[1], fresh[1], strict=True):
-                    if end == T:
-                        close(found[0, k], (with_given if from_start else anew)[0, 0])
-                    if start == 0:
-                        close(found[1, k], (with_given if end == T else anew)[1, 0])
-
-    def test_state_handed_on_equals_one_long_call(self, name):
-        layer = layer_of(name)
-        x, more = x_of(T, B), further(layer.graph, T, B)
-        y, state = layer(x, **more)
-        first, middle = layer(x[:2], **{n: v[:2] for n, v in more.items()})
-        second, last = layer(x[2:], middle, **{n: v[2:] for n, v in more.items()})
-        close(y, torch.cat([first, second]))
-        close_states(last, state)
-
-    def test_shapes_without_batch_and_batch_first(self, name):
-        layer, first = layer_of(name), layer_of(name, batch_first=True)
-        x, more = x_of(T, B), further(layer.graph, T, B)
-        y, state = layer(x, **more)
-        swapped = {n: v.transpose(0, 1) for n, v in more.items()}
-        other, state_first = first(x.transpose(0, 1), **swapped)
-        close(other, y.transpose(0, 1))
-        close_states(state_first, state)
-        one = {n: v[:, 0] for n, v in more.items()}
-        for layout in (layer, first):
-            alone, end = layout(x[:, 0], **one)
-            close(alone, y[:, 0])
-            for found, expected in zip(end, state, strict=True):
-                close(found, expected[:, 0])
-
-    @pytest.mark.parametrize("sort", [False, True])
-    def test_packed_equals_lengths(self, name, sort):
-        layer = layer_of(name, bidirectional=True)
-        lengths = torch.tensor([5, 3, 2] if sort else [2, 5, 3])
-        x, more = x_of(T, B), further(layer.graph, T, B)
-        packed = pack_padded_sequence(x, lengths, enforce_sorted=sort)
-        y, last = layer(packed, **more)
-        expected, state = layer(x, lengths=lengths, **more)
-        assert isinstance(y, PackedSequence)
-        found, counts = pad_packed_sequence(y)
-        assert torch.equal(counts, lengths)
-        close(found, expected)
-        close_states(last, state)
-
-    def test_copies(self, name):
-        layer = layer_of(name, bidirectional=True)
-        x, more = x_of(T, B), further(layer.graph, T, B)
-        y, _ = layer(x, **more)
-        for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
-            close(other(x, **more)[0], y)
-            assert repr(other) == repr(layer)
-            other.load_state_dict(layer.state_dict())
-            with torch.no_grad():
-                next(other.parameters()).mul_(3)
-            assert not torch.equal(next(layer.parameters()), next(other.parameters()))
-
-    def test_every_weight_has_a_gradient_and_a_name(self, name):
-        layer = layer_of(name)
-        y, state = layer(x_of(T, B), **further(layer.graph, T, B))
-        (y.sin().sum() + sum(part.sin().sum() for part in state)).backward()
-        for stored in layer.parameters():
-            assert stored.grad is not None
-            assert torch.isfinite(stored.grad).all()
-        count = sum(value.numel() for value in layer.weights().values())
-        assert count == sum(value.numel() for value in layer.parameters())
-        assert count == layer.cell.parameter_count(I, H)
-
-    def test_without_bias(self, name):
-        with_bias, without = layer_of(name), layer_of(name, bias=False)
-        assert not any(key.startswith("b") for key in without.state_dict())
-        with torch.no_grad():
-            for key, value in with_bias.weights().items():
-                value.zero_() if key.startswith("b.") else value.copy_(without.weights()[key])
-        x, more = x_of(T, B), further(without.graph, T, B)
-        close(without(x, **more)[0], with_bias(x, **more)[0])
 
 
 class TestDepth:
@@ -432,76 +251,6 @@ class TestSteps:
         layer = gw.Recurrent("peephole", 2, 2, bidirectional=True, dtype=torch.float64)
         x = torch.randn(3, 2, 2, dtype=torch.float64, requires_grad=True)
         assert torch.autograd.gradcheck(lambda x: layer(x, lengths=[3, 1])[0], (x,))
-
-
-class TestInitialValues:
-    def test_uniform_as_in_torch(self):
-        layer = gw.Recurrent("lstm", 3, 100)
-        for value in layer.parameters():
-            assert float(value.detach().abs().max()) <= 0.1
-        assert float(layer.U_l0.detach().std()) == pytest.approx(0.1 / 3**0.5, rel=0.02)
-
-    def test_initial(self):
-        initial = {"b": 0.0, "b.f": 1.0, "U": "orthogonal", "U.g": "identity", "W": (2.0, 3.0)}
-        for order in (initial, dict(reversed(initial.items()))):
-            layer = gw.Recurrent("lstm", 3, 5, num_layers=2, bidirectional=True, initial=order)
-            named = {name: value.detach() for name, value in layer.weights(1, reverse=True).items()}
-            assert (named["b.f"] == 1.0).all()
-            assert not named["b.i"].any()
-            assert torch.equal(named["U.g"], torch.eye(5))
-            torch.testing.assert_close(named["U.i"] @ named["U.i"].T, torch.eye(5))
-            assert 2 <= float(named["W.o"].min()) <= float(named["W.o"].max()) <= 3
-
-    def test_rules_fill_block_by_block(self):
-        @cell
-        def heads(x, h):
-            return dict(h=tanh(W.h @ x + block_diagonal(U.h, 2) @ h))
-
-        layer = gw.Recurrent(heads, 3, 6, initial={"U": "identity"})
-        assert torch.equal(layer.weights()["U.h"].detach(), torch.eye(3).repeat(2, 1))
-        layer = gw.Recurrent(heads, 3, 6, initial={"U": "orthogonal"})
-        for block in layer.weights()["U.h"].detach().chunk(2):
-            torch.testing.assert_close(block @ block.T, torch.eye(3))
-
-    def test_initial_state(self):
-        layer = gw.Recurrent("lstm", 3, 5, initial={"c": 0.5})
-        _, state = layer(torch.zeros(0, 2, 3))
-        assert (state.c == 0.5).all()
-        assert not state.h.any()
-
-    def test_the_cells_own_come_first_then_yours(self):
-        @cell(initial={"b.h": 3.0, "U": "identity", "h": 2.0})
-        def own(x, h):
-            return dict(h=tanh(W.h @ x + U.h @ h + b.h))
-
-        named = gw.Recurrent(own, 2, 3, initial={"b": -1.0}).weights()
-        assert (named["b.h"] == -1.0).all()
-        assert torch.equal(named["U.h"].detach(), torch.eye(3))
-        assert (gw.Recurrent(own, 2, 3)(torch.zeros(0, 1, 2))[1].h == 2.0).all()
-        assert (
-            gw.Recurrent(own, 2, 3, initial={"h": 0.25})(torch.zeros(0, 1, 2))[1].h == 0.25
-        ).all()
-
-    def test_forget_bias(self):
-        named = gw.Recurrent("lstm", 3, 5, num_layers=2, forget_bias=1.5).weights(1)
-        assert (named["b.f"] == 1.5).all()
-        # an open gate of the MGU replaces the state, so remembering means a negative bias
-        assert (gw.Recurrent("mgu", 3, 5, forget_bias=1.5).weights()["b.f"] == -1.5).all()
-
-    def test_chrono(self):
-        torch.manual_seed(0)
-        named = gw.Recurrent("lstm", 3, 500, chrono=50).weights()
-        forget = named["b.f"].detach()
-        assert torch.equal(named["b.i"].detach(), -forget)
-        assert 0 <= float(forget.min()) < float(forget.exp().max()) <= 49.01
-        assert float(forget.exp().mean()) == pytest.approx(25, rel=0.1)
-
-    def test_reset_parameters_draws_anew(self):
-        layer = gw.Recurrent("lstm", 3, 5, forget_bias=1.0)
-        before = layer.W_l0.detach().clone()
-        layer.reset_parameters()
-        assert not torch.equal(before, layer.W_l0)
-        assert (layer.weights()["b.f"] == 1.0).all()
 
 
 class TestWeights:

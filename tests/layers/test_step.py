@@ -11,7 +11,7 @@ from torch import nn
 
 import gatewise as gw
 from gatewise.backends import use_backend
-from tests.layers.test_recurrent import further
+from tests.layers.recurrent_layers import further
 
 T, B, I, H = 4, 3, 4, 4
 
