@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from gatewise.backends.explanation import Explanation, explain, is_explaining
+from gatewise.backends.llvm import LlvmBackend
 from gatewise.backends.recurrence import Backend, Operands, Recurrence, Result
 from gatewise.backends.reference import ReferenceBackend
 
-BACKENDS: dict[str, Backend] = {"reference": ReferenceBackend()}
+BACKENDS: dict[str, Backend] = {"llvm": LlvmBackend(), "reference": ReferenceBackend()}
 """Every backend by name, the preferred one first; the reference, which runs everything, last."""
 
 TORCH = "torch"
@@ -37,8 +40,8 @@ def use_backend(name: str | Backend) -> Iterator[None]:
     """Run everything inside the ``with`` block on one backend.
 
     Args:
-        name: ``"reference"``, or ``"torch"`` for torch's own operators where a layer matches them;
-            or a backend itself, such as one that watches what it runs.
+        name: ``"llvm"``, ``"reference"``, or ``"torch"`` for torch's own operators where a layer
+            matches them; or a backend itself, such as one that watches what it runs.
 
     Raises:
         ValueError: there is no such backend.
@@ -84,9 +87,24 @@ def choose(recurrence: Recurrence, operands: Operands) -> Choice:
     for backend in BACKENDS.values():
         refusal = backend.refusal(recurrence, operands)
         if refusal is None:
+            if reasons:
+                _warn_once(
+                    f"{recurrence.graph.name} runs on the {backend.name} backend, slowly: "
+                    f"{'; '.join(reasons)}."
+                )
             return Choice(backend, "; ".join(reasons) or "the preferred backend runs it")
         reasons.append(f"{backend.name}: {refusal}")
     raise RuntimeError(f"no backend runs this recurrence: {'; '.join(reasons)}")
+
+
+_warned: set[str] = set()
+
+
+def _warn_once(message: str) -> None:
+    """Never a silent slow path: once per reason and process."""
+    if message not in _warned:
+        _warned.add(message)
+        warnings.warn(message, RuntimeWarning, stacklevel=4)
 
 
 def run(recurrence: Recurrence, operands: Operands, keep: tuple[str, ...] = ()) -> Result:
@@ -97,4 +115,12 @@ def run(recurrence: Recurrence, operands: Operands, keep: tuple[str, ...] = ()) 
         operands: inputs ``(T, B, size)``, states ``(B, size)`` and parameters.
         keep: names of values to return at every step, ``(T, B, size)``.
     """
-    return choose(recurrence, operands).backend.run(recurrence, operands, keep)
+    choice = choose(recurrence, operands)
+    result = choice.backend.run(recurrence, operands, keep)
+    if is_explaining():
+        direction = " in reverse" if recurrence.reverse else ""
+        T, B = operands.x.shape[:2]
+        what = f"{recurrence.graph.name}{direction}, {T} steps of {B} sequences"
+        details = choice.backend.describe(recurrence, operands)
+        explain(Explanation(what, choice.backend.name, choice.reason, details))
+    return result

@@ -93,6 +93,10 @@ class Backend(Protocol):
         """Why this backend cannot run it; None where it can."""
         ...
 
+    def describe(self, recurrence: Recurrence, operands: Operands) -> str:
+        """How it runs it: tiles, threads, compile time."""
+        ...
+
     def run(self, recurrence: Recurrence, operands: Operands, keep: tuple[str, ...] = ()) -> Result:
         """Run all steps; `keep` names values to return at every step."""
         ...

@@ -28,6 +28,10 @@ class ReferenceBackend:
         """It runs everything."""
         return None
 
+    def describe(self, recurrence: Recurrence, operands: Operands) -> str:
+        """That it goes step by step."""
+        return "one torch operation after the other, step by step"
+
     def run(self, recurrence: Recurrence, operands: Operands, keep: tuple[str, ...] = ()) -> Result:
         """Run all steps of a recurrence.
 

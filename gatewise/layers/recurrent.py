@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from gatewise import cells
-from gatewise.backends import Recurrence
+from gatewise.backends import Explanation, Recurrence, explaining
 from gatewise.equations import Cell
 from gatewise.equations.cell import Initial
 from gatewise.equations.size import size_number
@@ -194,6 +194,18 @@ class Recurrent(nn.Module):
         further = self._further_inputs(inputs, sequence)
         y, last = run_tracks(tracks, sequence.x, further, states, initial, marks, between)
         return sequence.restore(y), pack_state(last, batched)
+
+    def explain(self, x: Any, *arguments: Any, **options: Any) -> list[Explanation]:
+        """Run on x and tell what ran each recurrence, why, and how.
+
+        Args:
+            x: the input, as in a call.
+            *arguments: as in a call.
+            **options: as in a call.
+        """
+        with explaining() as found:
+            self(x, *arguments, **options)
+        return found
 
     def extra_repr(self) -> str:
         """What print(layer) shows."""

@@ -13,12 +13,16 @@ from torch import _VF, Tensor, nn
 
 from gatewise import cells
 from gatewise.backends import Recurrence
-from gatewise.backends.choose import TORCH, asked_backend
+from gatewise.backends.choose import BACKENDS, TORCH, asked_backend
+from gatewise.backends.explanation import Explanation, explain, explaining
 from gatewise.equations import Cell
 from gatewise.layers.depth import Between, Marks, Track, run_tracks
 from gatewise.layers.sequence import Sequence, arrange
 from gatewise.layers.torch_weights import named_weights
 from gatewise.layers.weights import Initialization
+
+KERNEL_PAYS = {"LSTM": 4e8, "GRU": 1e6, "RNN": 1e6}
+"""Multiplications in one layer from which a kernel beat torch's operator where we measured it."""
 
 
 class _Layer(nn.RNNBase):
@@ -121,13 +125,44 @@ class _Layer(nn.RNNBase):
         sequence = arrange(input, self.batch_first, lengths, self.kind)
         self._check(sequence)
         state = self._zeros(sequence) if hx is None else self._checked_state(hx, sequence)
-        if lengths is None and reset is None and asked_backend() in (None, TORCH):
+        reason = self._torch_reason(sequence, lengths is not None or reset is not None)
+        if reason is not None:
             y, last = self._run_torch(sequence, state)
+            explain(Explanation(f"{self.kind}, all layers", TORCH, reason))
         else:
             y, last = self._run_equations(sequence, state, reset)
         if not sequence.batched:
             last = tuple(part.squeeze(1) for part in last)
         return y, last[0] if len(last) == 1 else last
+
+    def explain(self, x: Any, *arguments: Any, **options: Any) -> list[Explanation]:
+        """Run on x and tell what ran each recurrence, why, and how; prints well.
+
+        Args:
+            x: the input, as in a call.
+            *arguments: as in a call.
+            **options: as in a call.
+        """
+        with explaining() as found:
+            self(x, *arguments, **options)
+        return found
+
+    def _torch_reason(self, sequence: Sequence, marked: bool) -> str | None:
+        """Why torch's own operator is the better one for this call; None where ours is."""
+        asked, x = asked_backend(), sequence.data
+        if marked or asked not in (None, TORCH):
+            return None
+        if asked == TORCH:
+            return f"use_backend({TORCH!r})"
+        if "llvm" not in BACKENDS or x.device.type != "cpu":
+            return f"there is no kernel for {x.device.type}"
+        if x.dtype not in (torch.float32, torch.float64) or sequence.packed is not None:
+            return "packed sequences and half precision go to torch"
+        gates, H = len(self.gates), self.hidden_size
+        work = sequence.steps * sequence.batch * gates * H * (self.input_size + H)
+        if work < KERNEL_PAYS[self.kind]:
+            return f"{work:.1e} multiplications are too few for a kernel's call to pay"
+        return None
 
     def _run_torch(self, sequence: Sequence, state: tuple[Tensor, ...]) -> tuple[Any, Any]:
         operator = getattr(_VF, self.operator)

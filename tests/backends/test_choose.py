@@ -88,9 +88,12 @@ def test_refusal_falls_through_to_the_next(monkeypatch):
     refusing = Watching("no kernel here")
     both = {"watching": refusing, "reference": ReferenceBackend()}
     monkeypatch.setattr(MODULE, "BACKENDS", both)
-    choice = choose(CASE.recurrence, CASE.operands)
+    monkeypatch.setattr(MODULE, "_warned", set())
+    with pytest.warns(RuntimeWarning, match="slowly: watching: no kernel here"):
+        choice = choose(CASE.recurrence, CASE.operands)
     assert choice.backend.name == "reference"
     assert "watching: no kernel here" in choice.reason
+    choose(CASE.recurrence, CASE.operands)  # said once: a second warning would be an error here
     monkeypatch.setattr(MODULE, "BACKENDS", {"watching": refusing})
     with pytest.raises(RuntimeError, match="no backend runs this recurrence: watching: no kernel"):
         choose(CASE.recurrence, CASE.operands)

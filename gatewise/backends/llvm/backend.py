@@ -37,15 +37,19 @@ class LlvmBackend:
                 return f"kernels need one dtype, not {dtype} and {tensor.dtype}"
         if dtype not in ELEMENTS:
             return f"kernels are float32 and float64, not {dtype}"
-        if 0 in operands.x.shape[:2]:
-            return "there is no step to run"
         if any(map(is_functorch_wrapped_tensor, tensors)):
             return "torch.func transforms run on the reference"
         return None
 
+    def describe(self, recurrence: Recurrence, operands: Operands) -> str:
+        """Vectors, tiles, threads, and what compiling took."""
+        training = torch.is_grad_enabled() and any(t.requires_grad for t in _tensors(operands))
+        wanted = tuple(n for n, x in operands.inputs.items() if training and x.requires_grad)
+        return kernel_for(recurrence, operands.dtype, training, wanted).describe()
+
     def run(self, recurrence: Recurrence, operands: Operands, keep: tuple[str, ...] = ()) -> Result:
-        """Run all steps; values that are to be kept come from the reference."""
-        if keep:
+        """Run all steps; the reference does where there are none, or values are to be kept."""
+        if keep or 0 in operands.x.shape[:2]:
             return ReferenceBackend().run(recurrence, operands, keep)
         training = torch.is_grad_enabled() and any(t.requires_grad for t in _tensors(operands))
         wanted = tuple(n for n, x in operands.inputs.items() if training and x.requires_grad)

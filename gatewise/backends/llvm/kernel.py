@@ -16,7 +16,7 @@ from gatewise.backends.llvm.code import Element
 from gatewise.backends.llvm.compiler import Compiled, compile_text
 from gatewise.backends.llvm.driver import Context
 from gatewise.backends.llvm.forward_driver import ForwardDriver
-from gatewise.backends.llvm.layout import Layout
+from gatewise.backends.llvm.layout import Layout, TileShape
 from gatewise.backends.llvm.outer import (
     OuterShape,
     column_sums,
@@ -236,6 +236,29 @@ class Kernel:
                 name = f"outer{len(jobs)}"
                 jobs.append(OuterJob(name, start, width, vector, columns, swapped, shape))
         return jobs
+
+    def describe(self) -> str:
+        """What was compiled, in a line."""
+        target, element = self.target, self.element
+        shapes = [
+            TileShape.of(sweep, element, target)
+            for sweep in self.forward_plan.step.sweeps
+            if sweep.accumulators
+        ]
+        tiles = ", ".join(f"{s.rows}×{len(s.chunks[0]) * s.panels * element.lanes}" for s in shapes)
+        parts = [
+            f"{target.cpu}, vectors of {element.lanes} {element.name}s",
+            f"tiles {tiles}" if tiles else "no recurrent product",
+            f"batch split over at most {threads.available()} threads",
+        ]
+        codes = [("forward", self.forward_code)]
+        if self.backward_plan is not None:
+            codes.append(("backward", self.backward_code))
+            parts.append(f"{len(self.saved)} values kept per unit and step")
+        for name, code in codes:
+            took = "from the cache" if code.cached else f"compiled in {code.seconds:.2f} s"
+            parts.append(f"{name} {took}")
+        return "; ".join(parts)
 
     # -- constants
 

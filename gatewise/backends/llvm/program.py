@@ -65,7 +65,11 @@ class Equations:
         self.constant = weight_expressions(self.order) | {
             node for node in self.order if node.operation == "unit_count"
         }
-        self.sizes = infer_sizes(roots, self._leaf_sizes(), {}).values
+        leaves = self._leaf_sizes()
+        results: dict[Expression, list[tuple[str, Size]]] = {}
+        for name, value in self.graph.new_states.items():
+            results.setdefault(value, []).append((name, leaves[state_leaf(name)]))
+        self.sizes = infer_sizes(roots, leaves, results).values
         self.forward_nodes = set(self.graph.order)
 
     def _leaf_sizes(self) -> dict[Expression, Size]:
