@@ -109,6 +109,9 @@ class _Probe:
     def refusal(self, recurrence: Recurrence, operands: Operands) -> str | None:
         return None
 
+    def describe(self, recurrence: Recurrence, operands: Operands) -> str:
+        return "the equations on torch operators, with a zero added to what is looked at"
+
     def run(self, recurrence: Recurrence, operands: Operands, keep: tuple[str, ...] = ()) -> Result:
         graph = recurrence.graph
         zeros: dict[str, Tensor] = {}
