@@ -11,17 +11,18 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from gatewise import cells
-from gatewise.backends import Explanation, Recurrence, explaining
+from gatewise.backends import Recurrence
 from gatewise.equations import Cell
 from gatewise.equations.cell import Initial
 from gatewise.equations.size import size_number
 from gatewise.layers.depth import Between, Marks, Track, run_tracks
+from gatewise.layers.layer import RecurrentLayer
 from gatewise.layers.sequence import arrange
 from gatewise.layers.state import initial_state, pack_state, unpack_state
 from gatewise.layers.weights import Initialization, Stack, initialize, stacks
 
 
-class Recurrent(nn.Module):
+class Recurrent(RecurrentLayer, nn.Module):
     """A recurrent layer of any cell, with the options of `torch.nn.LSTM` and more.
 
     Weights are stored per layer and direction, gates stacked: ``W_l0``, ``U_l0``, ``b_l0``,
@@ -183,29 +184,21 @@ class Recurrent(nn.Module):
         marks = Marks(
             sequence.alive, None if reset is None else sequence.arrange(reset, "reset", 1)
         )
-        tracks = [
-            [
-                Track(recurrence, self.weights(layer, recurrence.reverse))
-                for recurrence in self._recurrences[layer]
-            ]
-            for layer in range(self.num_layers)
-        ]
         between = Between(self.dropout if self.training else 0.0, self.residual)
         further = self._further_inputs(inputs, sequence)
-        y, last = run_tracks(tracks, sequence.x, further, states, initial, marks, between)
+        y, last = run_tracks(self.tracks(), sequence.x, further, states, initial, marks, between)
         return sequence.restore(y), pack_state(last, batched)
 
-    def explain(self, x: Any, *arguments: Any, **options: Any) -> list[Explanation]:
-        """Run on x and tell what ran each recurrence, why, and how.
+    def tracks(self) -> list[list[Track]]:
+        """The recurrences with their weights as they are now: by layer, then direction."""
+        return [
+            [Track(r, self.weights(layer, r.reverse), layer) for r in self._recurrences[layer]]
+            for layer in range(self.num_layers)
+        ]
 
-        Args:
-            x: the input, as in a call.
-            *arguments: as in a call.
-            **options: as in a call.
-        """
-        with explaining() as found:
-            self(x, *arguments, **options)
-        return found
+    def start_values(self, recurrence: Recurrence) -> dict[str, float]:
+        """The number that each state starts at."""
+        return {name: self._starts.get(name, 0.0) for name in recurrence.graph.states}
 
     def extra_repr(self) -> str:
         """What print(layer) shows."""

@@ -14,9 +14,10 @@ from torch import _VF, Tensor, nn
 from gatewise import cells
 from gatewise.backends import Recurrence
 from gatewise.backends.choose import BACKENDS, TORCH, asked_backend
-from gatewise.backends.explanation import Explanation, explain, explaining
+from gatewise.backends.explanation import Explanation, explain
 from gatewise.equations import Cell
 from gatewise.layers.depth import Between, Marks, Track, run_tracks
+from gatewise.layers.layer import RecurrentLayer
 from gatewise.layers.sequence import Sequence, arrange
 from gatewise.layers.torch_weights import named_weights
 from gatewise.layers.weights import Initialization
@@ -25,7 +26,7 @@ KERNEL_PAYS = {"LSTM": 4e8, "GRU": 1e6, "RNN": 1e6}
 """Multiplications in one layer from which a kernel beat torch's operator where we measured it."""
 
 
-class _Layer(nn.RNNBase):
+class _Layer(RecurrentLayer, nn.RNNBase):
     """What the three layers share: states in torch's form, and which operator runs."""
 
     kind: ClassVar[str]
@@ -62,7 +63,7 @@ class _Layer(nn.RNNBase):
         options = self._options
         if options.forget_bias is None and options.chrono is None:
             return
-        for track in (track for layer in self._tracks() for track in layer):
+        for track in (track for layer in self.tracks() for track in layer):
             suffix = self._suffix(track)
             summed = {n: v.clone() for n, v in track.parameters.items() if n.startswith("b.")}
             before = {name: value.clone() for name, value in summed.items()}
@@ -94,7 +95,8 @@ class _Layer(nn.RNNBase):
         stored = {n: getattr(self, n + suffix) for n in names if hasattr(self, n + suffix)}
         return named_weights(self.gates, stored, self.graph)
 
-    def _tracks(self) -> list[list[Track]]:
+    def tracks(self) -> list[list[Track]]:
+        """The recurrences with their weights as they are now: by layer, then direction."""
         made: list[list[Track]] = []
         I = self.input_size
         for layer in range(self.num_layers):
@@ -134,18 +136,6 @@ class _Layer(nn.RNNBase):
         if not sequence.batched:
             last = tuple(part.squeeze(1) for part in last)
         return y, last[0] if len(last) == 1 else last
-
-    def explain(self, x: Any, *arguments: Any, **options: Any) -> list[Explanation]:
-        """Run on x and tell what ran each recurrence, why, and how; prints well.
-
-        Args:
-            x: the input, as in a call.
-            *arguments: as in a call.
-            **options: as in a call.
-        """
-        with explaining() as found:
-            self(x, *arguments, **options)
-        return found
 
     def _torch_reason(self, sequence: Sequence, marked: bool) -> str | None:
         """Why torch's own operator is the better one for this call; None where ours is."""
@@ -198,7 +188,7 @@ class _Layer(nn.RNNBase):
             sequence.alive, None if reset is None else sequence.arrange(reset, "reset", 1)
         )
         between = Between(self.dropout if self.training else 0.0)
-        y, last = run_tracks(self._tracks(), sequence.x, {}, states, zeros, marks, between)
+        y, last = run_tracks(self.tracks(), sequence.x, {}, states, zeros, marks, between)
         stacked = tuple(torch.stack([row[name] for row in last]) for name in self.states)
         return sequence.restore(y), stacked
 

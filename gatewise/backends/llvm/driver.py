@@ -117,21 +117,23 @@ class Driver:
         code = self.code
         self.set("packed", self.pointer("base.packed"))
         self.set("constants", self.pointer("base.constants"))
-        for k, packed in enumerate(self.layout.packed):
-            first, end = self.share(packed.groups)
-            to = code.address(self.pointer("base.packed"), packed.offset)
-            code.do(
-                f"call void @pack_weights(ptr {to}, ptr {self.pointer(f'matrix.{k}')}, "
-                f"i64 {self.size(f'matrix.{k}.row')}, i64 {self.size(f'matrix.{k}.column')}, "
-                f"i64 {packed.rows}, i64 {packed.columns}, i64 {packed.factor}, "
-                f"i64 {packed.factors}, i64 {packed.panels}, i64 {first}, i64 {end})"
-            )
-        with code.when(code.value(f"icmp eq i64 {self.tid}, 0")):
-            for k, (offset, _) in enumerate(self.layout.constants.values()):
-                to = code.address(self.pointer("base.constants"), offset)
-                units = self.size(f"constant.{k}.units")
-                source = self.pointer(f"constant.{k}")
-                self.copy(to, 0, source, 0, units, 1)
+        # a stream packs once and then steps on
+        with code.when(code.value(f"icmp ne i64 {self.size('prepare')}, 0")):
+            for k, packed in enumerate(self.layout.packed):
+                first, end = self.share(packed.groups)
+                to = code.address(self.pointer("base.packed"), packed.offset)
+                code.do(
+                    f"call void @pack_weights(ptr {to}, ptr {self.pointer(f'matrix.{k}')}, "
+                    f"i64 {self.size(f'matrix.{k}.row')}, i64 {self.size(f'matrix.{k}.column')}, "
+                    f"i64 {packed.rows}, i64 {packed.columns}, i64 {packed.factor}, "
+                    f"i64 {packed.factors}, i64 {packed.panels}, i64 {first}, i64 {end})"
+                )
+            with code.when(code.value(f"icmp eq i64 {self.tid}, 0")):
+                for k, (offset, _) in enumerate(self.layout.constants.values()):
+                    to = code.address(self.pointer("base.constants"), offset)
+                    units = self.size(f"constant.{k}.units")
+                    source = self.pointer(f"constant.{k}")
+                    self.copy(to, 0, source, 0, units, 1)
 
     def copy(
         self, to: str, to_stride: object, source: str, stride: object, units: object, rows: object

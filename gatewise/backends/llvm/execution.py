@@ -155,6 +155,7 @@ class Execution:
         words.set("T", self.T)
         words.set("B", self.B)
         words.set("block", block)
+        words.set("prepare", 1)
         parts["base.packed"] = layout.packed_elements
         parts["base.constants"] = layout.constant_elements
 

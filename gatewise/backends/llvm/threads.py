@@ -65,6 +65,11 @@ if hasattr(os, "register_at_fork"):
 _call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
+def function_of(address: int):
+    """A function to call on this thread alone; it releases Python's lock."""
+    return _call(address)
+
+
 def run(function: int, context: int, threads: int) -> None:
     """Run ``function(context)`` on every thread of a team; returns when all have.
 

@@ -52,7 +52,7 @@ class Workspace:
             if blocks:
                 self._kept -= length
                 return blocks.pop()
-        block = mmap.mmap(-1, length)
+        block = _map(length)
         if length >= ALIGNMENT and hasattr(mmap, "MADV_HUGEPAGE"):
             with contextlib.suppress(OSError):
                 block.madvise(mmap.MADV_HUGEPAGE)
@@ -69,6 +69,13 @@ class Workspace:
         with self._lock:
             self._free.clear()
             self._kept = 0
+
+
+def _map(length: int) -> mmap.mmap:
+    """Fresh memory of this process alone: a forked child must not write into its parent's."""
+    if hasattr(mmap, "MAP_PRIVATE"):
+        return mmap.mmap(-1, length, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return mmap.mmap(-1, length)
 
 
 def _rounded(length: int) -> int:

@@ -1,0 +1,132 @@
+"""Step by step through an endless sequence: sensors, audio, agents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gatewise.backends.llvm.backend import ELEMENTS
+from gatewise.backends.llvm.session import Session
+from gatewise.layers.depth import Track
+
+
+class Stream:
+    """A session of a layer that goes one step at a time and allocates nothing per step.
+
+    Weights are packed when the session starts; call `refresh` after changing them. There is no
+    dropout and no gradient. Made by ``layer.stream(batch_size)``.
+
+    Example:
+        >>> import numpy as np, torch, gatewise as gw
+        >>> layer, x = gw.GRU(3, 5), torch.randn(4, 1, 3)
+        >>> stream = layer.stream()
+        >>> y = np.stack([stream.step(row).copy() for row in x.numpy()])
+        >>> bool(np.allclose(y, layer(x)[0].detach().numpy(), atol=1e-5))
+        True
+    """
+
+    def __init__(self, layer: Any, batch_size: int):
+        if batch_size < 1:
+            raise ValueError(f"batch_size={batch_size}: at least one sequence.")
+        tracks = layer.tracks()
+        if any(len(row) > 1 for row in tracks):
+            raise ValueError(
+                "a bidirectional layer needs the whole sequence before its first output; a stream "
+                "goes forward only."
+            )
+        weight = next(layer.parameters())
+        if weight.device.type != "cpu" or weight.dtype not in ELEMENTS:
+            raise ValueError(
+                f"a stream runs on the CPU in float32 or float64, not in {weight.dtype} on "
+                f"{weight.device}; use gw.Step or call the layer with one step."
+            )
+        self.layer, self.batch_size = layer, batch_size
+        self.residual = bool(getattr(layer, "residual", False))
+        self._sessions = [
+            Session(track.recurrence, batch_size, weight.dtype, _parameters(track))
+            for (track,) in tracks
+        ]
+        self._names = tuple(tracks[0][0].recurrence.graph.inputs)
+        self._starts = [layer.start_values(session.recurrence) for session in self._sessions]
+        self.reset()
+
+    def step(self, x: np.ndarray | Tensor, **inputs: np.ndarray | Tensor) -> Any:
+        """Run one step.
+
+        Args:
+            x: ``(B, I)``, or ``(I,)`` for a batch of one; NumPy or torch.
+            **inputs: what the cell reads besides x, ``(B, size)``.
+
+        Returns:
+            The output in the shape and kind of x. Its memory is written again two steps later:
+            copy what you keep.
+        """
+        if len(inputs) != len(self._names) - 1:
+            raise TypeError(f"this cell reads {', '.join(self._names)} at every step.")
+        given = x.numpy() if isinstance(x, Tensor) else x
+        for k, session in enumerate(self._sessions):
+            session.inputs["x"][:] = given
+            for name, value in inputs.items():
+                session.inputs[name][:] = np.asarray(value).reshape(self.batch_size, -1)
+            y = session.step()
+            given = y + given if self.residual and k else y
+        result = given if x.ndim > 1 else given[0]
+        return torch.from_numpy(result) if isinstance(x, Tensor) else result
+
+    @property
+    def state(self) -> list[dict[str, np.ndarray]]:
+        """For each layer the state by name, ``(B, size)``; a copy."""
+        return [
+            {name: value.copy() for name, value in session.state().items()}
+            for session in self._sessions
+        ]
+
+    @state.setter
+    def state(self, state: list[Mapping[str, np.ndarray]]) -> None:
+        if len(state) != len(self._sessions):
+            raise ValueError(f"the layer has {len(self._sessions)} layers, not {len(state)}.")
+        for session, own in zip(self._sessions, state, strict=True):
+            session.set_state(own)
+
+    def reset(self) -> None:
+        """Return to the initial state."""
+        for session, start in zip(self._sessions, self._starts, strict=True):
+            for name, value in session.state().items():
+                value[:] = start[name]
+
+    def refresh(self) -> None:
+        """Pack the layer's weights as they are now."""
+        for session, (track,) in zip(self._sessions, self.layer.tracks(), strict=True):
+            session.refresh(_parameters(track))
+
+    def save(self, path: str) -> None:
+        """Write the state to a ``.npz`` file."""
+        named = {
+            f"{k}.{name}": value
+            for k, state in enumerate(self.state)
+            for name, value in state.items()
+        }
+        with open(path, "wb") as file:  # savez would add an ending to a bare name
+            np.savez(file, **named)  # type: ignore[arg-type]
+
+    def load(self, path: str) -> None:
+        """Read a state that `save` wrote.
+
+        Raises:
+            ValueError: the file holds another layer's state.
+        """
+        with np.load(path, allow_pickle=False) as found:
+            wanted = [f"{k}.{name}" for k, state in enumerate(self.state) for name in state]
+            if sorted(found.files) != sorted(wanted):
+                raise ValueError(f"{path} holds {found.files}; this layer's state is {wanted}.")
+            self.state = [
+                {name: found[f"{k}.{name}"] for name in state} for k, state in enumerate(self.state)
+            ]
+
+
+def _parameters(track: Track) -> dict[str, Tensor]:
+    return {name: value.detach() for name, value in track.parameters.items()}
