@@ -397,11 +397,6 @@ class TestProcesses:
         assert len(found) == 4
         assert all(torch.equal(y, expected) for y in found)
 
-    @pytest.mark.xfail(
-        strict=True,
-        reason="mmap.mmap(-1, n) is MAP_SHARED: a child writes into its parent's leases, and "
-        "workers of a data loader into one another's",
-    )
     def test_memory_leased_before_the_fork_is_the_childs_own(self):
         case = lstm_case()
         leaves = leaves_of(case)

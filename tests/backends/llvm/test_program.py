@@ -136,9 +136,6 @@ class TestBuffers:
         assert plan.output_state is None
         assert sorted(plan.inputs) == ["alive", "x"]
 
-    @pytest.mark.xfail(
-        strict=True, reason="infer_sizes is not told that a new state is as large as its state"
-    )
     def test_a_state_of_another_size_is_known_by_it(self):
         for training in (False, True):
             plan = forward_of(equations_of("lstm_projection", training, P=7))

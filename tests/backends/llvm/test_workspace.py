@@ -132,7 +132,6 @@ def test_threads_take_and_give_at_once():
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/self/smaps")
-@pytest.mark.xfail(strict=True, reason="mmap.mmap(-1, n) is MAP_SHARED: no huge pages, no copies")
 def test_memory_is_private():
     """Shared memory would be a forked child's too, and gets no huge pages."""
     lease = Workspace().lease(4 * MIB, torch.uint8)
