@@ -72,6 +72,7 @@ def model(tmp_path_factory) -> bytes:
     return (folder / "model.safetensors").read_bytes()
 
 
+@pytest.mark.kernels
 @pytest.mark.parametrize("page", with_blocks("python"), ids=label)
 def test_examples_run(page, request, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
