@@ -47,7 +47,7 @@ def use_backend(name: str | Backend) -> Iterator[None]:
         ValueError: there is no such backend.
 
     Example:
-        >>> import gatewise as gw
+        >>> import torch, gatewise as gw
         >>> layer, x = gw.LSTM(3, 5), torch.randn(7, 2, 3)
         >>> with gw.use_backend("reference"):
         ...     y, (h, c) = layer(x)

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from gatewise.backends.llvm.backend import ELEMENTS
-from gatewise.backends.llvm.session import Session
 from gatewise.layers.depth import Track
 
 
@@ -44,6 +43,8 @@ class Stream:
                 f"a stream runs on the CPU in float32 or float64, not in {weight.dtype} on "
                 f"{weight.device}; use gw.Step or call the layer with one step."
             )
+        from gatewise.backends.llvm.session import Session
+
         self.layer, self.batch_size = layer, batch_size
         self.residual = bool(getattr(layer, "residual", False))
         self._sessions = [

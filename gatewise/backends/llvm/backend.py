@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch._C._functorch import is_functorch_wrapped_tensor  # type: ignore[import-not-found]
 
-from gatewise.backends.llvm.code import Element
-from gatewise.backends.llvm.execution import Execution
-from gatewise.backends.llvm.kernel import Kernel, kernel
-from gatewise.backends.llvm.program import Specification
-from gatewise.backends.llvm.target import host
 from gatewise.backends.recurrence import Operands, Recurrence, Result
 from gatewise.backends.reference import ReferenceBackend
 from gatewise.equations.expression import Expression
+
+if TYPE_CHECKING:
+    from gatewise.backends.llvm.kernel import Kernel
 
 ELEMENTS = {torch.float32: ("float", 4), torch.float64: ("double", 8)}
 
@@ -87,6 +85,12 @@ def kernel_for(
     recurrence: Recurrence, dtype: torch.dtype, training: bool, wanted: tuple[str, ...]
 ) -> Kernel:
     """The compiled kernel for a recurrence on this machine."""
+    # the compiler is imported with the first kernel, not with the package
+    from gatewise.backends.llvm.code import Element
+    from gatewise.backends.llvm.kernel import kernel
+    from gatewise.backends.llvm.program import Specification
+    from gatewise.backends.llvm.target import host
+
     target = host()
     name, size = ELEMENTS[dtype]
     element = Element(name, size, target.lanes(size))
@@ -119,6 +123,8 @@ class _Call(NamedTuple):
         self, flat: Sequence[Tensor], weights: dict[Expression, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """Run the forward kernel."""
+        from gatewise.backends.llvm.execution import Execution
+
         inputs, states, givens = self.named(flat)
         T, B = flat[0].shape[:2]
         givens = {name: value.expand(B, -1) for name, value in givens.items()}
@@ -148,6 +154,8 @@ class _Run(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, dy: Tensor | None, *flow: Tensor | None) -> Any:  # type: ignore[override]
         """Run the backward kernel; under ``create_graph`` the reference, which has derivatives."""
+        from gatewise.backends.llvm.execution import Execution
+
         call: _Call = ctx.call
         *tensors, y, kept = ctx.saved_tensors
         flat, learned, parameters = (

@@ -207,10 +207,12 @@ class PartPlanner:
     def _must_be_stored(
         self, node: Expression, operand: Expression, depth: dict[Expression, int]
     ) -> bool:
-        if operand.operation in REDUCTIONS:
+        if operand.operation == "row_sum":
             return False  # kept per row by the reduction itself
         if node.operation == "product" and operand is node.operands[1]:
             return True
+        if operand.operation in REDUCTIONS:
+            return False  # follows from moments, which are kept per row
         if depth[operand] == 0:
             return False
         one = self.units(operand) == 1 and self.units(node) != 1

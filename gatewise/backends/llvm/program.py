@@ -275,7 +275,7 @@ def choose_saved(equations: Equations) -> list[Expression]:
     free = _free_values(equations)
     stack = [node for node in needed if isinstance(node, Condition)]
     for node in stack:  # conditions are computed again from what they compare
-        del needed[node]
+        needed.pop(node, None)
         for operand in node.operands:
             if isinstance(operand, Condition):
                 stack.append(operand)
