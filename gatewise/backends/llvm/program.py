@@ -62,8 +62,13 @@ class Equations:
         if self.derivative is not None:
             roots += self.derivative.roots
         self.order = topological(roots)
-        self.constant = weight_expressions(self.order) | {
-            node for node in self.order if node.operation == "unit_count"
+        weights = weight_expressions(self.order)
+        # comparisons of weights are made where they are used: they have no number to be read
+        self.constant = {
+            node
+            for node in self.order
+            if node.operation == "unit_count"
+            or (node in weights and not isinstance(node, Condition))
         }
         leaves = self._leaf_sizes()
         results: dict[Expression, list[tuple[str, Size]]] = {}
