@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 
-COMMANDS = ("demo", "cells", "train", "generate")
+COMMANDS = ("demo", "cells", "train", "generate", "doctor")
 
 
 def build_app():

@@ -86,6 +86,13 @@ def run(function: int, context: int, threads: int) -> None:
     library.GOMP_parallel(function, context, 1 if _child else threads, 0)
 
 
+def pool_name() -> str:
+    """Where kernels run, in words."""
+    if _openmp() is None:
+        return "none found: kernels run on the calling thread"
+    return f"torch's own OpenMP pool, at most {available()} threads"
+
+
 def available() -> int:
     """How many threads torch uses, and so we."""
     return 1 if _child or _openmp() is None else torch.get_num_threads()
