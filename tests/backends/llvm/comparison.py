@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+import gatewise as gw
 from gatewise.backends import Backend, Operands
 from gatewise.backends.llvm import LlvmBackend
 from gatewise.backends.reference import ReferenceBackend
@@ -119,3 +120,20 @@ def assert_float32_equals_reference(case: Sample) -> None:
     assert_equal(training(LLVM, rounded), expected, tolerance)
     found = inference(LLVM, rounded)
     assert_equal(found, {name: expected[name] for name in found}, tolerance)
+
+
+def lstm_case(**options) -> Sample:
+    """An LSTM of one size, so that one pair of kernels serves all tests."""
+    sizes = dict(T=4, B=3, I=5, H=7)
+    return moderate(gw.cells.lstm.graph, **{**sizes, **options})
+
+
+def leaves_of(case: Sample) -> dict[str, Tensor]:
+    return {name: value.clone().requires_grad_() for name, value in case.leaves().items()}
+
+
+def loss_of(case: Sample, leaves: dict[str, Tensor], backend=LLVM) -> Tensor:
+    result = backend.run(case.recurrence, case.with_leaves(leaves))
+    ends = [(result.output, case.output_gradient)]
+    ends += [(value, case.state_gradients[name]) for name, value in result.states.items()]
+    return sum((value * gradient).sum() for value, gradient in ends)  # type: ignore[return-value]
