@@ -53,15 +53,6 @@ TAILS = (
 """Sizes that fill no tile and no vector: a row too many, a unit too many, or hardly any."""
 
 
-NESTED = pytest.mark.xfail(
-    strict=True, reason="choose_saved deletes a condition inside a condition twice (KeyError)"
-)
-
-
-def marked(names, broken, mark):
-    return [pytest.param(name, marks=mark) if name in broken else name for name in names]
-
-
 def graph_of(name: str):
     return gw.cells.get(name).graph
 
@@ -85,7 +76,7 @@ def test_one_unit_one_sequence_one_step():
         assert_float64_equals_reference(case)
 
 
-@pytest.mark.parametrize("seed", marked(range(4), [0, 1], NESTED))
+@pytest.mark.parametrize("seed", range(4))
 def test_random_equations_of_every_primitive(seed):
     assert_float64_equals_reference(moderate(random_graph(seed), T=3, B=5, I=6, H=10, P=4))
 
@@ -97,11 +88,6 @@ def norm_then_product(x, h):
     return dict(n=n, h=h)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=KeyError,
-    reason="PartPlanner._must_be_stored leaves a norm out that a product reads",
-)
 def test_a_norm_that_a_matrix_multiplies():
     assert_float64_equals_reference(moderate(norm_then_product.graph, T=3, B=2, I=6, H=10))
 

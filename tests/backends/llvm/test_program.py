@@ -111,9 +111,6 @@ class TestSavedValues:
         made = equations_of(with_reset(gw.cells.lstm.graph))
         assert names_of(made, choose_saved(made)) == {"i", "f", "g", "o"}
 
-    @pytest.mark.xfail(
-        strict=True, raises=KeyError, reason="a condition inside a condition is deleted twice"
-    )
     def test_conditions_inside_conditions_are_computed_again(self):
         @cell(states="h")
         def nested(x, h):
