@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+import torch
+
 from gatewise.backends.explanation import Explanation, explain, is_explaining
 from gatewise.backends.llvm import LlvmBackend
 from gatewise.backends.recurrence import Backend, Operands, Recurrence, Result
@@ -63,6 +65,7 @@ def use_backend(name: str | Backend) -> Iterator[None]:
         _asked.reset(token)
 
 
+@torch.compiler.assume_constant_result  # a traced graph is made for the backend of its trace
 def asked_backend() -> str | Backend | None:
     """What a surrounding `use_backend` asks for; None where there is none."""
     return _asked.get()
@@ -74,7 +77,7 @@ def choose(recurrence: Recurrence, operands: Operands) -> Choice:
     Raises:
         RuntimeError: the backend asked for cannot run it; the message says why.
     """
-    asked = _asked.get()
+    asked = asked_backend()
     backend = BACKENDS.get(asked) if isinstance(asked, str) else asked
     if backend is not None:
         refusal = backend.refusal(recurrence, operands)
@@ -87,7 +90,7 @@ def choose(recurrence: Recurrence, operands: Operands) -> Choice:
     for backend in BACKENDS.values():
         refusal = backend.refusal(recurrence, operands)
         if refusal is None:
-            if reasons:
+            if reasons and not torch.compiler.is_compiling():
                 _warn_once(
                     f"{recurrence.graph.name} runs on the {backend.name} backend, slowly: "
                     f"{'; '.join(reasons)}."

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+import torch
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -45,11 +47,12 @@ def explaining() -> Iterator[list[Explanation]]:
 
 def is_explaining() -> bool:
     """Whether somebody collects explanations."""
-    return _found.get() is not None
+    return not torch.compiler.is_compiling() and _found.get() is not None
 
 
 def explain(explanation: Explanation) -> None:
     """Add to what a surrounding `explaining` collects, if there is one."""
-    found = _found.get()
-    if found is not None:
+    if is_explaining():
+        found = _found.get()
+        assert found is not None
         found.append(explanation)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -49,13 +48,13 @@ class Sequence:
         packed = self.packed
         return self.data.shape[1] if packed is None else int(packed.batch_sizes[0])
 
-    @cached_property
+    @property
     def x(self) -> Tensor:
-        """``(T, B, size)``; a PackedSequence is padded when this is first asked for."""
+        """``(T, B, size)``; a PackedSequence is padded here, where it is asked for."""
         packed = self.packed
         return self.data if packed is None else pad_packed_sequence(packed)[0]
 
-    @cached_property
+    @property
     def lengths(self) -> Tensor | None:
         """How many steps of each sequence count, ``(B,)``; None where all do."""
         packed = self.packed

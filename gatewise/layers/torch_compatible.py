@@ -144,6 +144,8 @@ class _Layer(RecurrentLayer, nn.RNNBase):
             return None
         if asked == TORCH:
             return f"use_backend({TORCH!r})"
+        if torch.compiler.is_compiling():
+            return "torch.compile and torch.export know torch's operators"
         if "llvm" not in BACKENDS or x.device.type != "cpu":
             return f"there is no kernel for {x.device.type}"
         if x.dtype not in (torch.float32, torch.float64) or sequence.packed is not None:

@@ -101,3 +101,13 @@ def test_same_results_from_several_threads(layer, x):
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(lambda _: layer(x)[0].detach(), range(16)))
     assert all(torch.equal(result, expected) for result in results)
+
+
+@pytest.mark.kernels
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+def test_compiles_without_a_graph_break(kind):
+    layer, x = getattr(gw, kind)(64, 96), torch.randn(20, 8, 64)
+    wanted = layer(x)[0]  # large enough for a kernel, which torch.compile leaves to torch
+    torch._dynamo.reset()
+    compiled = torch.compile(layer, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(x)[0], wanted, rtol=1e-4, atol=1e-5)

@@ -26,6 +26,8 @@ class LlvmBackend:
 
     def refusal(self, recurrence: Recurrence, operands: Operands) -> str | None:
         """Why it cannot run this; None where it can."""
+        if torch.compiler.is_compiling():
+            return "torch.compile and torch.export trace the reference"
         tensors = _tensors(operands)
         dtype = operands.dtype
         for tensor in tensors:
