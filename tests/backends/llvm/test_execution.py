@@ -11,6 +11,7 @@ import torch
 
 import gatewise as gw
 from gatewise.backends import Operands
+from gatewise.backends.llvm.target import host
 from gatewise.backends.llvm.workspace import Workspace
 from gatewise.equations.rewrite import with_recurrent_mask
 from tests.backends.llvm.comparison import (
@@ -265,6 +266,23 @@ class TestMemory:
             taken.append(self.free(pool))
         assert taken[1] == taken[2] == taken[3]
 
+    def test_a_step_leases_what_the_formula_says(self, pool, monkeypatch):
+        """Of an LSTM: i, f, g, o and the past of c, each padded to whole vectors."""
+        leased = []
+        lease = pool.lease
+        monkeypatch.setattr(
+            pool, "lease", lambda elements, dtype: leased.append(elements) or lease(elements, dtype)
+        )
+        B, H = 600, 7  # more rows than a block of the backward pass, which is one step then
+        totals = []
+        for T in (10, 30):
+            leased.clear()
+            case = lstm_case(T=T, B=B, H=H)
+            loss_of(case, leaves_of(case))
+            totals.append(max(leased))
+        padded = -(-H // host().lanes(8)) * host().lanes(8)
+        assert totals[1] - totals[0] == 20 * B * 5 * padded
+
     def test_results_are_not_in_the_pool(self, pool):
         case = lstm_case()
         expected = {name: value.clone() for name, value in training(LLVM, case).items()}
@@ -317,3 +335,36 @@ class TestDenormals:
         case = changed(moderate(gw.cells.ran.graph, T=3, B=2, I=5, H=7), torch.Tensor.float)
         zero = changed(case, lambda value: torch.full_like(value, 1e-42))
         assert not inference(LLVM, zero)["last c"].any()
+
+
+@pytest.mark.slow
+class TestLength:
+    def test_sixty_six_thousand_steps_equal_the_reference(self):
+        case = moderate(gw.cells.lstm.graph, T=66_000, B=1, I=2, H=3)
+        expected = inference(REFERENCE, case)
+        found = inference(LLVM, case)
+        assert_equal(found, expected, 1e-10)
+
+    def test_buffers_beyond_two_to_the_31_bytes(self):
+        """The whole at once equals its halves, one after the other, with the state in between."""
+        T, B, H = 66_000, 16, 128  # saved values: 4 · T · B · H · 4 bytes = 2.2 · 10⁹
+        case = moderate(gw.cells.lstm.graph, T=T, B=B, I=1, H=H)
+        case = changed(case, torch.Tensor.float)
+        case.output_gradient[: T // 2].zero_()
+        whole = training(LLVM, case)
+        half = T // 2
+        first, second = (
+            replace(
+                case,
+                operands=replace(case.operands, inputs={"x": case.operands.x[part]}),
+                output_gradient=case.output_gradient[part],
+            )
+            for part in (slice(0, half), slice(half, T))
+        )
+        begun = inference(LLVM, first)
+        states = {name: begun[f"last {name}"] for name in ("h", "c")}
+        second = replace(second, operands=replace(second.operands, states=states))
+        ended = training(LLVM, second)
+        assert_equal({"y": whole["y"][half:]}, {"y": ended["y"]}, 1e-4)
+        x = "gradient of inputs x"
+        assert_equal({x: whole[x][half:]}, {x: ended[x]}, 1e-4)
