@@ -65,10 +65,14 @@ def use_backend(name: str | Backend) -> Iterator[None]:
         _asked.reset(token)
 
 
-@torch.compiler.assume_constant_result  # a traced graph is made for the backend of its trace
 def asked_backend() -> str | Backend | None:
     """What a surrounding `use_backend` asks for; None where there is none."""
     return _asked.get()
+
+
+# A traced graph is made for the backend of its trace. This is what torch.compiler's
+# assume_constant_result sets, which would import the whole compiler (1.5 s) to set it.
+asked_backend._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def choose(recurrence: Recurrence, operands: Operands) -> Choice:

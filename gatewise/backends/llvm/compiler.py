@@ -22,6 +22,9 @@ import llvmlite.binding as llvm
 from gatewise.backends.llvm.target import Target
 
 FORMAT = "gatewise-object-1"
+CACHE_BYTES = 256 << 20
+"""What the cache may hold; beyond, the kernels that were written first are forgotten."""
+
 CACHE_VARIABLE = "GATEWISE_CACHE"
 """Names another directory for object code; empty switches the cache on disk off."""
 
@@ -144,6 +147,20 @@ def _write(key: str, code: bytes) -> None:
             with os.fdopen(handle, "wb") as file:
                 file.write(_header(key, code) + code)
             os.replace(name, directory / f"{key}.o")
+            _forget_oldest(directory)
         except OSError:
             os.unlink(name)
             raise
+
+
+def _forget_oldest(directory: Path) -> None:
+    """Keep the cache below its limit; a kernel that is gone is compiled again."""
+    found = sorted(
+        (path.stat().st_mtime, path.stat().st_size, path) for path in directory.glob("*.o")
+    )
+    excess = sum(size for _, size, _ in found) - CACHE_BYTES
+    for _, size, path in found:
+        if excess <= 0:
+            return
+        path.unlink(missing_ok=True)
+        excess -= size

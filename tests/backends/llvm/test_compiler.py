@@ -238,3 +238,13 @@ class TestProcesses:
         assert len(entries(cache)) == 20  # and no temporary file is left
         assert all(entry.suffix == ".o" for entry in entries(cache))
         assert finish(start()) == 20
+
+
+def test_oldest_kernels_are_forgotten_beyond_the_limit(tmp_path, monkeypatch):
+    for age in range(4):
+        path = tmp_path / f"{age}.o"
+        path.write_bytes(b"x" * 100)
+        os.utime(path, (age, age))
+    monkeypatch.setattr(compiler, "CACHE_BYTES", 250)
+    compiler._forget_oldest(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2.o", "3.o"]
