@@ -29,10 +29,11 @@ def named_weights(gates: str, stored: Mapping[str, Tensor], graph: Graph) -> dic
     if "weight_hr" in stored:
         named["R.h"] = stored["weight_hr"]
     if "bias_ih" in stored:
-        ours, theirs = stored["bias_ih"].split(rows), stored["bias_hh"].split(rows)
-        for gate, input_bias, recurrent_bias in zip(gates, ours, theirs, strict=True):
+        sums = (stored["bias_ih"] + stored["bias_hh"]).split(rows)
+        for k, (gate, both) in enumerate(zip(gates, sums, strict=True)):
             if f"b.{gate}h" in graph.parameters:
-                named[f"b.{gate}"], named[f"b.{gate}h"] = input_bias, recurrent_bias
+                named[f"b.{gate}"] = stored["bias_ih"][k * rows : (k + 1) * rows]
+                named[f"b.{gate}h"] = stored["bias_hh"][k * rows : (k + 1) * rows]
             else:
-                named[f"b.{gate}"] = input_bias + recurrent_bias
+                named[f"b.{gate}"] = both
     return named
