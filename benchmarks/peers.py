@@ -12,6 +12,7 @@ from torch import Tensor, nn
 import gatewise as gw
 from benchmarks.cases import BUILT_IN, Case
 from benchmarks.clock import Run
+from gatewise.equations.size import size_number
 
 TORCH = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 OURS = {"lstm": gw.LSTM, "gru": gw.GRU, "rnn": gw.RNN}
@@ -36,6 +37,7 @@ class Task:
     Attributes:
         x: the input, ``(T, B, I)``.
         dy: the gradient of the output, ``(T, B, H)``.
+        further: what the cell reads besides x, such as ``dt``, by name.
         module: torch's own module with the weights that all peers take; None for other cells.
     """
 
@@ -44,6 +46,12 @@ class Task:
         self.case = case
         self.x = torch.randn(case.T, case.B, case.I, generator=generator)
         self.dy = torch.randn(case.T, case.B, case.H, generator=generator)
+        graph, sizes = gw.cells.get(case.cell).graph, {"I": case.I, "H": case.H}
+        self.further = {
+            name: torch.rand(case.T, case.B, size_number(size, sizes), generator=generator)
+            for name, size in graph.inputs.items()
+            if name != "x"
+        }
         torch.manual_seed(0)
         self.module = TORCH[case.cell](case.I, case.H) if case.cell in TORCH else None
 
@@ -62,15 +70,16 @@ def task_of(case: Case) -> Task:
 def run_of(layer: nn.Module, task: Task, backend: str | None = None) -> Callable[[], Tensor]:
     """A call of a layer, with all gradients if the case is training."""
     x = task.x.clone().requires_grad_(task.case.training)
+    further = {} if backend is None else task.further
 
     def infer() -> Tensor:
         with torch.no_grad():
-            return layer(x)[0]
+            return layer(x, **further)[0]
 
     def train() -> Tensor:
         x.grad = None
         layer.zero_grad(set_to_none=True)
-        y = layer(x)[0]
+        y = layer(x, **further)[0]
         y.backward(task.dy)
         return y
 

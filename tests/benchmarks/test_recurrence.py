@@ -30,6 +30,12 @@ def test_peers_compute_what_we_do(peer, cell):
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
 
 
+def test_cells_with_further_inputs_are_given_them():
+    for cell in ("cfc", "gru_d"):
+        task = Task(Case(cell, B=3, T=4, I=5, H=6, training=False))
+        torch.testing.assert_close(ours(task)(), PEERS["loop"](task)())
+
+
 def test_training_computes_every_gradient():
     task = Task(Case("lstm", B=3, T=4, I=5, H=6, training=True))
     PEERS["torch"](task)()

@@ -133,6 +133,22 @@ class TestEntries:
         assert not cache.exists() or not entries(cache)
 
 
+class TestLimit:
+    def test_the_oldest_are_forgotten(self, cache, monkeypatch):
+        for number in range(4):
+            compile_number(number)
+            (newest,) = [e for e in entries(cache) if e.stat().st_mtime > 1e6]
+            os.utime(newest, (number, number))
+        size = newest.stat().st_size
+        monkeypatch.setattr(compiler, "CACHE_BYTES", 3 * size + size // 2)
+        compile_number(4)
+        monkeypatch.undo()
+        monkeypatch.setenv("GATEWISE_CACHE", str(cache))
+        assert len(entries(cache)) == 3
+        assert [compile_number(number).cached for number in (4, 3, 2)] == [True] * 3
+        assert not compile_number(0).cached
+
+
 class TestDirectory:
     @posix
     def test_it_is_made_for_its_owner_alone(self, cache):
