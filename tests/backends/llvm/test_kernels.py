@@ -34,6 +34,7 @@ from tests.backends.llvm.comparison import (
     moderate,
     training,
 )
+from tests.backends.llvm.processors import runs_here
 from tests.random_cells import random_graph
 from tests.recurrences import sample
 
@@ -68,6 +69,17 @@ def test_every_cell_equals_the_reference_in_float64(name):
 @pytest.mark.parametrize("name", IMPORTANT)
 def test_important_cells_equal_the_reference_in_float32(name, sizes):
     assert_float32_equals_reference(moderate(graph_of(name), **sizes))
+
+
+@pytest.mark.parametrize("cpu", ["x86-64-v2", "x86-64-v3", "x86-64-v4"])
+@pytest.mark.parametrize("name", ["lstm", "gru_original", "lstm_layer_norm"])
+def test_kernels_for_other_processors(name, cpu, monkeypatch):
+    if not runs_here(cpu):
+        pytest.skip(f"this processor cannot run {cpu}")
+    monkeypatch.setenv("GATEWISE_CPU", cpu)
+    assert_float32_equals_reference(moderate(graph_of(name), T=4, B=7, I=5, H=19))
+    if cpu == "x86-64-v2":  # no fused multiplication and addition, and two numbers a vector
+        assert_float64_equals_reference(moderate(graph_of(name), T=4, B=7, I=5, H=19))
 
 
 def test_one_unit_one_sequence_one_step():

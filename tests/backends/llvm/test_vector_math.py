@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import platform
 
-import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
@@ -13,9 +11,10 @@ from gatewise.backends.llvm import vector_math
 from gatewise.backends.llvm.code import Code, Element
 from gatewise.backends.llvm.compiler import compile_text
 from gatewise.backends.llvm.target import Target, target_of
+from tests.backends.llvm.processors import runs_here
 
 ELEMENTS = {np.float32: ("float", 4), np.float64: ("double", 8)}
-NEEDS = {"": (), "x86-64-v2": ("sse4.2",), "x86-64-v3": ("avx2", "fma")}
+PROCESSORS = ("", "x86-64-v2", "x86-64-v3")
 
 TRUTH = {
     "exp": np.exp,
@@ -33,12 +32,9 @@ REACH = {np.float32: 1e5, np.float64: 1e9}
 """How far from zero sine and cosine keep their promise: 4 ulp of 1."""
 
 
-@pytest.fixture(params=NEEDS, ids=lambda cpu: cpu or "host")
+@pytest.fixture(params=PROCESSORS, ids=lambda cpu: cpu or "host")
 def target(request) -> Target:
-    if request.param and platform.machine() not in ("x86_64", "AMD64"):
-        pytest.skip("other processors of this kind are tested on x86-64")
-    features = llvm.get_host_cpu_features()
-    if not all(features.get(feature) for feature in NEEDS[request.param]):
+    if request.param and not runs_here(request.param):
         pytest.skip(f"this processor cannot run {request.param}")
     return target_of(request.param)
 
