@@ -104,6 +104,21 @@ def test_a_norm_that_a_matrix_multiplies():
     assert_float64_equals_reference(moderate(norm_then_product.graph, T=3, B=2, I=6, H=10))
 
 
+@cell(states="h")
+def switched(x, h, *, rate=0.7):
+    h = where((x < h) | (rate < 0.5), tanh(U.a @ h), h)
+    return dict(h=h)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=RuntimeError,
+    reason="a condition of constants alone counts as a constant: it is loaded as a number",
+)
+def test_a_condition_of_constants():
+    assert_float64_equals_reference(moderate(switched.graph, T=3, B=2, I=10, H=10))
+
+
 REWRITES = {
     "reset": with_reset,
     "lengths": with_lengths,
