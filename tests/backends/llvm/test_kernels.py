@@ -110,11 +110,6 @@ def switched(x, h, *, rate=0.7):
     return dict(h=h)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=RuntimeError,
-    reason="a condition of constants alone counts as a constant: it is loaded as a number",
-)
 def test_a_condition_of_constants():
     assert_float64_equals_reference(moderate(switched.graph, T=3, B=2, I=10, H=10))
 

@@ -1,0 +1,116 @@
+"""Cells that the language allows and no catalogue has: unread states, copies, constant results."""
+
+from __future__ import annotations
+
+import pytest
+
+from gatewise.equations import U, W, b, cell, detach, tanh, where
+from tests.backends.llvm.comparison import assert_float64_equals_reference, moderate
+
+
+@cell(states=("h", "c"))
+def unread(x, h, c):
+    h = tanh(U.a @ h + W.x @ x)
+    return dict(h=h, c=0.5 * h)
+
+
+@cell(states=("h", "c"))
+def read_by_a_condition(x, h, c):
+    h = where(c < 0.1, tanh(U.a @ h + W.x @ x), h)
+    return dict(h=h, c=0.5 * h)
+
+
+@cell(states=("h", "c"))
+def detached(x, h, c):
+    h = tanh(U.a @ h + W.x @ x + detach(c))
+    return dict(h=h, c=0.5 * h)
+
+
+@cell(states=("h", "c"))
+def of_weights(x, h, c):
+    h = tanh(U.a @ h + W.x @ x + c)
+    return dict(h=h, c=b.c * 1)
+
+
+@cell(states="h")
+def without_recurrence(x, h):
+    h = tanh(W.x @ x)
+    return dict(h=h)
+
+
+@cell(states="h")
+def copy_of_the_input(x, h):
+    return dict(h=x)
+
+
+@cell(states=("h", "c"))
+def delay(x, h, c):
+    return dict(h=c, c=tanh(W.x @ x + c))
+
+
+@cell(states=("h", "c"))
+def exchange(x, h, c):
+    return dict(h=c, c=h)
+
+
+@cell(states=("h", "c"))
+def twice_the_same(x, h, c):
+    n = tanh(W.x @ x + U.h @ h)
+    return dict(h=n, c=n)
+
+
+@cell(states=("h", "c"))
+def keeps_the_last(x, h, c):
+    n = tanh(W.x @ x + U.h @ h)
+    return dict(h=n, c=h)
+
+
+@cell(states=("h", "c"), output="y")
+def returns_the_input(x, h, c):
+    n = tanh(W.x @ x + U.h @ h)
+    return dict(h=n, c=n + c, y=x)
+
+
+@cell(states="h", output="y")
+def returns_the_last_state(x, h):
+    n = tanh(W.x @ x + U.h @ h)
+    return dict(h=n, y=h)
+
+
+@cell(states="h", output="y")
+def returns_a_weight(x, h):
+    n = tanh(W.x @ x + U.h @ h)
+    return dict(h=n, y=b.y)
+
+
+@cell(states="h", inputs=dict(x="I", dt=1), output="y")
+def returns_one_number(x, dt, h):
+    n = tanh(W.x @ x + U.h @ h)
+    return dict(h=n, y=dt)
+
+
+NO_GRADIENT = pytest.mark.xfail(
+    strict=True,
+    reason="the gradient of a state that nothing differentiable reads is the number 0, which has "
+    "one unit: the rest of its row is not written, or nothing at all is (ValueError)",
+)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize(
+    "unusual",
+    [
+        *(of_weights, exchange, returns_the_input, returns_the_last_state),
+        *(returns_a_weight, returns_one_number),
+        *(
+            pytest.param(made, marks=NO_GRADIENT)
+            for made in (
+                *(unread, read_by_a_condition, detached, without_recurrence),
+                *(copy_of_the_input, delay, twice_the_same, keeps_the_last),
+            )
+        ),
+    ],
+    ids=lambda made: made.name,
+)
+def test_it_equals_the_reference(unusual, reverse):
+    assert_float64_equals_reference(moderate(unusual.graph, T=4, B=3, I=11, H=11, reverse=reverse))
