@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import statistics
 import time
 from collections.abc import Callable, Mapping
 
@@ -19,10 +18,10 @@ FEWEST, MOST = 5, 60
 """Turns."""
 
 
-def median_seconds(
+def seconds_of_turns(
     runs: Mapping[str, Run], clock: Callable[[], float], seconds: float
-) -> dict[str, float]:
-    """The median time of each run.
+) -> dict[str, list[float]]:
+    """The time of a call of each run, turn by turn.
 
     Every turn starts with one call that is not counted: it finds caches and threads as the run
     before has left them.
@@ -45,7 +44,7 @@ def median_seconds(
             for _ in range(calls[name]):
                 run()
             taken[name].append((clock() - start) / calls[name])
-    return {name: statistics.median(times) for name, times in taken.items()}
+    return taken
 
 
 def _calls_per_turn(run: Run) -> int:

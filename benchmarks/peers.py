@@ -70,7 +70,7 @@ def task_of(case: Case) -> Task:
 def run_of(layer: nn.Module, task: Task, backend: str | None = None) -> Callable[[], Tensor]:
     """A call of a layer, with all gradients if the case is training."""
     x = task.x.clone().requires_grad_(task.case.training)
-    further = {} if backend is None else task.further
+    further = {} if backend is None else task.further  # other packages know x alone
 
     def infer() -> Tensor:
         with torch.no_grad():
@@ -84,7 +84,7 @@ def run_of(layer: nn.Module, task: Task, backend: str | None = None) -> Callable
         return y
 
     run = train if task.case.training else infer
-    if backend is None:
+    if backend in (None, "auto"):
         return run
 
     def on_backend() -> Tensor:
@@ -105,9 +105,9 @@ def our_layer(task: Task) -> nn.Module:
     return layer
 
 
-def ours(task: Task) -> Run:
-    """Kernels."""
-    return run_of(our_layer(task), task, "llvm")
+def ours(task: Task, backend: str = "llvm") -> Callable[[], Tensor]:
+    """Kernels, or what our layer chooses itself."""
+    return run_of(our_layer(task), task, backend)
 
 
 def torch_operators(task: Task) -> Run | None:

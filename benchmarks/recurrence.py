@@ -49,6 +49,12 @@ def arguments_of(given: list[str] | None) -> argparse.Namespace:
         "--clock", choices=CLOCKS, default="wall", help="cpu: one thread, busy machine"
     )
     parser.add_argument("--seconds", type=float, default=0.5, help="for each run of each case")
+    parser.add_argument(
+        "--backend",
+        choices=("llvm", "auto"),
+        default="llvm",
+        help="runs ours; auto: the layer chooses",
+    )
     parser.add_argument("--quick", action="store_true", help="two sizes, short runs")
     parser.add_argument("--no-tuned", action="store_true", help="leave the tuned allocator out")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
@@ -94,6 +100,7 @@ def measured(
         "cases": [case.as_dict() for case in cases],
         "peers": ["torch"] if tuned else options.peers,
         "threads": threads,
+        "backend": options.backend,
         "clock": options.clock,
         "seconds": options.seconds,
     }

@@ -6,6 +6,7 @@ Reads a request as JSON from standard input; writes a line of JSON for each case
 from __future__ import annotations
 
 import json
+import statistics
 import sys
 import warnings
 from typing import Any
@@ -15,19 +16,20 @@ import torch
 from torch import Tensor
 
 from benchmarks.cases import Case
-from benchmarks.clock import CLOCKS, Run, median_seconds
+from benchmarks.clock import CLOCKS, Run, seconds_of_turns
 from benchmarks.peak import peak_run
 from benchmarks.peers import PEERS, Task, absent, ours
 
 
 def measure(
-    case: Case, peers: list[str], clock: str = "wall", seconds: float = 0.5
+    case: Case, peers: list[str], backend: str, clock: str, seconds: float
 ) -> dict[str, Any]:
     """Milliseconds of ours and of every peer that has the case, in alternation with the peak.
 
     Args:
         case: what is run.
         peers: names out of `PEERS`; those that are not installed are left out.
+        backend: what runs ours: ``llvm``, or ``auto`` for what the layer chooses itself.
         clock: name of a clock.
         seconds: how long to measure each.
 
@@ -36,14 +38,16 @@ def measure(
     """
     task = Task(case)
     peak, operations = peak_run()
-    runs: dict[str, Run] = {"ours": ours(task)}
+    runs: dict[str, Run] = {"ours": ours(task, backend)}
     for name in peers:
         run = None if absent(name) else PEERS[name](task)
         if run is not None:
             runs[name] = run
     _check(case, runs)
-    taken = median_seconds({"peak": peak, **runs}, CLOCKS[clock], seconds)
-    peak_rate = operations / taken.pop("peak")
+    turns = seconds_of_turns({"peak": peak, **runs}, CLOCKS[clock], seconds)
+    # a peak is what was reached at best: whatever else the machine did only lowers it
+    peak_rate = operations / min(turns.pop("peak"))
+    taken = {name: statistics.median(times) for name, times in turns.items()}
     return {
         **case.as_dict(),
         "threads": torch.get_num_threads(),
@@ -61,7 +65,8 @@ def _check(case: Case, runs: dict[str, Run]) -> None:
         if name not in runs:
             continue
         error = float((_tensor(runs[name]()) - expected).abs().max())
-        if not error < 1e-3:  # float32 over up to a thousand steps
+        # float32 over a thousand steps, where layer norm may magnify what was rounded
+        if not error < 0.02:
             raise ArithmeticError(f"{name} differs from ours by {error:.1e} at {case}")
 
 
@@ -75,7 +80,8 @@ def main() -> None:
     warnings.simplefilter("ignore")
     torch.set_num_threads(request["threads"])
     for wanted in request["cases"]:
-        found = measure(Case(**wanted), request["peers"], request["clock"], request["seconds"])
+        options = (request[name] for name in ("peers", "backend", "clock", "seconds"))
+        found = measure(Case(**wanted), *options)
         print(json.dumps(found), flush=True)
 
 
