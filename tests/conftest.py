@@ -19,11 +19,14 @@ def _reproducible():
 
 
 @pytest.fixture(autouse=True)
-def _reference_unless_kernels(request, monkeypatch):
+def _reference_unless_kernels(request):
     """Tests of layers run on the reference: kernels have their own, and compiling takes time.
 
     ``tests/backends/llvm`` and tests marked ``kernels`` run with every backend.
     """
-    with_kernels = "llvm" in request.path.parts or request.node.get_closest_marker("kernels")
-    if not with_kernels:
-        monkeypatch.delitem(BACKENDS, "llvm")
+    everything = dict(BACKENDS)
+    if "llvm" not in request.path.parts and not request.node.get_closest_marker("kernels"):
+        del BACKENDS["llvm"]
+    yield
+    BACKENDS.clear()  # what was deleted would come back last, and the order says which is preferred
+    BACKENDS.update(everything)
