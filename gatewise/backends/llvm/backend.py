@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch._C._functorch import is_functorch_wrapped_tensor  # type: ignore[import-not-found]
+from torch._C._functorch import is_functorch_wrapped_tensor, is_legacy_batchedtensor  # type: ignore[import-not-found]
+from torch.autograd import forward_ad
 
 from gatewise.backends.recurrence import Operands, Recurrence, Result
 from gatewise.backends.reference import ReferenceBackend
@@ -48,8 +49,12 @@ class LlvmBackend:
         return kernel_for(recurrence, operands.dtype, training, wanted).describe()
 
     def run(self, recurrence: Recurrence, operands: Operands, keep: tuple[str, ...] = ()) -> Result:
-        """Run all steps; the reference does where there are none, or values are to be kept."""
-        if keep or 0 in operands.x.shape[:2]:
+        """Run all steps.
+
+        The reference does where there are none, where values are to be kept, and for forward-mode
+        derivatives.
+        """
+        if keep or 0 in operands.x.shape[:2] or forward_ad._current_level >= 0:
             return ReferenceBackend().run(recurrence, operands, keep)
         training = torch.is_grad_enabled() and any(t.requires_grad for t in _tensors(operands))
         wanted = tuple(n for n, x in operands.inputs.items() if training and x.requires_grad)
@@ -72,6 +77,11 @@ class LlvmBackend:
         parameters = list(operands.parameters.values())
         y, *last = _Run.apply(call, others, len(flat), len(learned), *flat, *learned, *parameters)
         return Result(y, dict(zip(operands.states, last, strict=True)), {})
+
+
+def _is_batched(gradient: Tensor) -> bool:
+    """Whether vmap or ``is_grads_batched`` hands over several gradients as one."""
+    return is_functorch_wrapped_tensor(gradient) or is_legacy_batchedtensor(gradient)
 
 
 def _tensors(operands: Operands) -> list[Tensor]:
@@ -171,7 +181,8 @@ class _Run(torch.autograd.Function):
             name: torch.zeros_like(state) if g is None else g
             for (name, state), g in zip(states.items(), flow, strict=True)
         }
-        if torch.is_grad_enabled():
+        batched = any(map(_is_batched, (dy, *flows.values())))
+        if torch.is_grad_enabled() or batched:
             gradients = _through_reference(ctx, call, flat, parameters, dy, flows)
             return (None,) * 4 + gradients[: ctx.n] + (None,) * ctx.m + gradients[ctx.n :]
         weights = {**ctx.others, **dict(zip(call.made.learned, learned, strict=True))}
@@ -206,17 +217,21 @@ def _through_reference(
     flows: dict[str, Tensor],
 ) -> tuple[Tensor | None, ...]:
     """Gradients that can be differentiated again, by running the reference on the same tensors."""
-    inputs, states, givens = call.named(flat)
-    operands = Operands(inputs, states, dict(zip(call.parameters, parameters, strict=True)), givens)
-    result = ReferenceBackend().run(call.recurrence, operands)
-    wanted = [t for t in (*flat, *parameters) if t.requires_grad]
+    again = torch.is_grad_enabled()
+    with torch.enable_grad():
+        # views: a tensor that was computed from another is differentiated on its own
+        aliases = [t.view_as(t) for t in (*flat, *parameters)]
+        inputs, states, givens = call.named(aliases[: len(flat)])
+        weights = dict(zip(call.parameters, aliases[len(flat) :], strict=True))
+        result = ReferenceBackend().run(call.recurrence, Operands(inputs, states, weights, givens))
+    wanted = [t for t in aliases if t.requires_grad]
     found = iter(
         torch.autograd.grad(
             [result.output, *result.states.values()],
             wanted,
             [dy, *(flows[name] for name in result.states)],
-            create_graph=True,
+            create_graph=again,
             allow_unused=True,
         )
     )
-    return tuple(next(found) if t.requires_grad else None for t in (*flat, *parameters))
+    return tuple(next(found) if t.requires_grad else None for t in aliases)

@@ -9,6 +9,7 @@ from gatewise.backends.llvm.code import Element
 from gatewise.backends.llvm.part import Buffer, Part, PartPlanner, Place
 from gatewise.backends.llvm.program import Equations, Places, Rows
 from gatewise.equations.expression import (
+    Condition,
     Expression,
     Matrix,
     Value,
@@ -135,7 +136,16 @@ class BackwardPlanner:
         for name in self.equations.graph.states:
             units = self.places.units(state_leaf(name))
             value = self.derivative.states.get(name, number(0))
+            value = self._spread(value, cotangent_leaf(name))
             self.roots.append((value, Place(f"next_flow.{name}", 0, units == 1)))
+
+    def _spread(self, value: Value, like: Value) -> Value:
+        """A gradient of one number (such as 0) for every unit of another value."""
+        if self.places.units(value) == self.places.units(like):
+            return value
+        never = Condition("less", (number(0), number(0)))
+        self.equations.constant |= {number(0)}
+        return Value("where", (never, like, value))
 
     def _given_roots(self, leaves: dict[Expression, Place]) -> None:
         """Gradients of givens add up over the steps, in place."""

@@ -74,7 +74,8 @@ class Equations:
         results: dict[Expression, list[tuple[str, Size]]] = {}
         for name, value in self.graph.new_states.items():
             results.setdefault(value, []).append((name, leaves[state_leaf(name)]))
-        self.sizes = infer_sizes(roots, leaves, results).values
+        # leaves that nothing reads have a size too
+        self.sizes = {**leaves, **infer_sizes(roots, leaves, results).values}
         self.forward_nodes = set(self.graph.order)
 
     def _leaf_sizes(self) -> dict[Expression, Size]:
@@ -215,7 +216,7 @@ def plan_forward(equations: Equations, element: Element, saved: list[Expression]
     """Plan the forward kernel; `saved` are values that the backward pass will read."""
     places = Places(equations, element)
     graph = equations.graph
-    hoisted = _hoisted_frontier(equations)
+    hoisted = _hoisted_frontier(equations, saved)
     gx, scratch = Rows("hoisted", element), Rows("scratch", element)
     hoist_scratch, kept = Rows("hoist_scratch", element), Rows("saved", element)
     hoist = None
@@ -239,13 +240,13 @@ def plan_forward(equations: Equations, element: Element, saved: list[Expression]
     )
 
 
-def _hoisted_frontier(equations: Equations) -> list[Expression]:
+def _hoisted_frontier(equations: Equations, saved: list[Expression]) -> list[Expression]:
     """Values of inputs alone that the loop reads and that are worth computing before it."""
     graph = equations.graph
-    sorted_ = schedule(graph.roots)
+    sorted_ = schedule([*graph.roots, *saved])
     hoisted = set(sorted_.hoisted)
     read = {o for n in sorted_.depth for o in n.operands if o in hoisted} | (
-        hoisted & set(graph.roots)
+        hoisted & {*graph.roots, *saved}
     )
     frontier: dict[Expression, None] = {}
     stack = [node for node in sorted_.hoisted if node in read]

@@ -192,7 +192,7 @@ def _circular(code: Code, x: str, quarter: int) -> str:
     e = code.element
     n = code.unary("rint", code.arithmetic("fmul", x, e.splat(float(1 / HALF_PI))))
     rest, r = HALF_PI, x
-    for bits in (8, 11, None) if e.bytes == 4 else (22, 27, None):
+    for bits in (8, 8, 8, None) if e.bytes == 4 else (22, 22, 22, None):
         part = _leading(rest, bits, e.bytes) if bits else float(rest)
         rest -= Fraction(part)
         r = code.fma(n, e.splat(-part), r)

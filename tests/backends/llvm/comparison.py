@@ -62,12 +62,14 @@ def training(backend: Backend, case: Sample) -> Results:
     }
     result = backend.run(case.recurrence, case.with_leaves(leaves))
     learned = [name for name, value in leaves.items() if value.requires_grad]
-    ends = {result.output: case.output_gradient}
-    ends |= {value: case.state_gradients[name] for name, value in result.states.items()}
+    # pairs, not a dict: two states may be one tensor
+    ends = [(result.output, case.output_gradient)]
+    ends += [(value, case.state_gradients[name]) for name, value in result.states.items()]
     # the reference knows that a detached state passes nothing on
-    ends = {value: gradient for value, gradient in ends.items() if value.requires_grad}
+    ends = [(value, gradient) for value, gradient in ends if value.requires_grad]
     inputs = [leaves[name] for name in learned]
-    found = torch.autograd.grad(list(ends), inputs, list(ends.values()), allow_unused=True)
+    values, given = zip(*ends, strict=True)
+    found = torch.autograd.grad(values, inputs, given, allow_unused=True)
     gradients = {
         f"gradient of {name}": torch.zeros_like(leaves[name]) if g is None else g
         for name, g in zip(learned, found, strict=True)

@@ -128,11 +128,6 @@ class TestAutograd:
         for a, b in zip(*found, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-10)
 
-    @pytest.mark.xfail(
-        strict=True,
-        reason="_through_reference differentiates with respect to tensors of which one was "
-        "computed from another: what flows through the state is counted twice",
-    )
     def test_gradients_of_gradients_where_the_state_comes_from_the_input(self):
         case = lstm_case()
         found = []

@@ -56,10 +56,7 @@ class TestHoisting:
         assert not input_products(equations_of(name, training=False))
 
     @pytest.mark.parametrize("name", gw.cells.names())
-    def test_nor_does_it_in_training(self, name, request):
-        if name in ("lstm_layer_norm", "gru_d"):
-            reason = "saved values of inputs alone are computed in the step: products run twice"
-            request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+    def test_nor_does_it_in_training(self, name):
         assert not input_products(equations_of(name, training=True))
 
 

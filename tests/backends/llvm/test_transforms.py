@@ -82,17 +82,11 @@ def tangent(backend: Backend, learned: bool) -> torch.Tensor | None:
         return forward_ad.unpack_dual(y).tangent
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a dual number is not refused: without gradients its tangent is lost"
-)
 @pytest.mark.parametrize("learned", [False, True])
 def test_forward_mode(learned):
     torch.testing.assert_close(tangent(LLVM, learned), tangent(REFERENCE, learned))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="backward asks a batched gradient for its address instead of the reference"
-)
 def test_a_batch_of_gradients_at_once():
     case = lstm_case()
     found = []

@@ -89,26 +89,14 @@ def returns_one_number(x, dt, h):
     return dict(h=n, y=dt)
 
 
-NO_GRADIENT = pytest.mark.xfail(
-    strict=True,
-    reason="the gradient of a state that nothing differentiable reads is the number 0, which has "
-    "one unit: the rest of its row is not written, or nothing at all is (ValueError)",
-)
-
-
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize(
     "unusual",
     [
         *(of_weights, exchange, returns_the_input, returns_the_last_state),
         *(returns_a_weight, returns_one_number),
-        *(
-            pytest.param(made, marks=NO_GRADIENT)
-            for made in (
-                *(unread, read_by_a_condition, detached, without_recurrence),
-                *(copy_of_the_input, delay, twice_the_same, keeps_the_last),
-            )
-        ),
+        *(unread, read_by_a_condition, detached, without_recurrence),
+        *(copy_of_the_input, delay, twice_the_same, keeps_the_last),
     ],
     ids=lambda made: made.name,
 )

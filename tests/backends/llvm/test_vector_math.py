@@ -149,10 +149,7 @@ def test_special_numbers(function, at_minus_infinity, at_zero, at_infinity, dtyp
 
 @pytest.mark.parametrize("dtype", ELEMENTS, ids=lambda dtype: dtype.__name__)
 @pytest.mark.parametrize("function", CIRCULAR)
-def test_sine_and_cosine_are_within_four_ulp_of_one(function, dtype, target, request):
-    if target.cpu == "x86-64-v2":
-        reason = "without FMA the second part of pi/2 has too many bits: good to 1e4 and 1e8"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+def test_sine_and_cosine_are_within_four_ulp_of_one(function, dtype, target):
     if dtype is np.float64 and np.finfo(np.longdouble).nmant <= 52:
         pytest.skip("this system has no arithmetic longer than float64")
     reach = REACH[dtype]
