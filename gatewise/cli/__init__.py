@@ -17,6 +17,7 @@ def build_app():
     app = typer.Typer(
         help="Recurrent networks from their equations: train them, look inside, generate.",
         no_args_is_help=True,
+        rich_markup_mode="markdown",  # paragraphs flow; the default keeps the source's line breaks
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )

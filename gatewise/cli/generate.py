@@ -46,7 +46,7 @@ def generate(
     """Write text that goes on after a prompt, as it comes.
 
     The prompt is written first. With characters as tokens, every character of the prompt must be
-    in the model's vocabulary; with words, unknown ones count as <unk>, which is never written.
+    in the model's vocabulary; with words, unknown ones count as `<unk>`, which is never written.
     """
     with failures_explained():
         import torch

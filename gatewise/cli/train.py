@@ -47,7 +47,7 @@ def text(
         ),
     ] = None,
     minimum_count: Annotated[
-        int, option(TEXT, "Words that occur less often become <unk>.", min=1)
+        int, option(TEXT, "Words that occur less often become `<unk>`.", min=1)
     ] = 2,
     encoding: Annotated[
         str | None, option(TEXT, "Of all files.", show_default="UTF-8, or else guessed and said")
