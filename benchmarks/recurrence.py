@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rich.box import HEAVY_HEAD, MARKDOWN, Box
 from rich.console import Console
 from rich.table import Table
 
@@ -57,6 +58,7 @@ def arguments_of(given: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="two sizes, short runs")
     parser.add_argument("--no-tuned", action="store_true", help="leave the tuned allocator out")
+    parser.add_argument("--markdown", action="store_true", help="print tables for a page")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     options = parser.parse_args(given)
     _check(parser, options)
@@ -146,9 +148,9 @@ def size_of(record: Record) -> str:
     return ",".join(str(record[name]) for name in "BTIH")
 
 
-def table_of(records: list[Record], title: str) -> Table:
+def table_of(records: list[Record], title: str, box: Box = HEAVY_HEAD) -> Table:
     """A row for each case."""
-    table = Table(title=title)
+    table = Table(title=title, box=box)
     columns = list(dict.fromkeys(name for record in records for name in record["ratios"]))
     for name in ("cell", "B,T,I,H", "ours ms", "GFLOP/s", "of peak", *columns):
         table.add_column(name, justify="left" if name == "cell" else "right", no_wrap=True)
@@ -171,9 +173,9 @@ def geometric_mean(values: list[float]) -> float:
     return math.exp(sum(map(math.log, values)) / len(values))
 
 
-def summary_of(records: list[Record]) -> Table:
+def summary_of(records: list[Record], box: Box = HEAVY_HEAD) -> Table:
     """Geometric mean and worst size against every peer, for torch's cells and the others."""
-    table = Table(title="Time of a peer over ours")
+    table = Table(title="Time of a peer over ours", box=box)
     for name in ("cells", "", "threads", "peer", "geometric mean", "least", "where"):
         table.add_column(name, no_wrap=True)
     groups: dict[tuple, list[tuple[float, Record]]] = {}
@@ -223,6 +225,7 @@ def main(given: list[str] | None = None) -> None:
     if options.json:
         print(json.dumps({"machine": machine(), "absent": missing, "records": rows}, indent=1))
         return
+    box = MARKDOWN if options.markdown else HEAVY_HEAD
     # a table that is cut says nothing: in a file or a pipe it is as wide as it needs
     console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(", ".join(f"{name} {value}" for name, value in machine().items()))
@@ -230,8 +233,8 @@ def main(given: list[str] | None = None) -> None:
         for training in (False, True):
             own = [r for r in rows if r["threads"] == threads and r["training"] == training]
             title = f"{'Training' if training else 'Inference'}, {threads} thread(s)"
-            console.print(table_of(own, title))
-    console.print(summary_of(rows))
+            console.print(table_of(own, title, box))
+    console.print(summary_of(rows, box))
 
 
 if __name__ == "__main__":
