@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import warnings
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,8 +23,8 @@ def _openmp() -> ctypes.CDLL | None:
     if not sys.platform.startswith("linux"):
         return None
     folder = Path(torch.__file__).parent
-    found = [*folder.glob("lib/libgomp*.so*"), *folder.parent.glob("torch.libs/libgomp*.so*")]
-    for path in found:
+    bundled = [*folder.glob("lib/libgomp*.so*"), *folder.parent.glob("torch.libs/libgomp*.so*")]
+    for path in (*bundled, "libgomp.so.1"):  # the system's, where torch was built with that
         try:
             # RTLD_NOLOAD: only a library that is there already, never a second one
             library = ctypes.CDLL(str(path), mode=os.RTLD_NOLOAD | os.RTLD_LAZY)
@@ -94,5 +95,19 @@ def pool_name() -> str:
 
 
 def available() -> int:
-    """How many threads torch uses, and so we."""
-    return 1 if _child or _openmp() is None else torch.get_num_threads()
+    """How many threads torch uses, and so we; one where there is no pool to share."""
+    if _openmp() is None:
+        _warn_of_one_thread()
+        return 1
+    return 1 if _child else torch.get_num_threads()
+
+
+@lru_cache(maxsize=1)
+def _warn_of_one_thread() -> None:
+    if torch.get_num_threads() > 1:
+        warnings.warn(
+            "kernels run on one thread: torch's OpenMP library (libgomp) was not found. Torch's "
+            "own wheels for Linux bring it.",
+            RuntimeWarning,
+            stacklevel=2,
+        )

@@ -170,3 +170,13 @@ def test_a_team_smaller_than_asked_for_computes_everything(variable):
         command, env=environment, capture_output=True, text=True, timeout=120, check=False
     )
     assert found.stdout == "equal\n", found.stderr
+
+
+def test_without_a_pool_kernels_say_that_they_run_on_one_thread(monkeypatch):
+    monkeypatch.setattr(threads, "_openmp", lambda: None)
+    threads._warn_of_one_thread.cache_clear()
+    torch.set_num_threads(2)
+    with pytest.warns(RuntimeWarning, match="libgomp"):
+        assert threads.available() == 1
+    assert threads.available() == 1  # said once: a second warning would be an error here
+    threads._warn_of_one_thread.cache_clear()
