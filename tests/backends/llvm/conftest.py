@@ -4,8 +4,9 @@ import pytest
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _object_cache(request):
-    directory = request.config.cache.mkdir("objects")
+def _object_cache(request, tmp_path_factory):
+    kept = getattr(request.config, "cache", None)  # none under -p no:cacheprovider
+    directory = kept.mkdir("objects") if kept else tmp_path_factory.mktemp("objects")
     directory.chmod(0o700)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GATEWISE_CACHE", str(directory))

@@ -71,7 +71,7 @@ def test_important_cells_equal_the_reference_in_float32(name, sizes):
     assert_float32_equals_reference(moderate(graph_of(name), **sizes))
 
 
-@pytest.mark.parametrize("cpu", ["x86-64-v2", "x86-64-v3", "x86-64-v4"])
+@pytest.mark.parametrize("cpu", ["x86-64-v2", "x86-64-v3"])
 @pytest.mark.parametrize("name", ["lstm", "gru_original", "lstm_layer_norm"])
 def test_kernels_for_other_processors(name, cpu, monkeypatch):
     if not runs_here(cpu):
