@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from gatewise.equations import expression as symbols
-from gatewise.equations.expression import Matrix, Value
+from gatewise.equations.expression import Condition, Matrix, Value
 from gatewise.equations.namespace import SCALARS
 from gatewise.equations.size import Size, Sizes, check_size, infer_sizes
 from gatewise.equations.symbol import EquationError, Expression, topological
@@ -131,7 +131,8 @@ class Graph:
 
     def _learned(self) -> dict[Expression, None]:
         """The weights, in the order in which a step computes with them."""
-        uses = [part for node in self.order if isinstance(node, Value) for part in node.operands]
+        numbers = [node for node in self.order if isinstance(node, Value | Condition)]
+        uses = [part for node in numbers for part in node.operands]
         found: dict[Expression, None] = {}
         for use in (*uses, *self.roots):
             parts = topological([use]) if isinstance(use, Matrix) else [use]

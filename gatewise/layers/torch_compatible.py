@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 
 import torch
 from torch import _VF, Tensor, nn
+from torch._C._functorch import is_functorch_wrapped_tensor  # type: ignore[import-not-found]
+from torch.autograd import forward_ad
 
 from gatewise import cells
 from gatewise.backends import Recurrence
@@ -146,6 +148,9 @@ class _Layer(RecurrentLayer, nn.RNNBase):
             return f"use_backend({TORCH!r})"
         if torch.compiler.is_compiling():
             return "torch.compile and torch.export know torch's operators"
+        weight = getattr(self, self._flat_weights_names[0])
+        if forward_ad._current_level >= 0 or any(map(is_functorch_wrapped_tensor, (x, weight))):
+            return None  # torch's operators know neither vmap nor forward-mode derivatives
         if "llvm" not in BACKENDS or x.device.type != "cpu":
             return f"there is no kernel for {x.device.type}"
         if x.dtype not in (torch.float32, torch.float64) or sequence.packed is not None:
@@ -163,7 +168,12 @@ class _Layer(RecurrentLayer, nn.RNNBase):
         options = (self.bias, self.num_layers, self.dropout, self.training, self.bidirectional)
         packed = sequence.packed
         if packed is None:
-            y, *last = operator(sequence.x, hx, weights, *options, False)
+            if self.kind == "LSTM" and torch.is_grad_enabled() and torch.compiler.is_compiling():
+                # torch traces its oneDNN operator with gradients wrongly; this call runs untraced
+                with torch.backends.mkldnn.flags(enabled=False):
+                    y, *last = operator(sequence.x, hx, weights, *options, False)
+            else:
+                y, *last = operator(sequence.x, hx, weights, *options, False)
             return sequence.restore(y), tuple(last)
         if packed.sorted_indices is not None:
             state = tuple(part.index_select(1, packed.sorted_indices) for part in state)

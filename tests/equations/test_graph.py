@@ -25,6 +25,7 @@ from gatewise.equations import (
     s,
     sigmoid,
     tanh,
+    where,
 )
 from tests.random_cells import random_graph
 
@@ -240,3 +241,12 @@ def _break_something(document, generator):
     else:
         other = generator.choice(keys)
         where[key], where[other] = where[other], where[key]
+
+
+def test_a_weight_that_only_a_condition_reads_is_a_parameter():
+    @cell(states="h")
+    def switched(x, h):
+        h = where(b.k < 0.3, tanh(W.a @ x + U.a @ h), h)
+        return dict(h=h)
+
+    assert set(switched.parameters) == {"b.k", "W.a", "U.a"}

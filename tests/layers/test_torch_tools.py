@@ -104,10 +104,33 @@ def test_same_results_from_several_threads(layer, x):
 
 
 @pytest.mark.kernels
+@pytest.mark.filterwarnings("ignore")  # the compiler looks at every attribute of every tensor
+@pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
-def test_compiles_without_a_graph_break(kind):
+def test_compiles_without_a_graph_break(kind, training):
     layer, x = getattr(gw, kind)(64, 96), torch.randn(20, 8, 64)
     wanted = layer(x)[0]  # large enough for a kernel, which torch.compile leaves to torch
     torch._dynamo.reset()
-    compiled = torch.compile(layer, backend="eager", fullgraph=True)
-    torch.testing.assert_close(compiled(x)[0], wanted, rtol=1e-4, atol=1e-5)
+    # with gradients torch cannot trace its own LSTM; like nn.LSTM, ours then runs untraced
+    whole = not (kind == "LSTM" and training)
+    compiled = torch.compile(layer, backend="aot_eager", fullgraph=whole)
+    with torch.set_grad_enabled(training):
+        y = compiled(x)[0]
+    torch.testing.assert_close(y, wanted, rtol=1e-4, atol=1e-5)
+    if training:
+        expected = torch.autograd.grad(wanted.sum(), list(layer.parameters()))
+        found = torch.autograd.grad(y.sum(), list(layer.parameters()))
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.kernels
+@pytest.mark.filterwarnings("ignore:.*runs on the reference backend")
+@pytest.mark.parametrize("H", [4, 96])  # torch's operator, and a kernel: neither knows these
+def test_vmap_and_forward_mode_whatever_runs_otherwise(H):
+    layer, x = gw.LSTM(3, H), torch.randn(5, 7, 2, 3)
+    many = torch.func.vmap(lambda one: layer(one)[0])(x)
+    torch.testing.assert_close(many, torch.stack([layer(one)[0] for one in x]))
+    with gw.use_backend("reference"):
+        wanted = torch.func.jvp(lambda one: layer(one)[0], (x[0],), (x[1],))
+    found = torch.func.jvp(lambda one: layer(one)[0], (x[0],), (x[1],))
+    torch.testing.assert_close(found, wanted)
