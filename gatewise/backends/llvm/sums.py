@@ -30,7 +30,8 @@ def regroup_sums(graph: Graph) -> Graph:
         terms = _terms(made, 1)
         inside = [term for term in terms if depends(term[1])]
         outside = [term for term in terms if not depends(term[1])]
-        if not inside or not outside:
+        # plain numbers are worth no regrouping: 1 - z stays as it is
+        if not inside or all(term.operation == "number" for _, term in outside):
             return made
         return _total(inside) + _total(outside)
 
