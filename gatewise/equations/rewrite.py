@@ -146,11 +146,7 @@ def with_clamp(graph: Graph, name: str) -> Graph:
     Raises:
         EquationError: the cell has no value of that name.
     """
-    if name not in graph.values:
-        raise EquationError(
-            f"cell {graph.name!r} has no value {name!r}; it has {', '.join(graph.values)}."
-        )
-    value = graph.values[name]
+    value = _named_value(graph, name)
     size: Size = graph.sizes.values[value]
     held = number(0.5) < input_leaf(f"clamped_{name}")
     clamped = where(held, input_leaf(f"clamp_{name}"), value)
@@ -172,11 +168,7 @@ def with_change(graph: Graph, name: str) -> Graph:
     Raises:
         EquationError: the cell has no value of that name.
     """
-    if name not in graph.values:
-        raise EquationError(
-            f"cell {graph.name!r} has no value {name!r}; it has {', '.join(graph.values)}."
-        )
-    value = graph.values[name]
+    value = _named_value(graph, name)
     size: Size = graph.sizes.values[value]
     changed = value + input_leaf(f"change_{name}")
     inputs = {**graph.inputs, f"change_{name}": size}
@@ -189,3 +181,11 @@ def with_change(graph: Graph, name: str) -> Graph:
         values={**graph.values, name: changed},
         new_states={**graph.new_states, **states},
     )
+
+
+def _named_value(graph: Graph, name: str) -> Value:
+    if name not in graph.values:
+        raise EquationError(
+            f"cell {graph.name!r} has no value {name!r}; it has {', '.join(graph.values)}."
+        )
+    return graph.values[name]

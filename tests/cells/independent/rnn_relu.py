@@ -1,16 +1,7 @@
 """torch.nn.RNNCell with nonlinearity="relu"."""
 
-import torch
+from functools import partial
 
+from tests.cells.independent import rnn
 
-def step(x, states, parameters, constants):
-    cell = torch.nn.RNNCell(
-        x.shape[1], states["h"].shape[1], nonlinearity="relu", dtype=torch.float64
-    )
-    with torch.no_grad():
-        cell.weight_ih.copy_(torch.tensor(parameters["W.h"]))
-        cell.weight_hh.copy_(torch.tensor(parameters["U.h"]))
-        cell.bias_ih.copy_(torch.tensor(parameters["b.h"]))
-        cell.bias_hh.zero_()
-        h = cell(torch.tensor(x), torch.tensor(states["h"]))
-    return {"h": h.numpy()}
+step = partial(rnn.step, nonlinearity="relu")
