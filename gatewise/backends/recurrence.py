@@ -70,13 +70,18 @@ class Operands:
         return self.x.device
 
 
+PAST = "past."
+"""``past.c`` names the state c as it was before each step."""
+
+
 class Result(NamedTuple):
     """What a recurrence returns.
 
     Attributes:
         output: ``(T, B, size)``.
         states: the states after the last step that was run, ``(B, size)`` by name.
-        values: the named values that were asked for, ``(T, B, size)`` by name.
+        values: the named values that were asked for, ``(T, B, size)`` by name. Compiled kernels
+            hand them out without gradients (`equations.rewrite.with_change` gives those).
     """
 
     output: Tensor
@@ -98,5 +103,9 @@ class Backend(Protocol):
         ...
 
     def run(self, recurrence: Recurrence, operands: Operands, keep: tuple[str, ...] = ()) -> Result:
-        """Run all steps; `keep` names values to return at every step."""
+        """Run all steps.
+
+        `keep` names values to return at every step, and states as they were before each step:
+        ``"past.c"``.
+        """
         ...

@@ -6,13 +6,14 @@ product; nothing else is done for speed. Gradients are autograd's, of any order.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from gatewise.backends.evaluation import Instruction, Plan, constants, run
-from gatewise.backends.recurrence import Operands, Recurrence, Result
+from gatewise.backends.recurrence import PAST, Operands, Recurrence, Result
 from gatewise.equations import Graph
 from gatewise.equations.products import Schedule, schedule
 from gatewise.equations.size import size_number
@@ -38,7 +39,7 @@ class ReferenceBackend:
         Args:
             recurrence: the graph, its sizes and its direction.
             operands: inputs ``(T, B, size)``, states ``(B, size)`` and parameters.
-            keep: names of values to return at every step.
+            keep: names of values to return at every step; ``"past.c"`` for a state before it.
 
         Returns:
             The output ``(T, B, size)``, the last states and the kept values.
@@ -47,20 +48,27 @@ class ReferenceBackend:
         values, steps = loop.prepare(operands)
         graph = recurrence.graph
         T, B = operands.x.shape[:2]
-        roots = [graph.output, *(graph.values[name] for name in keep)]
-        sizes = [recurrence.output_size, *(_size(recurrence, node) for node in roots[1:])]
-        kept: list[list[Tensor]] = [[] for _ in roots]
+        before = [name.removeprefix(PAST) for name in keep if name.startswith(PAST)]
+        roots = [graph.output, *(graph.values[n] for n in keep if not n.startswith(PAST))]
+        sizes = [
+            *(recurrence.state_size(name) for name in before),
+            recurrence.output_size,
+            *(_size(recurrence, node) for node in roots[1:]),
+        ]
+        kept: list[list[Tensor]] = [[] for _ in sizes]
         states = dict(operands.states)
         for t in range(T - 1, -1, -1) if recurrence.reverse else range(T):
             loop.enter(values, steps, states, t)
             run(loop.body, values)
+            found = [values[loop.plan.slots[node]] for node in roots]
+            for series, value, size in zip(
+                kept, [*map(states.__getitem__, before), *found], sizes, strict=True
+            ):
+                series.append(value if value.shape == (B, size) else value.expand(B, size))
             states = {
                 name: _full(values[loop.plan.slots[node]], states[name])
                 for name, node in graph.new_states.items()
             }
-            for series, node, size in zip(kept, roots, sizes, strict=True):
-                value = values[loop.plan.slots[node]]
-                series.append(value if value.shape == (B, size) else value.expand(B, size))
         if recurrence.reverse:
             kept = [series[::-1] for series in kept]
         stacked = [
@@ -69,7 +77,10 @@ class ReferenceBackend:
             else operands.x.new_zeros(0, B, size, dtype=operands.dtype)
             for series, size in zip(kept, sizes, strict=True)
         ]
-        return Result(stacked[0], states, dict(zip(keep, stacked[1:], strict=True)))
+        named = dict(zip([PAST + n for n in before], stacked[: len(before)], strict=True))
+        others = [name for name in keep if not name.startswith(PAST)]
+        named |= zip(others, stacked[len(before) + 1 :], strict=True)
+        return Result(stacked[len(before)], states, {name: named[name] for name in keep})
 
 
 def _full(value: Tensor, like: Tensor) -> Tensor:
@@ -152,3 +163,29 @@ class Loop:
 def loop_of(graph: Graph) -> Loop:
     """The planned loop of a graph, made once."""
     return Loop(graph, schedule(graph.roots))
+
+
+def evaluate_steps(
+    recurrence: Recurrence,
+    operands: Operands,
+    past: Mapping[str, Tensor],
+    nodes: Sequence[Expression],
+) -> list[Tensor]:
+    """Values of all steps at once, where the states before every step are known.
+
+    Args:
+        recurrence: the graph and its sizes.
+        operands: of the whole call; the states that it starts from are not read.
+        past: the states before each step, ``(T, B, size)`` by name.
+        nodes: expressions of the graph: named values, or what they are computed from.
+
+    Returns:
+        ``(T, B, size)`` for each node.
+    """
+    loop = loop_of(recurrence.graph)
+    values, _ = loop.prepare(operands)
+    for name, slot in loop.state_slots:
+        values[slot] = past[name]
+    run(loop.body, values)
+    shape = operands.x.shape[:2]
+    return [values[loop.plan.slots[n]].expand(*shape, _size(recurrence, n)) for n in nodes]

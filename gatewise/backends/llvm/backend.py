@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from torch._C._functorch import is_functorch_wrapped_tensor, is_legacy_batchedtensor  # type: ignore[import-not-found]
 from torch.autograd import forward_ad
 
-from gatewise.backends.recurrence import Operands, Recurrence, Result
-from gatewise.backends.reference import ReferenceBackend
+from gatewise.backends.recurrence import PAST, Operands, Recurrence, Result
+from gatewise.backends.reference import ReferenceBackend, evaluate_steps
 from gatewise.equations.expression import Expression
 
 if TYPE_CHECKING:
@@ -51,14 +52,13 @@ class LlvmBackend:
     def run(self, recurrence: Recurrence, operands: Operands, keep: tuple[str, ...] = ()) -> Result:
         """Run all steps.
 
-        The reference does where there are none, where values are to be kept, and for forward-mode
-        derivatives.
+        The reference does where there are none, and for forward-mode derivatives.
         """
-        if keep or 0 in operands.x.shape[:2] or forward_ad._current_level >= 0:
+        if 0 in operands.x.shape[:2] or forward_ad._current_level >= 0:
             return ReferenceBackend().run(recurrence, operands, keep)
         training = torch.is_grad_enabled() and any(t.requires_grad for t in _tensors(operands))
         wanted = tuple(n for n, x in operands.inputs.items() if training and x.requires_grad)
-        made = kernel_for(recurrence, operands.dtype, training, wanted)
+        made = kernel_for(recurrence, operands.dtype, training, wanted, bool(keep))
         values = made.evaluate(operands.parameters, operands.x, recurrence.graph.constants)
         call = _Call(
             made,
@@ -67,16 +67,18 @@ class LlvmBackend:
             tuple(operands.states),
             tuple(operands.givens),
             tuple(operands.parameters),
+            bool(keep),
         )
         flat = [*operands.inputs.values(), *operands.states.values(), *operands.givens.values()]
         if not training:
             y, last, _ = call.forward(flat, values)
-            return Result(y, last, {})
+            return Result(y, last, call.named_values(operands, keep))
         learned = [values[node] for node in made.learned]
         others = {n: v.detach() for n, v in values.items() if n not in made.learned_set}
         parameters = list(operands.parameters.values())
         y, *last = _Run.apply(call, others, len(flat), len(learned), *flat, *learned, *parameters)
-        return Result(y, dict(zip(operands.states, last, strict=True)), {})
+        named = call.named_values(operands, keep)
+        return Result(y, dict(zip(operands.states, last, strict=True)), named)
 
 
 def _is_batched(gradient: Tensor) -> bool:
@@ -94,9 +96,21 @@ def _tensors(operands: Operands) -> list[Tensor]:
 
 
 def kernel_for(
-    recurrence: Recurrence, dtype: torch.dtype, training: bool, wanted: tuple[str, ...]
+    recurrence: Recurrence,
+    dtype: torch.dtype,
+    training: bool,
+    wanted: tuple[str, ...],
+    past: bool = False,
 ) -> Kernel:
-    """The compiled kernel for a recurrence on this machine."""
+    """The compiled kernel for a recurrence on this machine.
+
+    Args:
+        recurrence: graph, sizes and direction.
+        dtype: of every tensor.
+        training: whether a backward pass may follow.
+        wanted: the inputs whose gradient is wanted.
+        past: whether the states of all steps are to be read after the forward pass.
+    """
     # the compiler is imported with the first kernel, not with the package
     from gatewise.backends.llvm.code import Element
     from gatewise.backends.llvm.kernel import kernel
@@ -107,13 +121,18 @@ def kernel_for(
     name, size = ELEMENTS[dtype]
     element = Element(name, size, target.lanes(size))
     specification = Specification(
-        recurrence.graph, recurrence.sizes, recurrence.reverse, element, training, wanted
+        recurrence.graph, recurrence.sizes, recurrence.reverse, element, training, wanted, past
     )
     return kernel(specification, target)
 
 
-class _Call(NamedTuple):
-    """A kernel and the names of the tensors that it is given."""
+@dataclass
+class _Call:
+    """A kernel and the names of the tensors that it is given.
+
+    Attributes:
+        past: after the forward pass, the states before each step, where they are to be read.
+    """
 
     made: Kernel
     recurrence: Recurrence
@@ -121,6 +140,8 @@ class _Call(NamedTuple):
     states: tuple[str, ...]
     givens: tuple[str, ...]
     parameters: tuple[str, ...]
+    keeps: bool = False
+    past: dict[str, Tensor] = field(default_factory=dict)
 
     def named(self, flat: Sequence[Tensor]) -> tuple[dict, dict, dict]:
         """A flat list of tensors as inputs, states and givens by name."""
@@ -140,7 +161,25 @@ class _Call(NamedTuple):
         inputs, states, givens = self.named(flat)
         T, B = flat[0].shape[:2]
         givens = {name: value.expand(B, -1) for name, value in givens.items()}
-        return Execution(self.made, inputs, T, B).forward(states, givens, weights)
+        execution = Execution(self.made, inputs, T, B)
+        y, last, kept = execution.forward(states, givens, weights)
+        if self.keeps:
+            self.past = execution.past(states, y, kept)
+        return y, last, kept
+
+    def named_values(self, operands: Operands, keep: Sequence[str]) -> dict[str, Tensor]:
+        """What `keep` names: pasts of states as the kernel left them, the rest computed from them.
+
+        The states of all steps are known, so one pass over all steps is enough.
+        """
+        named = [name for name in keep if not name.startswith(PAST)]
+        found = {PAST + name: value for name, value in self.past.items()}
+        if named:
+            nodes = [self.recurrence.graph.values[name] for name in named]
+            with torch.no_grad():
+                values = evaluate_steps(self.recurrence, operands, self.past, nodes)
+            found |= zip(named, values, strict=True)
+        return {name: found[name] for name in keep}
 
 
 class _Run(torch.autograd.Function):

@@ -199,6 +199,26 @@ class Execution:
             last[name] = own[row, :, : kernel.units[f"state.{name}"]].clone()
         return last
 
+    def past(self, states: Mapping[str, Tensor], y: Tensor, kept: Tensor) -> dict[str, Tensor]:
+        """The states before each step, ``(T, B, units)``: views where the kernel keeps them.
+
+        Args:
+            states: the states that the forward run started from.
+            y: what it returned.
+            kept: the memory that it left.
+        """
+        plan, T, places = self.kernel.forward_plan, self.T, self._places()
+        reverse, found = self.kernel.specification.reverse, {}
+        for name, start in states.items():
+            if name == plan.output_state:
+                parts = (y[1:], start[None]) if reverse else (start[None], y[:-1])
+                found[name] = torch.cat(parts)
+                continue
+            own = kept[places[f"base.past.{name}"]].view(T + 1, self.B, self._stride(name))
+            rows = own[1:] if reverse else own[:-1]
+            found[name] = rows[..., : self.kernel.units[f"state.{name}"]]
+        return found
+
     def _stride(self, state: str) -> int:
         return self.kernel.forward_plan.buffers[f"state.{state}"].stride
 

@@ -139,7 +139,8 @@ class Kernel:
         training = specification.training
         self.saved = choose_saved(self.equations) if training else []
         self.forward_plan: Forward = plan_forward(self.equations, self.element, self.saved)
-        self.kept = dict.fromkeys(self.equations.graph.states, training)
+        keeps = training or specification.past
+        self.kept = dict.fromkeys(self.equations.graph.states, keeps)
         self.forward_module = self._forward_module()
         self.forward_weights = Weights.of(self.forward_module)
         self.forward_code = self.forward_module.compile()
@@ -316,9 +317,9 @@ def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 @lru_cache(maxsize=256)
 def _kernel(key: tuple, specification_graph, target: Target) -> Kernel:
-    sizes, reverse, element, training, wanted = key
+    sizes, reverse, element, training, wanted, past = key
     specification = Specification(
-        specification_graph, dict(sizes), reverse, element, training, wanted
+        specification_graph, dict(sizes), reverse, element, training, wanted, past
     )
     return Kernel(specification, target)
 
@@ -331,5 +332,6 @@ def kernel(specification: Specification, target: Target) -> Kernel:
         specification.element,
         specification.training,
         specification.input_gradients,
+        specification.past and not specification.training,  # training keeps it anyway
     )
     return _kernel(key, specification.graph, target)

@@ -38,6 +38,7 @@ class Specification:
         element: element type and vector width.
         training: whether a backward pass will follow.
         input_gradients: names of the inputs whose gradient is wanted.
+        past: whether the states of all steps are read afterwards, training or not.
     """
 
     graph: Graph
@@ -46,6 +47,7 @@ class Specification:
     element: Element
     training: bool
     input_gradients: tuple[str, ...]
+    past: bool = False
 
 
 class Equations:
