@@ -26,14 +26,23 @@ class Measurement(NamedTuple):
     Attributes:
         step: Steps done by then.
         epoch: Epochs done by then, with a fraction.
-        training: Mean training loss since the last validation, nats per token.
-        validation: Mean validation loss, nats per token.
+        training: Mean training loss since the last validation; nats per token for a text.
+        validation: Mean validation loss.
+        score: What the best model has the least of; None is the validation loss.
+        metrics: What else the task measured, by name.
     """
 
     step: int
     epoch: float
     training: float
     validation: float
+    score: float | None = None
+    metrics: dict[str, float] | None = None
+
+    @property
+    def merit(self) -> float:
+        """What the best model has the least of."""
+        return self.validation if self.score is None else self.score
 
 
 @dataclass
@@ -54,8 +63,8 @@ class Progress:
 
     @property
     def best(self) -> Measurement | None:
-        """The validation with the smallest loss, the first of equals."""
-        return min(self.history, key=lambda measured: measured.validation, default=None)
+        """The validation with the smallest score, the first of equals."""
+        return min(self.history, key=lambda measured: measured.merit, default=None)
 
     @property
     def validated_step(self) -> int:

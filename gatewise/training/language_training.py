@@ -11,12 +11,12 @@ from gatewise.data.streams import IGNORED, Cursor, TrainingStreams, ValidationSt
 from gatewise.layers import detach_state
 from gatewise.training.checkpoint import Progress
 from gatewise.training.model_file import write_model_file
-from gatewise.training.plan import Plan
+from gatewise.training.plan import Plan, Task
 from gatewise.training.text_model import build_model, model_file
 from gatewise.training.text_settings import TextSettings
 
 
-class LanguageTraining:
+class LanguageTraining(Task):
     """Truncated backpropagation over parallel streams, the state carried on: a `Task`.
 
     Args:

@@ -1,23 +1,27 @@
 """Load a model file, whatever its task."""
 
+import importlib
 import os
 from pathlib import Path
+from typing import Any
 
 from gatewise.training.model_file import ModelFileError, read_model_file
-from gatewise.training.text_model import TextModel
 
-MODELS = {TextModel.task: TextModel}
-"""The class of each task's trained model."""
+MODELS = {"language": "text_model:TextModel"}
+"""The module in this package, and the class in it, of each task's trained model.
+
+The class has `from_file(ModelFile, Path)`; neither it nor its module may import Lightning.
+"""
 
 
-def load(path: str | os.PathLike[str]) -> TextModel:
+def load(path: str | os.PathLike[str]) -> Any:
     """Load a trained model.
 
     Args:
         path: A model file that `gatewise train` wrote.
 
     Returns:
-        The model of its task, ready to use; `TextModel` for a language model.
+        The model of its task, ready to use, such as `TextModel` for a language model.
 
     Raises:
         ModelFileError: The file is missing, damaged, foreign, or of a later version.
@@ -30,4 +34,6 @@ def load(path: str | os.PathLike[str]) -> TextModel:
             f"{path}: a model for the task {file.task!r}, but this Gatewise knows {known}; "
             "upgrade gatewise"
         )
-    return MODELS[file.task].from_file(file, path)
+    module, _, name = MODELS[file.task].partition(":")
+    kind = getattr(importlib.import_module(f"gatewise.training.{module}"), name)
+    return kind.from_file(file, path)

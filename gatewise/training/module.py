@@ -149,6 +149,7 @@ class TrainingModule(lightning.LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Begin with no state and nothing counted."""
         self.display.validating()
+        self.task.begin_validation()
         self.validation_state: Any = None
         self.validation_losses = [0.0, 0]
 
@@ -166,11 +167,14 @@ class TrainingModule(lightning.LightningModule):
         self.refuse_divergence(total)
         progress = self.progress
         epoch, batch = progress.cursor
+        metrics = self.task.metrics()
         measured = Measurement(
             progress.step,
             epoch + batch / self.task.batches_per_epoch,
             self.losses[0] / max(self.losses[1], 1),
             total / number,
+            self.task.score(total / number, metrics),
+            metrics,
         )
         progress.history.append(measured)
         self.losses = [0.0, 0.0]

@@ -54,19 +54,18 @@ class Task(Protocol):
     """What is trained, on what, and how it is measured.
 
     A batch is a named tuple, so that Lightning can move its tensors to a device. It has `fresh`
-    (whether the carried state begins anew) and `cursor` (the place behind it in the data).
+    (whether the carried state begins anew) and `cursor` (the place behind it in the data, as
+    `batches` takes it). A task without a state that is carried from batch to batch is always fresh
+    and returns None for its state. A class that names `Task` as its base inherits the methods that
+    have a body here.
 
+    Attributes:
+        model: What is trained, an `nn.Module`.
+        batches_per_epoch: How many training batches make an epoch.
     """
 
-    @property
-    def model(self) -> nn.Module:
-        """The model."""
-        ...
-
-    @property
-    def batches_per_epoch(self) -> int:
-        """How many training batches make an epoch."""
-        ...
+    model: Any  # of each task's own class
+    batches_per_epoch: int
 
     def batches(self, cursor: tuple[int, int]) -> Iterator[Any]:
         """Yield training batches from a place on (epoch and number within it), for ever."""
@@ -86,7 +85,24 @@ class Task(Protocol):
 
     def first_state(self) -> Any:
         """Return a state of the right make, for what a checkpoint holds to be put into."""
-        ...
+        return None
+
+    def begin_validation(self) -> None:
+        """Forget what earlier validations measured."""
+
+    def metrics(self) -> dict[str, float]:
+        """Return what `total_loss` saw since the validation began, besides the loss, by name.
+
+        The display shows them in this order, and the history keeps them.
+        """
+        return {}
+
+    def score(self, loss: float, metrics: dict[str, float]) -> float:
+        """Return what the best model has the least of: the loss, or minus the accuracy, say.
+
+        It decides which model is kept and when training ends early.
+        """
+        return loss
 
     def write_model(self, path: Path, progress: Progress) -> None:
         """Write the model file, whole or not at all."""

@@ -32,6 +32,17 @@ def test_progress_knows_the_best_and_how_long_ago_it_was():
     assert (Progress().best, Progress().waited, Progress().validated_step) == (None, 0, 0)
 
 
+def test_a_score_decides_where_a_task_has_one(folder):
+    history = [Measurement(2, 0.5, 3.0, 2.0, -0.8, {"accuracy": 0.8})]
+    history.append(Measurement(3, 0.7, 2.5, 2.2, -0.9, {"accuracy": 0.9}))
+    progress = Progress(3, (1, 2), 4.5, history)
+    assert progress.best.step == 3
+    assert progress.waited == 0
+    with folder:
+        folder.write_checkpoint(Checkpoint(progress, {"a": torch.ones(2)}, {}))
+        assert folder.read_checkpoint().progress == progress
+
+
 def test_one_run_at_a_time(folder, tmp_path):
     with folder, pytest.raises(RunError, match="another process trains"):
         RunFolder(tmp_path / "model.safetensors").__enter__()

@@ -205,7 +205,7 @@ def test_a_run_does_not_go_on_with_another_text(english, small, tmp_path):
         train_text([english], output, small())
     with pytest.raises(RunError, match=r"the text was .*english\.txt, now .*moved.txt, .*english"):
         train_text([moved, english], output, small())
-    with pytest.raises(RunError, match="the validation text was a part of the text, now"):
+    with pytest.raises(RunError, match="the validation text was not given, now"):
         train_text([moved], output, small(), validation=[english])
     train_text([moved], output, small())  # the same text elsewhere is the same text
 
@@ -263,7 +263,7 @@ def test_outputs_that_cannot_be_are_refused(english, small, tmp_path):
         with pytest.raises(RunError, match=message):
             train_text([english], output, small())
     text = english.rename(tmp_path / "text.safetensors")
-    with pytest.raises(RunError, match="is the text to read"):
+    with pytest.raises(RunError, match="is the file to read"):
         train_text([text], text, small(), restart=True)
 
 
