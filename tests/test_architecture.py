@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import gatewise as gw
-from gatewise.backends import evaluation
+from gatewise.backends import evaluation, javascript
 from gatewise.equations import derivative, document, latex, plain, primitives
 
 ROOT = Path(__file__).parent.parent
@@ -127,6 +127,7 @@ def test_primitive_has_a_row_for_every_target(name):
     targets = {
         "derivative": derivative.RULES,
         "torch": evaluation.TORCH,
+        "JavaScript": javascript.JAVASCRIPT,
         "LaTeX": latex.Latex.functions,
         "plain text": plain.Plain.functions,
         "model file": document.SIGNATURES,
