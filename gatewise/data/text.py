@@ -1,6 +1,5 @@
 """A long text in files, read piece by piece and never held whole."""
 
-import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from gatewise.data.encoding import (
     detect_encoding,
     newlines_unified,
 )
+from gatewise.data.source import DataFile
 
 __all__ = ["Passage", "TextError", "TextFile", "open_text_files", "pieces_at_words"]
 
@@ -20,7 +20,7 @@ LONGEST_PIECE = 1 << 22  # characters without any white space before a piece is 
 
 
 @dataclass(frozen=True)
-class TextFile:
+class TextFile(DataFile):
     """One file of text.
 
     Attributes:
@@ -29,9 +29,7 @@ class TextFile:
         guessed: Whether the encoding is a guess that the user should hear of.
     """
 
-    path: Path
-    encoding: str
-    guessed: bool = False
+    encoding: str = "utf-8"
 
     def pieces(self) -> Iterator[str]:
         """Yield the text in pieces, line ends as newline characters.
@@ -46,16 +44,6 @@ class TextFile:
                     f"or not in {self.encoding}: name its encoding with --encoding"
                 )
             yield piece
-
-    def digest(self) -> str:
-        """Return the SHA-256 of the file's bytes, in hexadecimal."""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-
-    def stamp(self) -> dict[str, int]:
-        """Return the file's size and time of change: equal stamps need no new digest."""
-        status = os.stat(self.path)
-        return {"size": status.st_size, "changed": status.st_mtime_ns}
 
 
 def open_text_files(

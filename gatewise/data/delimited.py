@@ -1,0 +1,58 @@
+"""Delimited text such as CSV: its separator, its header, and its first faulty row."""
+
+import csv
+import itertools
+import re
+from collections.abc import Sequence
+
+from gatewise.data.source import PlainText
+
+NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*|\s*[+-]?(inf|nan)\s*", re.I)
+
+
+def guess_separator(lines: Sequence[str]) -> str:
+    """Return the separator that cuts the most lines into the same number of fields."""
+
+    def agreement(separator: str) -> tuple[int, int]:
+        try:
+            widths = [len(row) for row in csv.reader(lines, delimiter=separator) if row]
+        except csv.Error:
+            return 0, 0
+        usual = max(set(widths), key=widths.count, default=1)
+        return (widths.count(usual), usual) if usual > 1 else (0, 0)
+
+    return max(",\t;|", key=agreement)
+
+
+def guess_header(rows: Sequence[Sequence[str]]) -> bool:
+    """Say whether the first row names the columns."""
+    first, rest = rows[0], rows[1:]
+    numbered = [cell for cell in first if cell.strip().isdecimal()]
+    if len(numbered) > 1 and all(int(b) == int(a) + 1 for a, b in itertools.pairwise(numbered)):
+        return True  # 0, 1, 2: names that a program gave
+    if any(NUMBER.fullmatch(cell) for cell in first if cell.strip()):
+        return False
+    # a value that comes again in its column is no name
+    return not any(
+        cell.strip() and any(len(row) > k and row[k] == cell for row in rest)
+        for k, cell in enumerate(first)
+    )
+
+
+def faulty_row(text: PlainText, separator: str | None = None) -> str | None:
+    """Return what is wrong with the first row that no table can have, or None."""
+    with text.path.open(encoding="utf-8", newline="") as file:
+        if separator is None:
+            separator = guess_separator(list(itertools.islice(file, 200)))
+            file.seek(0)
+        reader = csv.reader(file, delimiter=separator, strict=True)
+        width = None
+        try:
+            for number, row in enumerate(reader, 1):
+                if width is None:
+                    width = len(row)
+                elif len(row) > width:
+                    return f"row {number} has {len(row)} fields, the first row {width}"
+        except csv.Error as error:
+            return f"line {reader.line_num}: {error}; is a quotation mark left open?"
+    return None

@@ -1,0 +1,310 @@
+"""Tables: CSV, TSV, Parquet, JSON lines, frames of polars and pandas; read in blocks of rows."""
+
+import csv
+import difflib
+import hashlib
+import itertools
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from gatewise.data.delimited import NUMBER, faulty_row, guess_header, guess_separator
+from gatewise.data.source import DataError, DataFile, PlainText, ending, open_data_file
+
+ROW = "\0row"  # a column of every block: the row's number as the file counts
+MISSING = ("", "na", "n/a", "nan", "null", "none", "?", "-")  # what stands for no value
+BLOCK = 20_000  # rows held at a time
+SAMPLE = 1_000  # rows that guesses look at
+DELIMITED = (".csv", ".tsv", ".tab", ".txt", ".dat", "")
+JSON_LINES = (".jsonl", ".ndjson")
+ENDINGS = (".csv", ".tsv", ".tab", ".parquet", ".pq", *JSON_LINES)
+
+
+class Table:
+    """Rows and named columns, never held whole unless `collect` is called.
+
+    Attributes:
+        name: How messages call it, such as the file's path.
+        frame: The rows, with their numbers in the column `ROW`.
+        columns: The other columns' names and polars types.
+        said: What was guessed, in sentences for the user.
+        file: The file, if there is one.
+
+    Args:
+        name: See above.
+        frame: See above.
+        file: See above.
+        said: See above.
+        decimal_comma: Whether numbers are written as `3,14`.
+        text: Kept as long as the table: the copy that is read.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        frame: pl.LazyFrame,
+        file: DataFile | None = None,
+        said: Sequence[str] = (),
+        decimal_comma: bool = False,
+        text: PlainText | None = None,
+    ):
+        self.name, self.frame, self.file, self.said = name, frame, file, list(said)
+        self.decimal_comma, self.text = decimal_comma, text
+        schema = self.guarded(frame.collect_schema)
+        self.columns: dict[str, pl.DataType] = {k: v for k, v in schema.items() if k != ROW}
+
+    @property
+    def names(self) -> list[str]:
+        """The columns' names."""
+        return list(self.columns)
+
+    def guarded(self, read: Any, *arguments: Any, **options: Any) -> Any:
+        """Call something that reads the file; what polars cannot read is a `DataError`."""
+        try:
+            return read(*arguments, **options)
+        except (pl.exceptions.PolarsError, OSError, UnicodeError, BaseExceptionGroup) as error:
+            raise DataError(f"{self.name}: {self.explain(error)}") from error
+
+    def explain(self, error: BaseException) -> str:
+        """Say where the file cannot be read."""
+        if self.text is not None:
+            kind = ending(Path(self.name))
+            found = faulty_json(self.text) if kind in JSON_LINES else faulty_row(self.text)
+            if found:
+                return found
+        return f"cannot be read: {str(error).strip().splitlines()[0]}"
+
+    def blocks(self, rows: int = BLOCK) -> Iterator[pl.DataFrame]:
+        """Yield the rows in order, so many at a time, with their numbers in `ROW`.
+
+        Raises:
+            DataError: A row cannot be read.
+        """
+        batches = self.guarded(self.frame.collect_batches, chunk_size=rows, maintain_order=True)
+        while True:
+            block = self.guarded(next, batches, None)
+            if block is None:
+                return
+            yield block
+
+    def head(self, rows: int = SAMPLE) -> pl.DataFrame:
+        """Return the first rows."""
+        return self.guarded(self.frame.head(rows).collect)
+
+    def collect(self) -> pl.DataFrame:
+        """Return all rows, with their numbers in `ROW`."""
+        return self.guarded(self.frame.collect)
+
+    def find(self, column: str, option: str) -> str:
+        """Return a column's name as the table writes it, or raise `DataError`.
+
+        Args:
+            column: As the user wrote it; upper and lower case need not agree, and a whole number
+                counts columns from 1.
+            option: What the user named it with, for the message.
+        """
+        if column in self.columns:
+            return column
+        folded = [name for name in self.names if name.strip().lower() == column.strip().lower()]
+        if len(folded) == 1:
+            return folded[0]
+        if column.isdecimal() and 1 <= int(column) <= len(self.names):
+            return self.names[int(column) - 1]
+        near = difflib.get_close_matches(column, self.names, 1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise DataError(
+            f"{self.name}: {option} {column}: no such column{hint}; the columns are "
+            f"{', '.join(self.names[:20])}{', …' if len(self.names) > 20 else ''}"
+        )
+
+    def numbers(self, block: pl.DataFrame, columns: Iterable[str]) -> pl.DataFrame:
+        """Return columns of a block as Float64; a missing value is null.
+
+        Empty cells and NA, N/A, NaN, null, None, ? and - are missing values.
+
+        Raises:
+            DataError: A cell is no number; file, row and column are named.
+        """
+        return block.select([self.number(block, column) for column in columns])
+
+    def number(self, block: pl.DataFrame, column: str) -> pl.Series:
+        """Return one column of a block as Float64."""
+        cells = block[column]
+        if cells.dtype.is_numeric() or cells.dtype in (pl.Boolean, pl.Null):
+            return cells.cast(pl.Float64).fill_nan(None)
+        if cells.dtype in (pl.Categorical, pl.Enum):
+            cells = cells.cast(pl.String)
+        if cells.dtype != pl.String:
+            raise DataError(f"{self.name}: column {column!r} holds {cells.dtype}, not numbers")
+        text = cells.str.strip_chars()
+        if self.decimal_comma:
+            text = text.str.replace(r"^([+-]?\d*),(\d+)$", "${1}.${2}")
+        values = text.cast(pl.Float64, strict=False)
+        missing = text.is_null() | text.str.to_lowercase().is_in(MISSING)
+        wrong = (values.is_null() & ~missing).arg_true()
+        if len(wrong):
+            at = wrong[0]
+            raise DataError(f"{self.place(block, at, column)}: {cells[at]!r} is no number")
+        endless = values.is_infinite().fill_null(False).arg_true()
+        if len(endless):
+            at = endless[0]
+            raise DataError(f"{self.place(block, at, column)}: {cells[at]!r} is not finite")
+        return values.fill_nan(None)
+
+    def place(self, block: pl.DataFrame, at: int, column: str) -> str:
+        """Name a cell for a message."""
+        return f"{self.name}: row {block[ROW][at]}, column {column!r}"
+
+    def is_number(self, column: str, sample: pl.DataFrame) -> bool:
+        """Say whether a column of the sample holds numbers, wholly or with gaps."""
+        kind = self.columns[column]
+        if kind != pl.String:
+            return kind.is_numeric()
+        cells = [cell.strip() for cell in sample[column] if cell is not None]
+        if self.decimal_comma:
+            cells = [cell.replace(",", ".") for cell in cells]
+        present = [cell for cell in cells if cell.lower() not in MISSING]
+        # a few cells may be faults, which are then errors with their places
+        wrong = sum(NUMBER.fullmatch(cell) is None for cell in present)
+        return bool(present) and wrong * 5 <= len(present)
+
+
+def is_frame(data: object) -> bool:
+    """Say whether something is a frame of polars or pandas."""
+    return isinstance(data, pl.DataFrame | pl.LazyFrame) or (
+        type(data).__module__.split(".")[0] == "pandas" and hasattr(data, "columns")
+    )
+
+
+def read_table(
+    data: Any, encoding: str | None = None, header: bool | None = None, separator: str | None = None
+) -> Table:
+    """Open a table.
+
+    Args:
+        data: A file: CSV, TSV or another delimited text, Parquet, JSON lines, packed with gzip,
+            bzip2 or xz or not; or a frame of polars or pandas.
+        encoding: Of a text; None finds it out.
+        header: Whether the first row names the columns; None guesses.
+        separator: Between fields; None guesses.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    if is_frame(data):
+        return frame_table(data)
+    file = open_data_file(data)
+    kind = ending(file.path)
+    if kind in (".parquet", ".pq"):
+        return parquet_table(file)
+    if kind in JSON_LINES:
+        return json_table(file, encoding)
+    if kind in DELIMITED:
+        return delimited_table(file, encoding, header, separator)
+    raise DataError(
+        f"{file.path}: a table is {', '.join(ENDINGS)}, packed with gzip or not; not {kind}"
+    )
+
+
+def frame_table(data: Any) -> Table:
+    """Return a frame as a table; its rows count from 1."""
+    if not isinstance(data, pl.DataFrame | pl.LazyFrame):
+        try:
+            data = pl.DataFrame({str(name): data[name].to_numpy() for name in data.columns})
+        except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
+            raise DataError(f"the pandas frame cannot be read: {error}") from error
+    return Table("the frame", data.lazy().with_row_index(ROW, offset=1))
+
+
+def parquet_table(file: DataFile) -> Table:
+    """Return a Parquet file as a table; its rows count from 1."""
+    try:
+        frame = pl.scan_parquet(file.path, glob=False, row_index_name=ROW, row_index_offset=1)
+        frame.collect_schema()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        message = str(error).strip().splitlines()[0]
+        raise DataError(f"{file.path}: not a whole Parquet file ({message})") from error
+    return Table(str(file.path), frame, file)
+
+
+def json_table(file: DataFile, encoding: str | None) -> Table:
+    """Return a file with one JSON object on each line as a table."""
+    text = PlainText(file.path, encoding)
+    fault = faulty_json(text)
+    if fault:
+        raise DataError(f"{file.path}: {fault}")
+    frame = pl.scan_ndjson(text.path, infer_schema_length=None, row_index_name=ROW)
+    frame = frame.with_columns(pl.col(ROW) + 1)
+    return Table(str(file.path), frame, text.file, guessed_encoding(text), text=text)
+
+
+def delimited_table(
+    file: DataFile, encoding: str | None, header: bool | None, separator: str | None
+) -> Table:
+    """Return a delimited text as a table; the rows count from 1, the header with them."""
+    text = PlainText(file.path, encoding)
+    said = guessed_encoding(text)
+    with text.path.open(encoding="utf-8", newline="") as opened:
+        first = list(itertools.islice(opened, 200))
+    if separator is None:
+        separator = "\t" if ending(file.path) in (".tsv", ".tab") else guess_separator(first)
+    if len(separator) != 1:
+        raise DataError(f"--separator {separator!r}: one character, such as ; or a tab")
+    try:
+        rows = [row for row in csv.reader(first, delimiter=separator) if row]
+    except csv.Error as error:
+        raise DataError(f"{file.path}: {faulty_row(text, separator) or error}") from error
+    if not rows:
+        raise DataError(f"{file.path}: has no row with anything in it")
+    if header is None:
+        header = guess_header(rows)
+        said.append("the first row names the columns" if header else "no row names the columns")
+    fault = faulty_row(text, separator)
+    if fault:
+        raise DataError(f"{file.path}: {fault}")
+    frame = pl.scan_csv(
+        text.path,
+        has_header=header,
+        separator=separator,
+        infer_schema=False,
+        row_index_name=ROW,
+        row_index_offset=1 + header,
+        glob=False,
+        new_columns=None if header else [f"column_{k + 1}" for k in range(len(rows[0]))],
+    )
+    comma = separator == ";" and sum(
+        bool(re.fullmatch(r"[+-]?\d+,\d+", cell)) for row in rows for cell in row
+    )
+    return Table(str(file.path), frame, text.file, said, bool(comma), text)
+
+
+def guessed_encoding(text: PlainText) -> list[str]:
+    """Say a guessed encoding."""
+    if not text.file.guessed:
+        return []
+    return [f"read as {text.file.encoding}, a guess; --encoding names another"]
+
+
+def faulty_json(text: PlainText) -> str | None:
+    """Return what is wrong with the first line that is no JSON object, or None."""
+    for number, line in enumerate(text.lines(), 1):
+        if line.strip():
+            try:
+                found = json.loads(line)
+            except ValueError as error:
+                return f"row {number} is not JSON: {error}"
+            if not isinstance(found, dict):
+                return f'row {number} is not a JSON object such as {{"text": …, "label": …}}'
+    return None
+
+
+def content_digest(table: Table) -> str:
+    """Return what identifies the contents of a frame, in hexadecimal."""
+    total = hashlib.sha256(json.dumps([(k, str(v)) for k, v in table.columns.items()]).encode())
+    for block in table.blocks():
+        total.update(block.hash_rows(seed=0).to_numpy().tobytes())
+    return total.hexdigest()
