@@ -2,19 +2,33 @@
 
 from gatewise.backends.choose import choose, run, use_backend
 from gatewise.backends.explanation import Explanation, explaining
-from gatewise.backends.recurrence import PAST, Backend, Operands, Recurrence, Result
+from gatewise.backends.interception import Interceptor, Proceed, intercepting
+from gatewise.backends.recurrence import (
+    PAST,
+    Backend,
+    Operands,
+    Recurrence,
+    Result,
+    Stacked,
+    Stacking,
+)
 from gatewise.backends.reference import evaluate_steps
 
 __all__ = [
     "PAST",
     "Backend",
     "Explanation",
+    "Interceptor",
     "Operands",
+    "Proceed",
     "Recurrence",
     "Result",
+    "Stacked",
+    "Stacking",
     "choose",
     "evaluate_steps",
     "explaining",
+    "intercepting",
     "run",
     "use_backend",
 ]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from gatewise.backends.explanation import Explanation, explain, is_explaining
+from gatewise.backends.interception import interceptors, through
 from gatewise.backends.llvm import LlvmBackend
 from gatewise.backends.recurrence import Backend, Operands, Recurrence, Result
 from gatewise.backends.reference import ReferenceBackend
@@ -122,6 +123,10 @@ def run(recurrence: Recurrence, operands: Operands, keep: tuple[str, ...] = ()) 
         operands: inputs ``(T, B, size)``, states ``(B, size)`` and parameters.
         keep: names of values to return at every step, ``(T, B, size)``.
     """
+    return through(interceptors(), _run)(recurrence, operands, keep)
+
+
+def _run(recurrence: Recurrence, operands: Operands, keep: tuple[str, ...]) -> Result:
     choice = choose(recurrence, operands)
     result = choice.backend.run(recurrence, operands, keep)
     if is_explaining():

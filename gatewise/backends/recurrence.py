@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 import torch
@@ -27,6 +28,13 @@ class Recurrence:
     sizes: Mapping[str, int]
     reverse: bool = False
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.graph, tuple(sorted(self.sizes.items())), self.reverse))
+
     def state_size(self, state: str) -> int:
         """How many units a state has."""
         return size_number(self.graph.states[state], self.sizes)
@@ -38,6 +46,68 @@ class Recurrence:
 
 
 @dataclass(frozen=True)
+class Stacking:
+    """How weights are stored several to a tensor, one below the other.
+
+    Attributes:
+        members: for each tensor the names of its parts, in order.
+        shapes: for each tensor the shape of one part; ``()`` for scalars.
+    """
+
+    members: tuple[tuple[str, ...], ...]
+    shapes: tuple[tuple[int, ...], ...]
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.members, self.shapes))
+
+    @cached_property
+    def places(self) -> dict[str, tuple[int, int]]:
+        """By name: which tensor a weight is stored in, and its first row there."""
+        return {
+            name: (k, position * (shape[0] if shape else 1))
+            for k, (names, shape) in enumerate(zip(self.members, self.shapes, strict=True))
+            for position, name in enumerate(names)
+        }
+
+    def split(self, k: int, tensor: Tensor) -> dict[str, Tensor]:
+        """The parts of one tensor by name, as views."""
+        shape = self.shapes[k]
+        rows = tensor.split(shape[0]) if shape else tensor.unbind()
+        return dict(zip(self.members[k], rows, strict=True))
+
+
+class Stacked(Mapping[str, Tensor]):
+    """Weights by name, stored several to a tensor.
+
+    Kernels read them where they are. Who asks for one by name gets a view of it.
+
+    Args:
+        tensors: what is stored.
+        stacking: the names of their parts.
+    """
+
+    def __init__(self, tensors: Sequence[Tensor], stacking: Stacking):
+        self.tensors, self.stacking = tuple(tensors), stacking
+        self._split: dict[int, dict[str, Tensor]] = {}
+
+    def __getitem__(self, name: str) -> Tensor:
+        k, _ = self.stacking.places[name]
+        if k not in self._split:
+            self._split[k] = self.stacking.split(k, self.tensors[k])
+        return self._split[k][name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.stacking.places)
+
+    def __len__(self) -> int:
+        return len(self.stacking.places)
+
+
+@dataclass(frozen=True)
 class Operands:
     """The tensors of one call.
 
@@ -45,7 +115,8 @@ class Operands:
         inputs: by name, ``(T, B, size)``; ``x`` is among them.
         states: by name, ``(B, size)``.
         parameters: by name (``"W.i"``): ``(rows, columns)``, ``(size,)`` or ``()``; the columns of
-            a block-diagonal matrix are stored divided by its blocks.
+            a block-diagonal matrix are stored divided by its blocks. Kernels are called with
+            less ado where they are `Stacked`.
         givens: by name, ``(B, size)`` or broadcast to it.
     """
 

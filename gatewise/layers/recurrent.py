@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from gatewise import cells
-from gatewise.backends import Recurrence
+from gatewise.backends import Recurrence, Stacked
 from gatewise.equations import Cell
 from gatewise.equations.cell import Initial
 from gatewise.equations.size import size_number
@@ -19,7 +19,7 @@ from gatewise.layers.depth import Between, Marks, Track, run_tracks
 from gatewise.layers.layer import RecurrentLayer
 from gatewise.layers.sequence import arrange
 from gatewise.layers.state import initial_state, pack_state, unpack_state
-from gatewise.layers.weights import Initialization, Stack, initialize, stacks
+from gatewise.layers.weights import Initialization, Stack, initialize, stacking, stacks
 
 
 class Recurrent(RecurrentLayer, nn.Module):
@@ -137,11 +137,13 @@ class Recurrent(RecurrentLayer, nn.Module):
                 f"no layer {layer}{' in reverse' if reverse else ''}: there are "
                 f"{self.num_layers} layers in {self.directions} direction(s), from 0."
             )
+        return dict(self._stored(layer, reverse))
+
+    def _stored(self, layer: int, reverse: bool) -> Stacked:
+        """Weights as they are stored."""
         suffix = self._suffixes(layer)[int(reverse)]
-        named: dict[str, Tensor] = {}
-        for stack in self._stacks[layer]:
-            named.update(stack.split(getattr(self, stack.name + suffix)))
-        return named
+        tensors = [getattr(self, stack.name + suffix) for stack in self._stacks[layer]]
+        return Stacked(tensors, self._stackings[layer])
 
     def reset_parameters(self) -> None:
         """Draw initial values anew: uniform in ±1/√H, then what the cell and the options say."""
@@ -192,7 +194,7 @@ class Recurrent(RecurrentLayer, nn.Module):
     def tracks(self) -> list[list[Track]]:
         """The recurrences with their weights as they are now: by layer, then direction."""
         return [
-            [Track(r, self.weights(layer, r.reverse), layer) for r in self._recurrences[layer]]
+            [Track(r, self._stored(layer, r.reverse), layer) for r in self._recurrences[layer]]
             for layer in range(self.num_layers)
         ]
 
@@ -216,7 +218,7 @@ class Recurrent(RecurrentLayer, nn.Module):
         return ", ".join(parts)
 
     def __getstate__(self) -> dict[str, Any]:
-        derived = ("graph", "_starts", "_recurrences", "_stacks")
+        derived = ("graph", "_starts", "_recurrences", "_stacks", "_stackings")
         return {name: value for name, value in self.__dict__.items() if name not in derived}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -234,6 +236,7 @@ class Recurrent(RecurrentLayer, nn.Module):
         self._stacks: list[list[Stack]] = [
             stacks(self.graph, layer[0].sizes) for layer in self._recurrences
         ]
+        self._stackings = [stacking(made) for made in self._stacks]
 
     def _suffixes(self, layer: int) -> tuple[str, ...]:
         return (f"_l{layer}", f"_l{layer}_reverse")[: self.directions]

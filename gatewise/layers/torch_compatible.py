@@ -6,6 +6,7 @@ Where nothing but torch's semantics is asked for, torch's own fused operator run
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -85,7 +86,7 @@ class _Layer(RecurrentLayer, nn.RNNBase):
     def _suffix(self, track: Track) -> str:
         return f"_l{track.layer}" + ("_reverse" if track.recurrence.reverse else "")
 
-    def weights(self, layer: int = 0, reverse: bool = False) -> dict[str, Tensor]:
+    def weights(self, layer: int = 0, reverse: bool = False) -> Mapping[str, Tensor]:
         """Every weight by its name in the equations; ``b.f`` is the sum of torch's two biases."""
         suffix = f"_l{layer}" + ("_reverse" if reverse else "")
         if not hasattr(self, f"weight_ih{suffix}"):

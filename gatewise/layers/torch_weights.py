@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from torch import Tensor
 
+from gatewise.backends import Stacked, Stacking
 from gatewise.equations import Graph
 
 
-def named_weights(gates: str, stored: Mapping[str, Tensor], graph: Graph) -> dict[str, Tensor]:
-    """Views of torch's parameters by equation name.
+def named_weights(gates: str, stored: Mapping[str, Tensor], graph: Graph) -> Stacked:
+    """Torch's parameters by equation name.
 
     Torch adds two biases in every gate. The equations have one, their sum; a second one
-    (``b.nh`` of the GRU) only where the recurrent bias is not simply added.
+    (``b.nh`` of the GRU) only where the recurrent bias is not simply added: in the last gates.
 
     Args:
         gates: the letters of the gates in torch's order.
@@ -21,19 +23,36 @@ def named_weights(gates: str, stored: Mapping[str, Tensor], graph: Graph) -> dic
             ``weight_hr``.
         graph: the equations; tells which biases there are.
     """
-    named: dict[str, Tensor] = {}
-    rows = stored["weight_ih"].shape[0] // len(gates)
-    for name, letter in (("weight_ih", "W"), ("weight_hh", "U")):
-        for gate, part in zip(gates, stored[name].split(rows), strict=True):
-            named[f"{letter}.{gate}"] = part
+    tensors = [stored["weight_ih"], stored["weight_hh"]]
     if "weight_hr" in stored:
-        named["R.h"] = stored["weight_hr"]
+        tensors.append(stored["weight_hr"])
+    added = ""
     if "bias_ih" in stored:
-        sums = (stored["bias_ih"] + stored["bias_hh"]).split(rows)
-        for k, (gate, both) in enumerate(zip(gates, sums, strict=True)):
-            if f"b.{gate}h" in graph.parameters:
-                named[f"b.{gate}"] = stored["bias_ih"][k * rows : (k + 1) * rows]
-                named[f"b.{gate}h"] = stored["bias_hh"][k * rows : (k + 1) * rows]
-            else:
-                named[f"b.{gate}"] = both
-    return named
+        added = "".join(gate for gate in gates if f"b.{gate}h" not in graph.parameters)
+        ih, hh = stored["bias_ih"], stored["bias_hh"]
+        if added == gates:
+            tensors.append(ih + hh)
+        else:
+            rows = len(added) * ih.shape[0] // len(gates)
+            tensors += [ih[:rows] + hh[:rows], ih[rows:], hh[rows:]]
+    shapes = tuple(tuple(tensor.shape) for tensor in tensors)
+    return Stacked(tensors, _stacking(gates, added, "weight_hr" in stored, shapes))
+
+
+@lru_cache(maxsize=256)
+def _stacking(
+    gates: str, added: str, projects: bool, shapes: tuple[tuple[int, ...], ...]
+) -> Stacking:
+    """The names of what `named_weights` stacks; biases of the gates in `added` are sums."""
+    members = [[f"W.{gate}" for gate in gates], [f"U.{gate}" for gate in gates]]
+    if projects:
+        members.append(["R.h"])
+    if added:
+        others = gates[len(added) :]
+        members.append([f"b.{gate}" for gate in added])
+        members += [[f"b.{gate}" for gate in others], [f"b.{gate}h" for gate in others]]
+    kept = tuple(tuple(names) for names in members if names)
+    parts = tuple(
+        (shape[0] // len(names), *shape[1:]) for names, shape in zip(kept, shapes, strict=True)
+    )
+    return Stacking(kept, parts)

@@ -8,12 +8,13 @@ o. Further stacks of a namespace carry the names of their members: ``U_n``.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from gatewise.backends import Stacking
 from gatewise.equations import Cell, Graph, Parameter
 from gatewise.equations.cell import Initial, check_initial
 from gatewise.equations.memory import forget_gates
@@ -40,11 +41,6 @@ class Stack:
         count = len(self.members)
         return (count * self.shape[0], *self.shape[1:]) if self.shape else (count,)
 
-    def split(self, stacked: Tensor) -> dict[str, Tensor]:
-        """The members by name (``"W.i"``), as views."""
-        rows = stacked.split(self.shape[0]) if self.shape else stacked.unbind()
-        return {p.name: row for p, row in zip(self.members, rows, strict=True)}
-
 
 def stacks(graph: Graph, sizes: Mapping[str, int]) -> list[Stack]:
     """The parameters that a layer of these sizes stores."""
@@ -58,6 +54,12 @@ def stacks(graph: Graph, sizes: Mapping[str, int]) -> list[Stack]:
         name = namespace if first else "_".join((namespace, *(p.key for p in members)))
         made.append(Stack(name, tuple(members), stored_shape(members[0], sizes)))
     return made
+
+
+def stacking(made: Sequence[Stack]) -> Stacking:
+    """How these parameters hold their members."""
+    members = tuple(tuple(p.name for p in stack.members) for stack in made)
+    return Stacking(members, tuple(stack.shape for stack in made))
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 import gatewise as gw
+from gatewise.backends import Stacked
 from gatewise.equations import R, U, V, W, b, block_diagonal, cell, p, s, tanh
 from gatewise.layers.torch_weights import named_weights
-from gatewise.layers.weights import stacks
+from gatewise.layers.weights import stacking, stacks
 
 
 @cell(states=dict(h="H", q="P"))
@@ -52,7 +53,7 @@ def test_every_weight_stands_in_one_stack(name):
     assert len({stack.name for stack in made}) == len(made)
     for stack in made:
         stored = torch.randn(stack.stacked_shape)
-        views = stack.split(stored)
+        views = Stacked([stored], stacking([stack]))
         assert list(views) == [q.name for q in stack.members]
         together = [v.reshape(-1) for v in views.values()]
         assert torch.equal(torch.cat(together), stored.reshape(-1))

@@ -13,7 +13,7 @@ import stat
 import tempfile
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import llvmlite
@@ -37,15 +37,19 @@ class Compiled:
         engine: keeps the code alive.
         seconds: what compiling took; 0 where it came from the cache.
         cached: whether it came from the cache on disk.
+        addresses: of functions that were asked for.
     """
 
     engine: llvm.ExecutionEngine
     seconds: float
     cached: bool
+    addresses: dict[str, int] = field(default_factory=dict)
 
     def address(self, function: str) -> int:
         """Where a function starts."""
-        return self.engine.get_function_address(function)
+        if function not in self.addresses:
+            self.addresses[function] = self.engine.get_function_address(function)
+        return self.addresses[function]
 
 
 def compile_text(text: str, target: Target) -> Compiled:

@@ -1,19 +1,20 @@
-"""One call of a kernel: its memory, its words, its results."""
+"""Calls of a kernel on T steps of B sequences: their memory, their words, their results.
+
+What calls of the same T and B share is worked out once; a call then fills in addresses.
+"""
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from gatewise.backends.llvm import threads
-from gatewise.backends.llvm.compiler import Compiled
-from gatewise.backends.llvm.kernel import Kernel, Weights
+from gatewise.backends.llvm.kernel import Kernel
+from gatewise.backends.llvm.sources import Places, WeightGradients, WeightWords, pieces_of
+from gatewise.backends.llvm.words import Addresses, InputWords, Region, Words, dtype_of, run
 from gatewise.backends.llvm.workspace import workspace
-from gatewise.equations.expression import Expression
 
 HOIST_BYTES = 256 << 10
 """What a thread computes ahead for a block of steps stays in its second-level cache."""
@@ -21,185 +22,148 @@ HOIST_BYTES = 256 << 10
 BACKWARD_ROWS = 512
 """Rows (steps times sequences) of a block of the backward pass: long sums for the products."""
 
-LINE = 16
-"""Parts of one lease start at multiples of so many numbers (a cache line of float32)."""
+
+class Names(NamedTuple):
+    """The operands of a kernel, in the order in which a call has their tensors."""
+
+    inputs: tuple[str, ...]
+    states: tuple[str, ...]
+    givens: tuple[str, ...]
+
+    @classmethod
+    def of(cls, kernel: Kernel) -> Names:
+        """Those of the kernel's graph."""
+        graph = kernel.specification.graph
+        return cls(tuple(graph.inputs), tuple(graph.states), tuple(graph.givens))
 
 
-class Words:
-    """The words of one call by name; whatever they point to is kept until the call is over."""
+class Arrangement:
+    """What forward and backward calls of one kernel, T and B share.
 
-    def __init__(self, index: Mapping[str, int], dtype: torch.dtype):
-        self.index, self.dtype = index, dtype
-        self.values = [0] * max(1, len(index))
-        self.kept: list[Tensor] = []
+    Args:
+        kernel: the kernel.
+        T: steps.
+        B: sequences.
+        team: threads.
+        places: where the weights are.
+    """
 
-    def set(self, name: str, value: int) -> None:
-        """Set a word, if the kernel reads it."""
-        position = self.index.get(name)
-        if position is not None:
-            self.values[position] = value
+    def __init__(self, kernel: Kernel, T: int, B: int, team: int, places: Places):
+        self.kernel, self.T, self.B, self.team, self.places = kernel, T, B, team, places
+        self.names = Names.of(kernel)
+        self.size = kernel.element.bytes
+        self.dtype = dtype_of(self.size)
 
-    def tensor(self, name: str, value: Tensor) -> None:
-        """Set a word to a tensor's address."""
-        self.kept.append(value)
-        self.set(name, value.data_ptr())
+    def words(self, module, block: int) -> tuple[Words, dict[str, int]]:
+        """Words that are numbers, and the parts of the working memory that every call has."""
+        words = Words(module.context.words)
+        for name, value in (("T", self.T), ("B", self.B), ("block", block), ("prepare", 1)):
+            words.set(name, value)
+        layout = module.layout
+        return words, {
+            "base.packed": layout.packed_elements,
+            "base.constants": layout.constant_elements,
+        }
 
-    def lease(self, parts: Mapping[str, int]) -> tuple[Tensor, dict[str, slice]]:
-        """Memory for several buffers at once: their elements by name.
+    def given_parts(self, buffers) -> dict[str, int]:
+        """Padded copies of givens."""
+        return {
+            f"base.given.{name}": self.B * buffers[f"given.{name}"].stride
+            for name in self.names.givens
+            if f"given.{name}" in buffers
+        }
 
-        Returns:
-            The memory, and where in it each buffer is.
-        """
-        places, total = {}, 0
-        for name, elements in parts.items():
-            places[name] = slice(total, total + elements)
-            total += -(-elements // LINE) * LINE
-        memory = workspace.lease(total, self.dtype)
-        self.place(memory, places)
-        return memory, places
-
-    def place(self, memory: Tensor, places: Mapping[str, slice]) -> None:
-        """Set the words of buffers that share a memory."""
-        self.kept.append(memory)
-        start, size = memory.data_ptr(), memory.element_size()
-        for name, place in places.items():
-            self.set(name, start + place.start * size)
-
-    def weights(self, weights: Weights, values: Mapping[Expression, Tensor]) -> None:
-        """Set the words of matrices and constants."""
-        for words, (node, turned) in zip(weights.matrix_words, weights.matrices, strict=True):
-            matrix = values[node]
-            row, column = matrix.stride()
-            for position, value in zip(
-                words,
-                (matrix.data_ptr(), column, row) if turned else (matrix.data_ptr(), row, column),
-                strict=True,
-            ):
-                self.values[position] = value
-        for words, node in zip(weights.constant_words, weights.constants, strict=True):
-            vector = values[node].contiguous()
-            self.kept.append(vector)
-            self.values[words[0]] = vector.data_ptr()
-            self.values[words[1]] = vector.numel()
-
-    def input(self, name: str, value: Tensor) -> None:
-        """Set the words of an input ``(T, B, size)``; its units must be neighbours in memory."""
-        if value.shape[-1] > 1 and value.stride(-1) != 1:
-            value = value.contiguous()
-        self.tensor(f"input.{name}", value)
-        self.set(f"input.{name}.step", value.stride(0))
-        self.set(f"input.{name}.row", value.stride(1))
-
-    def run(self, compiled: Compiled, function: str, team: int) -> None:
-        """Run the kernel."""
-        array = (ctypes.c_int64 * len(self.values))(*self.values)
-        threads.run(compiled.address(function), ctypes.addressof(array), team)
-
-
-@dataclass
-class Gradients:
-    """Gradients of all operands of a call, by name or expression."""
-
-    inputs: dict[str, Tensor]
-    states: dict[str, Tensor]
-    givens: dict[str, Tensor]
-    weights: dict[Expression, Tensor]
-
-
-class Execution:
-    """Runs a kernel on operands of T steps and B sequences."""
-
-    def __init__(self, kernel: Kernel, inputs: Mapping[str, Tensor], T: int, B: int):
-        self.kernel, self.inputs, self.T, self.B = kernel, inputs, T, B
-        self.dtype = torch.float32 if kernel.element.bytes == 4 else torch.float64
-        self.threads = threads.available()
-
-    def forward(
-        self,
-        states: Mapping[str, Tensor],
-        givens: Mapping[str, Tensor],
-        weights: Mapping[Expression, Tensor],
-    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-        """Run all steps.
-
-        Args:
-            states: the states to start from, ``(B, units)``.
-            givens: ``(B, units)``.
-            weights: values of all weight expressions.
-
-        Returns:
-            The output ``(T, B, units)``, the last states, and the memory of what was kept.
-        """
-        kernel, plan, T, B = self.kernel, self.kernel.forward_plan, self.T, self.B
-        buffers = plan.buffers
-        words = Words(kernel.forward_module.context.words, self.dtype)
-        room = HOIST_BYTES * self.threads // (B * kernel.hoisted_width * kernel.element.bytes)
-        block = max(1, min(T, room))
-        parts = {f"base.{n}": B * block * buffers[n].stride for n in kernel.block_buffers}
-        parts["base.scratch"] = B * buffers["scratch"].stride
-        self._begin(words, kernel.forward_module.layout, block, parts)
-        words.weights(kernel.forward_weights, weights)
-        self._givens(words, givens, buffers, parts)
-        words.lease(parts)
-        y = torch.empty(T, B, buffers["y"].stride, dtype=self.dtype)
-        words.tensor("base.y", y)
-        kept, places = words.lease(self._kept())
-        for name, start in states.items():
-            words.tensor(f"base.start.{name}", start.contiguous())
-        for name in plan.inputs:
-            words.input(name, self.inputs[name])
-        words.run(kernel.forward_code, "forward", self.threads)
-        return y, self._last(y, kept, places), kept
-
-    def _begin(self, words: Words, layout, block: int, parts: dict[str, int]) -> None:
-        words.set("T", self.T)
-        words.set("B", self.B)
-        words.set("block", block)
-        words.set("prepare", 1)
-        parts["base.packed"] = layout.packed_elements
-        parts["base.constants"] = layout.constant_elements
-
-    def _givens(
-        self, words: Words, givens: Mapping[str, Tensor], buffers: Mapping, parts: dict[str, int]
-    ) -> None:
-        for name, value in givens.items():
-            words.tensor(f"source.given.{name}", value.contiguous())
-            parts[f"base.given.{name}"] = self.B * buffers[f"given.{name}"].stride
-
-    def _kept(self) -> dict[str, int]:
+    def kept(self, words: Words) -> Region:
         """What outlives a forward run: values for the backward run, and the states' past."""
         kernel, plan = self.kernel, self.kernel.forward_plan
-        buffers = plan.buffers
-        parts = {}
+        buffers, parts = plan.buffers, {}
         if plan.saved:
             parts["base.saved"] = self.T * self.B * buffers["saved"].stride
         for name, keeps in kernel.kept.items():
             if name != plan.output_state:
                 rows = self.T + 1 if keeps else 2
                 parts[f"base.past.{name}"] = rows * self.B * buffers[f"state.{name}"].stride
-        return parts
+        return Region(words, parts, self.size)
 
-    def _places(self) -> dict[str, slice]:
-        places, total = {}, 0
-        for name, elements in self._kept().items():
-            places[name] = slice(total, total + elements)
-            total += -(-elements // LINE) * LINE
-        return places
+    def lease(self, region: Region) -> Tensor:
+        """Memory for a region."""
+        return workspace.lease(region.elements, self.dtype)
 
-    def _last(self, y: Tensor, kept: Tensor, places: Mapping[str, slice]) -> dict[str, Tensor]:
-        """The states after the last step that ran."""
-        kernel, plan, T = self.kernel, self.kernel.forward_plan, self.T
-        reverse, last = kernel.specification.reverse, {}
+
+class ForwardCall(Arrangement):
+    """Forward calls: all steps, in order."""
+
+    def __init__(self, kernel: Kernel, T: int, B: int, team: int, places: Places):
+        super().__init__(kernel, T, B, team, places)
+        plan = kernel.forward_plan
+        buffers = plan.buffers
+        room = HOIST_BYTES * team // (B * kernel.hoisted_width * kernel.element.bytes)
+        block = max(1, min(T, room))
+        self._words, parts = self.words(kernel.forward_module, block)
+        parts |= {f"base.{n}": B * block * buffers[n].stride for n in kernel.block_buffers}
+        parts["base.scratch"] = B * buffers["scratch"].stride
+        self._working = Region(self._words, parts | self.given_parts(buffers), self.size)
+        self._kept = self.kept(self._words)
+        self._weights = WeightWords(kernel.forward_weights, places)
+        names = self.names
+        self._inputs = InputWords(self._words, names.inputs)
+        self._starts = Addresses(self._words, [f"base.start.{n}" for n in names.states])
+        self._givens = Addresses(self._words, [f"source.given.{n}" for n in names.givens])
+        self._y = self._words.index["base.y"]
+        self._output_units = buffers["y"].stride
+        self._ends = self._state_ends()
+
+    def _state_ends(self) -> list[tuple[int, int, int, int] | None]:
+        """Where each state is after the last step: None for the output, else a piece of memory."""
+        kernel, plan, T, B = self.kernel, self.kernel.forward_plan, self.T, self.B
+        reverse, ends = kernel.specification.reverse, []
         for name, keeps in kernel.kept.items():
             if name == plan.output_state:
-                last[name] = y[0 if reverse else T - 1].clone()
+                ends.append(None)
                 continue
+            stride = plan.buffers[f"state.{name}"].stride
             row = (0 if reverse else T) if keeps else T & 1
-            own = kept[places[f"base.past.{name}"]].view(-1, self.B, self._stride(name))
-            last[name] = own[row, :, : kernel.units[f"state.{name}"]].clone()
-        return last
+            start = self._kept.slices[f"base.past.{name}"].start + row * B * stride
+            ends.append((start, stride, B, kernel.units[f"state.{name}"]))
+        return ends
 
-    def past(self, states: Mapping[str, Tensor], y: Tensor, kept: Tensor) -> dict[str, Tensor]:
+    def run(
+        self,
+        inputs: Sequence[Tensor],
+        states: Sequence[Tensor],
+        givens: Sequence[Tensor],
+        sources: Sequence[Tensor],
+    ) -> tuple[Tensor, list[Tensor], Tensor]:
+        """Run all steps.
+
+        Args:
+            inputs: ``(T, B, units)``.
+            states: the states to start from, ``(B, units)``.
+            givens: ``(B, units)``.
+            sources: tensors that hold the weights.
+
+        Returns:
+            The output ``(T, B, units)``, the last states, and the memory of what was kept.
+        """
+        values, copies = self._words.values.copy(), []
+        memory, kept = self.lease(self._working), self.lease(self._kept)
+        self._working.place(values, memory)
+        self._kept.place(values, kept)
+        self._weights.place(values, sources, copies)
+        self._inputs.place(values, inputs, copies)
+        self._starts.place(values, states, copies)
+        self._givens.place(values, givens, copies)
+        y = torch.empty(self.T, self.B, self._output_units, dtype=self.dtype)
+        values[self._y] = y.data_ptr()
+        run(self.kernel.forward_code, "forward", values, self.team)
+        last = y[0 if self.kernel.specification.reverse else self.T - 1]
+        ends = [
+            (last if end is None else kept.as_strided(end[2:], (end[1], 1), end[0])).clone()
+            for end in self._ends
+        ]
+        return y, ends, kept
+
+    def past(self, states: Sequence[Tensor], y: Tensor, kept: Tensor) -> dict[str, Tensor]:
         """The states before each step, ``(T, B, units)``: views where the kernel keeps them.
 
         Args:
@@ -207,116 +171,140 @@ class Execution:
             y: what it returned.
             kept: the memory that it left.
         """
-        plan, T, places = self.kernel.forward_plan, self.T, self._places()
-        reverse, found = self.kernel.specification.reverse, {}
-        for name, start in states.items():
+        plan, reverse, found = self.kernel.forward_plan, self.kernel.specification.reverse, {}
+        for name, start in zip(self.names.states, states, strict=True):
             if name == plan.output_state:
-                parts = (y[1:], start[None]) if reverse else (start[None], y[:-1])
-                found[name] = torch.cat(parts)
+                found[name] = torch.cat((y[1:], start[None]) if reverse else (start[None], y[:-1]))
                 continue
-            own = kept[places[f"base.past.{name}"]].view(T + 1, self.B, self._stride(name))
+            stride = plan.buffers[f"state.{name}"].stride
+            own = kept[self._kept.slices[f"base.past.{name}"]].view(self.T + 1, self.B, stride)
             rows = own[1:] if reverse else own[:-1]
             found[name] = rows[..., : self.kernel.units[f"state.{name}"]]
         return found
 
-    def _stride(self, state: str) -> int:
-        return self.kernel.forward_plan.buffers[f"state.{state}"].stride
 
-    def backward(
+class Gradients(NamedTuple):
+    """Gradients of all operands of a call, in their order; None where there is none."""
+
+    inputs: list[Tensor | None]
+    states: list[Tensor]
+    givens: list[Tensor | None]
+    sources: list[Tensor | None]
+
+
+class BackwardCall(Arrangement):
+    """Backward calls: all steps, from the last to run to the first."""
+
+    def __init__(self, kernel: Kernel, T: int, B: int, team: int, places: Places, sources: int):
+        super().__init__(kernel, T, B, team, places)
+        plan = kernel.backward_plan
+        assert plan is not None
+        buffers = self._buffers = plan.buffers
+        block = max(1, min(T, BACKWARD_ROWS // B))
+        self._words, parts = self.words(kernel.backward_module, block)
+        self._working = Region(self._words, parts | self._parts(block * B), self.size)
+        self._kept = self.kept(self._words)
+        self._sums = Region(self._words, self._sum_parts(), self.size)
+        self._weights = WeightWords(kernel.backward_weights, places)
+        names = self.names
+        self._inputs = InputWords(self._words, names.inputs)
+        self._starts = Addresses(self._words, [f"base.start.{n}" for n in names.states])
+        self._givens = Addresses(self._words, [f"source.given.{n}" for n in names.givens])
+        self._flows = Addresses(self._words, [f"source.flow.{n}" for n in names.states])
+        self._outputs = Addresses(self._words, ["base.y", "base.dy"])
+        self._input_gradients = Addresses(
+            self._words, [f"base.dx.{name}" for name in plan.input_gradients]
+        )
+        self._gradients = WeightGradients(pieces_of(kernel, self._sums), places, sources)
+        flow = {name: self._working.slices[f"base.flow.{name}"] for name in names.states}
+        self._state_gradients = [
+            (
+                place.start + (T & 1) * B * buffers[f"flow.{name}"].stride,
+                buffers[f"flow.{name}"].stride,
+                kernel.units[f"state.{name}"],
+            )
+            for name, place in flow.items()
+        ]
+
+    def _parts(self, rows: int) -> dict[str, int]:
+        """The working memory, with so many rows in a block of steps."""
+        kernel, plan, B, buffers = self.kernel, self.kernel.backward_plan, self.B, self._buffers
+        assert plan is not None
+        parts = {
+            f"base.{name}": rows * buffers[name].stride
+            for name in (*(f"in.{n}" for n in plan.inputs), "gradients", "vectors", "rest")
+        }
+        parts["base.scratch"] = B * buffers["scratch"].stride
+        if plan.deferred is not None:
+            parts["base.deferred_scratch"] = rows * buffers["scratch"].stride
+        for name in self.names.states:
+            parts[f"base.flow.{name}"] = 2 * B * buffers[f"flow.{name}"].stride
+        for job in kernel.jobs:
+            a, b = job.padded(kernel.element.lanes)
+            parts[f"base.{job.name}.a"], parts[f"base.{job.name}.b"] = a * rows, b * rows
+        return parts | self.given_parts(buffers)
+
+    def _sum_parts(self) -> dict[str, int]:
+        """Buffers that gradients are added to, from zero."""
+        parts = {"base.sums": self._buffers["gradients"].stride}
+        for job in self.kernel.jobs:
+            a, b = job.padded(self.kernel.element.lanes)
+            parts[f"base.{job.name}.c"] = a * b
+        for name in self.names.givens:
+            if f"dgiven.{name}" in self._buffers:
+                parts[f"base.dgiven.{name}"] = self.B * self._buffers[f"dgiven.{name}"].stride
+        return parts
+
+    def run(
         self,
-        states: Mapping[str, Tensor],
-        givens: Mapping[str, Tensor],
-        weights: Mapping[Expression, Tensor],
-        y: Tensor,
+        inputs: Sequence[Tensor],
+        states: Sequence[Tensor],
+        givens: Sequence[Tensor],
+        sources: Sequence[Tensor],
+        outputs: tuple[Tensor, Tensor],
         kept: Tensor,
-        dy: Tensor,
-        flow: Mapping[str, Tensor],
+        flows: Sequence[Tensor],
     ) -> Gradients:
         """Run all steps backwards.
 
         Args:
-            states: the states that the forward run started from.
-            givens: as the forward run had them.
-            weights: values of all weight expressions.
-            y: what the forward run returned.
-            kept: the memory that it left.
-            dy: gradient of the output ``(T, B, units)``.
-            flow: gradients of the last states ``(B, units)``.
+            inputs: as the forward run had them; likewise states, givens and sources.
+            states: ``(B, units)``.
+            givens: ``(B, units)``.
+            sources: tensors that hold the weights.
+            outputs: the output of the forward run and its gradient, ``(T, B, units)``.
+            kept: the memory that the forward run left.
+            flows: gradients of the last states ``(B, units)``.
         """
-        kernel, plan, T, B = self.kernel, self.kernel.backward_plan, self.T, self.B
+        values, copies, plan = self._words.values.copy(), [], self.kernel.backward_plan
         assert plan is not None
-        buffers = plan.buffers
-        words = Words(kernel.backward_module.context.words, self.dtype)
-        block = max(1, min(T, BACKWARD_ROWS // B))
-        rows = block * B
-        parts: dict[str, int] = {}
-        self._begin(words, kernel.backward_module.layout, block, parts)
-        words.weights(kernel.backward_weights, weights)
-        for name in (*(f"in.{n}" for n in plan.inputs), "gradients", "vectors", "rest"):
-            parts[f"base.{name}"] = rows * buffers[name].stride
-        parts["base.scratch"] = B * buffers["scratch"].stride
-        if plan.deferred is not None:
-            parts["base.deferred_scratch"] = rows * buffers["scratch"].stride
-        words.place(kept, self._places())
-        words.tensor("base.y", y)
-        words.tensor("base.dy", dy.contiguous())
-        for name, start in states.items():
-            words.tensor(f"base.start.{name}", start.contiguous())
-            words.tensor(f"source.flow.{name}", flow[name].contiguous())
-            parts[f"base.flow.{name}"] = 2 * B * buffers[f"flow.{name}"].stride
-        self._givens(words, givens, buffers, parts)
-        for name, value in self.inputs.items():
-            words.input(name, value)
-        dx = {n: torch.empty(self.inputs[n].shape, dtype=self.dtype) for n in plan.input_gradients}
-        for name, value in dx.items():
-            words.tensor(f"base.dx.{name}", value)
-        for job in kernel.jobs:
-            a, b = job.padded(kernel.element.lanes)
-            parts[f"base.{job.name}.a"], parts[f"base.{job.name}.b"] = a * rows, b * rows
-        memory, places = words.lease(parts)
-        sums, total = words.lease(self._sums(givens, buffers))
+        memory, sums = self.lease(self._working), self.lease(self._sums)
         sums.zero_()
-        words.run(kernel.backward_code, "backward", self.threads)
-        flows = {name: memory[places[f"base.flow.{name}"]] for name in states}
-        own = {name.removeprefix("base."): sums[place] for name, place in total.items()}
+        for region, own in ((self._working, memory), (self._kept, kept), (self._sums, sums)):
+            region.place(values, own)
+        self._weights.place(values, sources, copies)
+        self._inputs.place(values, inputs, copies)
+        self._starts.place(values, states, copies)
+        self._givens.place(values, givens, copies)
+        self._flows.place(values, flows, copies)
+        self._outputs.place(values, outputs, copies)
+        named = dict(zip(self.names.inputs, inputs, strict=True))
+        dx = [torch.empty(named[name].shape, dtype=self.dtype) for name in plan.input_gradients]
+        self._input_gradients.place(values, dx, copies)
+        run(self.kernel.backward_code, "backward", values, self.team)
+        wanted = dict(zip(plan.input_gradients, dx, strict=True))
         return Gradients(
-            inputs=dx,
-            states={
-                name: value.view(2, B, -1)[T & 1, :, : kernel.units[f"state.{name}"]].clone()
-                for name, value in flows.items()
-            },
-            givens={
-                name: own[f"dgiven.{name}"].view(B, -1)[:, : kernel.units[f"given.{name}"]].clone()
-                for name in givens
-                if f"dgiven.{name}" in own
-            },
-            weights=self._weight_gradients(own),
+            [wanted.get(name) for name in self.names.inputs],
+            [
+                memory.as_strided((self.B, units), (stride, 1), start).clone()
+                for start, stride, units in self._state_gradients
+            ],
+            [self._given_gradient(name, sums) for name in self.names.givens],
+            [self._gradients.gather(k, source, sums) for k, source in enumerate(sources)],
         )
 
-    def _sums(self, givens: Mapping[str, Tensor], buffers: Mapping) -> dict[str, int]:
-        """Buffers that gradients are added to, from zero."""
-        parts = {"base.sums": buffers["gradients"].stride}
-        for job in self.kernel.jobs:
-            a, b = job.padded(self.kernel.element.lanes)
-            parts[f"base.{job.name}.c"] = a * b
-        for name in givens:
-            if f"dgiven.{name}" in buffers:
-                parts[f"base.dgiven.{name}"] = self.B * buffers[f"dgiven.{name}"].stride
-        return parts
-
-    def _weight_gradients(self, sums: Mapping[str, Tensor]) -> dict[Expression, Tensor]:
-        """Gradients of matrices and vectors, cut out of the accumulated products."""
-        plan, lanes = self.kernel.backward_plan, self.kernel.element.lanes
-        assert plan is not None
-        found: dict[Expression, Tensor] = {}
-        for item, job in self.kernel.weight_jobs:
-            product = sums[f"{job.name}.c"].view(-1, job.padded(lanes)[1])
-            start = item.gradient.offset - job.gradient
-            if job.swapped:
-                own = product[: item.columns, start : start + item.rows].mT
-            else:
-                own = product[start : start + item.rows, : item.columns]
-            found[item.matrix] = found[item.matrix] + own if item.matrix in found else own
-        for vector, place, units in plan.vectors:
-            found[vector] = sums["sums"][place.offset : place.offset + units]
-        return found
+    def _given_gradient(self, name: str, sums: Tensor) -> Tensor | None:
+        place = self._sums.slices.get(f"base.dgiven.{name}")
+        if place is None:
+            return None
+        return sums[place].view(self.B, -1)[:, : self.kernel.units[f"given.{name}"]].clone()

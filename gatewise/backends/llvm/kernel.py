@@ -96,12 +96,14 @@ class Weights:
         constants: vectors and numbers.
         matrix_words: positions of each matrix's address, row stride and column stride.
         constant_words: positions of each constant's address and units.
+        constant_units: of each constant.
     """
 
     matrices: list[tuple[Expression, bool]]
     constants: list[Expression]
     matrix_words: list[tuple[int, int, int]]
     constant_words: list[tuple[int, int]]
+    constant_units: list[int]
 
     @classmethod
     def of(cls, module: Module) -> Weights:
@@ -121,6 +123,7 @@ class Weights:
                 (index(f"constant.{k}"), index(f"constant.{k}.units"))
                 for k in range(len(module.layout.constants))
             ],
+            [module.equations.units(node) for node in module.layout.constants],
         )
 
     @property

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from gatewise.backends.llvm.backend import kernel_for
-from gatewise.backends.llvm.execution import Words
+from gatewise.backends.llvm.sources import WeightWords
 from gatewise.backends.llvm.threads import function_of
+from gatewise.backends.llvm.words import Region, Words
+from gatewise.backends.llvm.workspace import workspace
 from gatewise.backends.recurrence import Recurrence
 
 
@@ -45,7 +47,7 @@ class Session:
             for name in recurrence.graph.states
             if name != self.plan.output_state
         }
-        self.words = Words(self.kernel.forward_module.context.words, dtype)
+        self.words = Words(self.kernel.forward_module.context.words)
         self.turn = 0
         self._place()
         self.refresh(parameters)
@@ -66,10 +68,12 @@ class Session:
         parts["base.constants"] = layout.constant_elements
         for name in self.starts:
             parts[f"base.past.{name}"] = 2 * B * buffers[f"state.{name}"].stride
-        memory, places = words.lease(parts)
+        region = Region(words, parts, self.kernel.element.bytes)
+        self.memory = workspace.lease(region.elements, self.dtype)
+        region.place(words.values, self.memory)
         # a state's new value is in the second row of its past
         self.news = {
-            name: memory[places[f"base.past.{name}"]]
+            name: self.memory[region.slices[f"base.past.{name}"]]
             .view(2, B, buffers[f"state.{name}"].stride)[1, :, : start.shape[1]]
             .numpy()
             for name, start in self.starts.items()
@@ -85,8 +89,11 @@ class Session:
         before = {name: value.copy() for name, value in self.state().items()}
         like = torch.empty(0, dtype=self.dtype)
         constants = self.recurrence.graph.constants
-        self.weights = self.kernel.evaluate(parameters, like, constants)
-        self.words.weights(self.kernel.forward_weights, self.weights)
+        values = self.kernel.evaluate(parameters, like, constants)
+        places = {node: (k, 0) for k, node in enumerate(values)}
+        self.weights = list(values.values())  # and copies: they live as long as their addresses
+        words = WeightWords(self.kernel.forward_weights, places)
+        words.place(self.words.values, self.weights, self.weights)
         self.words.set("prepare", 1)
         self._turns()
         self.call(ctypes.addressof(self.contexts[self.turn]))

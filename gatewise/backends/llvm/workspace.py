@@ -20,6 +20,9 @@ ALIGNMENT = 2 << 20
 
 SMALLEST = 4096
 
+SMALL = 128 << 10
+"""Below, the allocator of torch is as good: it has such blocks at hand."""
+
 
 class Workspace:
     """A pool of blocks of memory.
@@ -39,7 +42,9 @@ class Workspace:
 
         Its memory returns to the pool when nothing refers to the tensor's storage any more.
         """
-        size = torch.empty(0, dtype=dtype).element_size()
+        size = dtype.itemsize
+        if elements * size <= SMALL:
+            return torch.empty(max(1, elements), dtype=dtype)[:elements]
         length = _rounded(max(1, elements) * size)
         block = self._take(length)
         array = np.frombuffer(block, dtype=np.uint8)

@@ -1,0 +1,250 @@
+"""A kernel's forward and backward code as one differentiable operation of torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._C._functorch import is_functorch_wrapped_tensor, is_legacy_batchedtensor  # type: ignore[import-not-found]
+
+from gatewise.backends.llvm import threads
+from gatewise.backends.llvm.execution import BackwardCall, ForwardCall
+from gatewise.backends.llvm.kernel import Kernel
+from gatewise.backends.llvm.sources import Places
+from gatewise.backends.recurrence import PAST, Operands, Recurrence, Stacked, Stacking
+from gatewise.backends.reference import ReferenceBackend, evaluate_steps
+
+
+@dataclass
+class Call:
+    """A kernel, and what its flat list of tensors means.
+
+    The tensors are the inputs, states and givens in the order of the graph, then those that hold
+    the weights, then plain parameters where these are something else.
+
+    Attributes:
+        kernel: the kernel.
+        recurrence: what it computes.
+        stacking: how the first kind of weights is stored, where kernels read them as they are.
+        names: of the plain parameters; how they are stored, where they are stacked.
+        keeps: whether states of all steps are to be read afterwards.
+        past: then, the states before each step.
+    """
+
+    kernel: Kernel
+    recurrence: Recurrence
+    stacking: Stacking | None
+    names: Stacking | tuple[str, ...]
+    keeps: bool = False
+    past: dict[str, Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, kernel: Kernel, recurrence: Recurrence, operands: Operands, keeps: bool
+    ) -> tuple[Call, list[Tensor]]:
+        """A call, and its tensors."""
+        graph, parameters = recurrence.graph, operands.parameters
+        B = operands.x.shape[1]
+        tensors = [
+            *(operands.inputs[name] for name in graph.inputs),
+            *(operands.states[name] for name in graph.states),
+            *(_whole(operands.givens[name], B) for name in graph.givens),
+        ]
+        if kernel.plain and isinstance(parameters, Stacked):
+            names = parameters.stacking
+            return cls(kernel, recurrence, names, names, keeps), [*tensors, *parameters.tensors]
+        values = kernel.evaluate(parameters, operands.x, graph.constants)
+        tensors += values.values()
+        if isinstance(parameters, Stacked):
+            tensors += parameters.tensors
+            return cls(kernel, recurrence, None, parameters.stacking, keeps), tensors
+        tensors += parameters.values()
+        return cls(kernel, recurrence, None, tuple(parameters), keeps), tensors
+
+    def split(self, tensors: Sequence[Tensor]) -> tuple[Sequence[Tensor], ...]:
+        """The tensors by kind: inputs, states, givens, sources of weights, plain parameters."""
+        graph = self.recurrence.graph
+        counts = [len(graph.inputs), len(graph.states), len(graph.givens), self._sources]
+        kinds, start = [], 0
+        for count in counts:
+            kinds.append(tensors[start : start + count])
+            start += count
+        return (*kinds, kinds[3] if self.stacking is not None else tensors[start:])
+
+    @property
+    def _sources(self) -> int:
+        if self.stacking is not None:
+            return len(self.stacking.members)
+        return len(self.kernel.weight_expressions)
+
+    def forward(self, tensors: Sequence[Tensor]) -> tuple[Tensor, list[Tensor], Tensor]:
+        """Run the forward kernel: the output, the last states and what the backward run reads."""
+        T, B = tensors[0].shape[:2]
+        call = forward_call(self.kernel, T, B, threads.available(), self.stacking)
+        inputs, states, givens, sources, _ = self.split(tensors)
+        y, last, kept = call.run(inputs, states, givens, sources)
+        if self.keeps:
+            self.past = call.past(states, y, kept)
+        return y, last, kept
+
+    def backward(
+        self,
+        tensors: Sequence[Tensor],
+        y: Tensor,
+        kept: Tensor,
+        dy: Tensor,
+        flows: Sequence[Tensor],
+    ) -> list[Tensor | None]:
+        """Run the backward kernel: a gradient for every tensor that has one."""
+        T, B = tensors[0].shape[:2]
+        call = backward_call(self.kernel, T, B, threads.available(), self.stacking)
+        inputs, states, givens, sources, plain = self.split(tensors)
+        found = call.run(inputs, states, givens, sources, (y, dy), kept, flows)
+        gradients = [*found.inputs, *found.states, *found.givens, *found.sources]
+        return gradients if self.stacking is not None else [*gradients, *(None for _ in plain)]
+
+    def operands(self, tensors: Sequence[Tensor]) -> Operands:
+        """The tensors by name, as the reference wants them."""
+        graph = self.recurrence.graph
+        inputs, states, givens, _, plain = self.split(tensors)
+        names = self.names
+        return Operands(
+            dict(zip(graph.inputs, inputs, strict=True)),
+            dict(zip(graph.states, states, strict=True)),
+            Stacked(plain, names)
+            if isinstance(names, Stacking)
+            else dict(zip(names, plain, strict=True)),
+            dict(zip(graph.givens, givens, strict=True)),
+        )
+
+    def named_values(self, operands: Operands, keep: Sequence[str]) -> dict[str, Tensor]:
+        """What `keep` names: pasts of states as the kernel left them, the rest computed from them.
+
+        The states of all steps are known, so one pass over all steps is enough.
+        """
+        named = [name for name in keep if not name.startswith(PAST)]
+        found = {PAST + name: value for name, value in self.past.items()}
+        if named:
+            nodes = [self.recurrence.graph.values[name] for name in named]
+            with torch.no_grad():
+                values = evaluate_steps(self.recurrence, operands, self.past, nodes)
+            found |= zip(named, values, strict=True)
+        return {name: found[name] for name in keep}
+
+
+def _whole(given: Tensor, B: int) -> Tensor:
+    """A given value with a row for each sequence."""
+    return given if given.dim() == 2 and given.shape[0] == B else given.expand(B, -1)
+
+
+@lru_cache(maxsize=512)
+def _places(kernel: Kernel, stacking: Stacking | None) -> Places:
+    """Where a kernel's expressions of weights are; each is a tensor of its own if not stacked."""
+    if stacking is None:
+        return {node: (k, 0) for k, node in enumerate(kernel.weight_expressions)}
+    return {node: stacking.places[node.name] for node in kernel.weight_expressions}
+
+
+@lru_cache(maxsize=512)
+def forward_call(
+    kernel: Kernel, T: int, B: int, team: int, stacking: Stacking | None
+) -> ForwardCall:
+    """What forward calls of these sizes share."""
+    return ForwardCall(kernel, T, B, team, _places(kernel, stacking))
+
+
+@lru_cache(maxsize=512)
+def backward_call(
+    kernel: Kernel, T: int, B: int, team: int, stacking: Stacking | None
+) -> BackwardCall:
+    """What backward calls of these sizes share."""
+    places = _places(kernel, stacking)
+    count = len(places) if stacking is None else len(stacking.members)
+    return BackwardCall(kernel, T, B, team, places, count)
+
+
+class Run(torch.autograd.Function):
+    """A call with its derivative."""
+
+    @staticmethod
+    def forward(ctx: Any, call: Call, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Run the kernel and keep what the backward pass reads."""
+        y, last, kept = call.forward(tensors)
+        ctx.call = call
+        ctx.save_for_backward(*tensors, y, kept)
+        ctx.set_materialize_grads(False)
+        return (y, *last)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor | None, *flow: Tensor | None) -> Any:  # type: ignore[override]
+        """Run the backward kernel; under ``create_graph`` the reference, which has derivatives."""
+        call: Call = ctx.call
+        *tensors, y, kept = ctx.saved_tensors
+        dy = torch.zeros_like(y) if dy is None else dy
+        states = call.split(tensors)[1]
+        flows = [
+            torch.zeros_like(state) if g is None else g
+            for state, g in zip(states, flow, strict=True)
+        ]
+        if torch.is_grad_enabled() or any(map(_is_batched, (dy, *flows))):
+            return (None, *_through_reference(call, tensors, dy, flows))
+        return (None, *call.backward(tensors, y, kept, dy, flows))
+
+
+def _is_batched(gradient: Tensor) -> bool:
+    """Whether vmap or ``is_grads_batched`` hands over several gradients as one."""
+    return is_functorch_wrapped_tensor(gradient) or is_legacy_batchedtensor(gradient)
+
+
+def _through_reference(
+    call: Call, tensors: Sequence[Tensor], dy: Tensor, flows: Sequence[Tensor]
+) -> list[Tensor | None]:
+    """Gradients that can be differentiated again, by running the reference on the same tensors."""
+    again = torch.is_grad_enabled()
+    with torch.enable_grad():
+        # views: a tensor that was computed from another is differentiated on its own
+        aliases = [t.view_as(t) for t in tensors]
+        result = ReferenceBackend().run(call.recurrence, call.operands(aliases))
+    read = {id(t) for kind in _read_by_reference(call, aliases) for t in kind}
+    wanted = [t for t in aliases if t.requires_grad and id(t) in read]
+    ends = zip((result.output, *result.states.values()), (dy, *flows), strict=True)
+    # a state that nothing differentiable leads to hands nothing on
+    learned = [(value, gradient) for value, gradient in ends if value.requires_grad]
+    found = torch.autograd.grad(
+        [value for value, _ in learned],
+        wanted,
+        [gradient for _, gradient in learned],
+        create_graph=again,
+        allow_unused=True,
+    )
+    gradients = dict(zip(map(id, wanted), found, strict=True))
+    return [gradients.get(id(t)) for t in aliases]
+
+
+def _read_by_reference(call: Call, tensors: Sequence[Tensor]) -> list[Sequence[Tensor]]:
+    """All but the values of expressions of weights, which the reference computes by itself."""
+    inputs, states, givens, _, plain = call.split(tensors)
+    return [inputs, states, givens, plain]
+
+
+def run_kernel(
+    kernel: Kernel, recurrence: Recurrence, operands: Operands, training: bool, keep: Sequence[str]
+) -> tuple[Tensor, Mapping[str, Tensor], dict[str, Tensor]]:
+    """Run a kernel.
+
+    Returns:
+        The output, the last states, and the values that `keep` names.
+    """
+    call, tensors = Call.of(kernel, recurrence, operands, bool(keep))
+    y, *last = Run.apply(call, *tensors) if training else _plain_run(call, tensors)
+    named = call.named_values(operands, keep) if keep else {}
+    return y, dict(zip(recurrence.graph.states, last, strict=True)), named
+
+
+def _plain_run(call: Call, tensors: Sequence[Tensor]) -> list[Tensor]:
+    y, last, _ = call.forward(tensors)
+    return [y, *last]

@@ -1,0 +1,131 @@
+"""What a call hands to its kernel: an array of words, most of which are the same for many calls."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from gatewise.backends.llvm import threads
+from gatewise.backends.llvm.compiler import Compiled
+
+LINE = 16
+"""Parts of one memory start at multiples of so many numbers (a cache line of float32)."""
+
+
+class Words:
+    """The words of a kernel by name.
+
+    Args:
+        index: the position of each word that the kernel reads.
+    """
+
+    def __init__(self, index: Mapping[str, int]):
+        self.index = index
+        self.values = [0] * max(1, len(index))
+
+    def set(self, name: str, value: int) -> None:
+        """Set a word, if the kernel reads it."""
+        position = self.index.get(name)
+        if position is not None:
+            self.values[position] = value
+
+
+class Region:
+    """Buffers that share one memory.
+
+    Args:
+        words: of the kernel; tells which buffers it reads.
+        parts: elements by the name of the word that is to point to them.
+        size: bytes of an element.
+
+    Attributes:
+        elements: of the whole memory.
+        slices: where in it each buffer is.
+    """
+
+    def __init__(self, words: Words, parts: Mapping[str, int], size: int):
+        self.slices: dict[str, slice] = {}
+        self.elements = 0
+        for name, elements in parts.items():
+            self.slices[name] = slice(self.elements, self.elements + elements)
+            self.elements += -(-elements // LINE) * LINE
+        self._placed = [
+            (words.index[name], place.start * size)
+            for name, place in self.slices.items()
+            if name in words.index
+        ]
+
+    def place(self, values: list[int], memory: Tensor) -> None:
+        """Point words to the buffers in a memory."""
+        start = memory.data_ptr()
+        for position, offset in self._placed:
+            values[position] = start + offset
+
+
+class Addresses:
+    """Words that point to tensors of fixed names, one tensor each.
+
+    Args:
+        words: of the kernel.
+        names: of the words, in the order of the tensors; those that it does not read are left out.
+    """
+
+    def __init__(self, words: Words, names: Sequence[str]):
+        self._placed = [
+            (words.index[name], k) for k, name in enumerate(names) if name in words.index
+        ]
+
+    def place(self, values: list[int], tensors: Sequence[Tensor], kept: list[Tensor]) -> None:
+        """Point words to tensors, made contiguous.
+
+        Args:
+            values: of the words.
+            tensors: in the order of the names.
+            kept: takes copies that must live until the kernel has run.
+        """
+        for position, k in self._placed:
+            tensor = tensors[k]
+            if not tensor.is_contiguous():
+                tensor = tensor.contiguous()
+                kept.append(tensor)
+            values[position] = tensor.data_ptr()
+
+
+class InputWords:
+    """Words of inputs ``(T, B, size)`` of any strides; their units are neighbours in memory.
+
+    Args:
+        words: of the kernel.
+        names: of the inputs, in the order of their tensors.
+    """
+
+    def __init__(self, words: Words, names: Sequence[str]):
+        self._placed = [
+            (*(words.index[f"input.{name}{part}"] for part in ("", ".step", ".row")), k)
+            for k, name in enumerate(names)
+            if f"input.{name}" in words.index
+        ]
+
+    def place(self, values: list[int], tensors: Sequence[Tensor], kept: list[Tensor]) -> None:
+        """Point words to the inputs."""
+        for address, step, row, k in self._placed:
+            tensor = tensors[k]
+            if tensor.shape[-1] > 1 and tensor.stride(-1) != 1:
+                tensor = tensor.contiguous()
+                kept.append(tensor)
+            values[address] = tensor.data_ptr()
+            values[step], values[row], _ = tensor.stride()
+
+
+def run(compiled: Compiled, function: str, values: list[int], team: int) -> None:
+    """Run a kernel on its words."""
+    array = (ctypes.c_int64 * len(values))(*values)
+    threads.run(compiled.address(function), ctypes.addressof(array), team)
+
+
+def dtype_of(size: int) -> torch.dtype:
+    """The dtype of elements of so many bytes."""
+    return torch.float32 if size == 4 else torch.float64
