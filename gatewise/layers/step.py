@@ -109,9 +109,12 @@ class _Cell:
         """Input and state with a batch; what is wrong raises the kinds of errors torch does."""
         kind, I, H = type(self).__name__, self.input_size, self.hidden_size  # type: ignore[attr-defined]
         given: tuple[Tensor, ...] = (hx,) if isinstance(hx, Tensor) else tuple(hx or ())
-        for value in (input, *given):
+        names = ["input", *(["hidden"] if len(self.states) == 1 else ["hx[0]", "hx[1]"])]
+        for name, value in zip(names, (input, *given), strict=False):
             if value.dim() not in (1, 2):
-                raise ValueError(f"{kind}: Expected 1D or 2D, got {value.dim()}D instead")
+                raise ValueError(
+                    f"{kind}: Expected {name} to be 1D or 2D, got {value.dim()}D instead"
+                )
         x = torch.atleast_2d(input)
         if x.shape[1] != I:
             raise RuntimeError(f"input has inconsistent input_size: got {x.shape[1]} expected {I}")
@@ -119,10 +122,19 @@ class _Cell:
             return x, {name: x.new_zeros(x.shape[0], H) for name in self.states}
         if len(given) != len(self.states):
             raise RuntimeError(f"{kind} expects the states {', '.join(self.states)}")
-        wanted = (x.shape[0], H) if input.dim() == 2 else (H,)
-        for value in given:
-            if tuple(value.shape) != wanted:
-                raise RuntimeError(f"Expected hidden size {wanted}, got {tuple(value.shape)}")
+        for k, value in enumerate(given):
+            if value.shape[-1] != H:
+                raise RuntimeError(
+                    f"hidden{k} has inconsistent hidden_size: got {value.shape[-1]}, expected {H}"
+                )
+            if value.dim() != input.dim():
+                raise RuntimeError(
+                    f"the input is {input.dim()}D, so hidden{k} must be too; got {value.dim()}D"
+                )
+            if value.dim() == 2 and len(value) != len(x):
+                raise RuntimeError(
+                    f"Input batch size {len(x)} doesn't match hidden{k} batch size {len(value)}"
+                )
         return x, dict(zip(self.states, map(torch.atleast_2d, given), strict=True))
 
 
