@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gatewise.equations.expression import number_of
+from gatewise.equations.expression import Value, number_of
 from gatewise.equations.graph import Graph
-from gatewise.equations.symbol import Expression
+from gatewise.equations.symbol import Expression, topological
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ def forget_gates(graph: Graph) -> list[ForgetGate]:
     """The gates in ``gate * state`` or ``(1 - gate) * state`` among the terms of the new state."""
     names = _sigmoids(graph)
     found = []
-    for state, value in graph.new_states.items():
+    for state, new in graph.new_states.items():
+        value = _while_alive(new)
         for factor in _factors_of_state(value, state):
             kept = names.get(factor)
             complement = _complement(factor)
@@ -67,8 +68,26 @@ def _factors_of_state(value: Expression, state: str) -> Iterator[Expression]:
     for term in sum_terms(value):
         if term.operation == "multiply":
             for factor, other in (term.operands, term.operands[::-1]):
-                if other.operation == "state" and other.name == state:
+                if _is_last(other, state):
                     yield factor
+
+
+def _is_last(value: Expression, state: str) -> bool:
+    """Whether it is a last state, as it was or after a reset."""
+    if value.operation == "where":
+        return any(_is_last(operand, state) for operand in value.operands[1:])
+    return value.operation == "state" and value.name == state
+
+
+def _while_alive(value: Value) -> Value:
+    """The new value of a state while its sequence lasts: without what `with_lengths` adds."""
+    if value.operation != "where":
+        return value
+    condition, new, _ = value.operands
+    if all(leaf.name != "alive" for leaf in topological([condition])):
+        return value
+    assert isinstance(new, Value)
+    return new
 
 
 def sum_terms(value: Expression) -> Iterator[Expression]:

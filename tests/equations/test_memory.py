@@ -7,6 +7,7 @@ import pytest
 import gatewise as gw
 from gatewise.equations import U, W, b, cell, sigmoid, tanh
 from gatewise.equations.memory import ForgetGate, forget_gates, sum_terms
+from gatewise.equations.rewrite import with_lengths, with_reset
 
 
 @pytest.mark.parametrize(
@@ -92,3 +93,11 @@ def test_what_only_looks_like_a_complement_does_not_count(factor):
         return dict(f=f, h=h + x, c=factor(f) * c + x)
 
     assert made(equations) == []
+
+
+def test_forget_gates_are_found_under_resets_and_lengths():
+    for name in ("lstm", "gru", "mgu"):
+        graph = gw.cells.get(name).graph
+        for changed in (with_reset(graph), with_lengths(graph), with_lengths(with_reset(graph))):
+            found, plain = forget_gates(changed), forget_gates(graph)
+            assert found == plain, name
