@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         Step,
         detach_state,
     )
+    from gatewise.lens import trace
     from gatewise.training import load
 
 __all__ = [
@@ -33,20 +34,21 @@ __all__ = [
     "detach_state",
     "equations",
     "load",
+    "trace",
     "use_backend",
 ]
 __version__ = "0.1.0"
 
 # What needs torch, or the training extra, is imported when it is first asked for: the command line
 # answers at once, and can choose how torch's threads wait before torch is there.
-_HOMES = {"load": "training", "use_backend": "backends"}
+_HOMES = {"load": "training", "trace": "lens", "use_backend": "backends"}
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name, or a subpackage, when it is first asked for."""
     if name in __all__:
         found = getattr(importlib.import_module(f"gatewise.{_HOMES.get(name, 'layers')}"), name)
-    elif name in {"backends", "layers", "training"}:
+    elif name in {"backends", "layers", "lens", "training"}:
         found = importlib.import_module(f"gatewise.{name}")
     else:
         raise AttributeError(f"module 'gatewise' has no attribute {name!r}")

@@ -1,0 +1,133 @@
+"""Which recurrent layer of a model is running: its name, its layer, its direction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from gatewise.backends import Interceptor, Recurrence, intercepting
+from gatewise.layers import Step
+from gatewise.layers.depth import Track
+from gatewise.layers.layer import RecurrentLayer
+from gatewise.lens.torch_operators import TorchOperators, torch_tracks
+
+LAYERS = (RecurrentLayer, Step, nn.RNNBase, nn.RNNCellBase)
+COMPILED = "_orig_mod"
+
+
+def recurrent_modules(model: nn.Module) -> dict[str, nn.Module]:
+    """The recurrent layers of a model by name, those of torch among them.
+
+    What a recurrent layer is made of is no layer of its own; what `torch.compile` wrapped goes by
+    its own name.
+    """
+    found: dict[str, nn.Module] = {}
+    inner: set[nn.Module] = set()
+    for path, module in model.named_modules():
+        if module in inner or not isinstance(module, LAYERS):
+            continue
+        inner.update(module.modules())
+        found[".".join(part for part in path.split(".") if part != COMPILED)] = module
+    return found
+
+
+def tracks_of(module: nn.Module) -> list[list[Track]]:
+    """The recurrences of a recurrent layer with their weights, by layer, then direction."""
+    if isinstance(module, Step):
+        return module.recurrent.tracks()
+    if isinstance(module, RecurrentLayer):
+        return module.tracks()
+    return torch_tracks(module)
+
+
+@dataclass
+class Visit:
+    """One call of one recurrent layer of a model.
+
+    Attributes:
+        name: the module's path within the model; empty for the model itself.
+        module: the layer.
+        batch_first: whether what it is given is ``(B, T, ·)``.
+        batched: whether it is given a batch at all.
+        packed: the PackedSequence that it was called with, if it was one.
+    """
+
+    name: str
+    module: nn.Module
+    batch_first: bool = False
+    batched: bool = True
+    packed: PackedSequence | None = None
+    _layers: int = field(default=0, init=False)
+
+    @classmethod
+    def of(cls, name: str, module: nn.Module, x: Any) -> Visit:
+        """The call of a module with x as its first argument."""
+        if isinstance(module, Step | nn.RNNCellBase):
+            return cls(name, module, False, not isinstance(x, Tensor) or x.dim() > 1)
+        batch_first = bool(getattr(module, "batch_first", False))
+        if isinstance(x, PackedSequence):
+            return cls(name, module, batch_first, True, x)
+        batched = not isinstance(x, Tensor) or x.dim() > 2
+        return cls(name, module, batch_first and batched, batched)
+
+    def place(self, recurrence: Recurrence) -> tuple[int, str]:
+        """The layer and direction of the recurrence that runs next: layers go forward first."""
+        if not recurrence.reverse:
+            self._layers += 1
+        return self._layers - 1, "reverse" if recurrence.reverse else "forward"
+
+
+@contextmanager
+def visiting(model: nn.Module, watch: Callable[[Visit], Interceptor | None]) -> Iterator[None]:
+    """Inside the ``with`` block, calls of a model's recurrent layers go through interceptors.
+
+    Layers are the same objects before and after, and compiled models run uncompiled meanwhile.
+
+    Args:
+        model: the layers are found in it.
+        watch: makes the interceptor of one call; None lets the call pass.
+    """
+    with ExitStack() as stack:
+        if any(map(_is_compiled, model.modules())):
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        for name, module in recurrent_modules(model).items():
+            stack.enter_context(_visited(name, module, watch))
+        yield
+
+
+def _is_compiled(module: nn.Module) -> bool:
+    return hasattr(module, COMPILED) or getattr(module, "_compiled_call_impl", None) is not None
+
+
+@contextmanager
+def _visited(
+    name: str, module: nn.Module, watch: Callable[[Visit], Interceptor | None]
+) -> Iterator[None]:
+    """Stand in for the module's `forward`, which alone sees what hooks made of the arguments."""
+    forward, own = module.forward, vars(module).get("forward")
+
+    def watched(*arguments: Any, **options: Any) -> Any:
+        x = arguments[0] if arguments else options.get("input", options.get("x"))
+        visit = Visit.of(name, module, x)
+        interceptor = watch(visit)
+        if interceptor is None:
+            return forward(*arguments, **options)
+        torch_runs = isinstance(module, nn.RNNBase | nn.RNNCellBase)
+        operators = TorchOperators(visit.packed) if torch_runs else nullcontext()
+        with intercepting(interceptor), operators:
+            return forward(*arguments, **options)
+
+    module.forward = watched  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        if own is None:
+            del module.forward
+        else:
+            module.forward = own  # type: ignore[method-assign]

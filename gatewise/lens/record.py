@@ -1,0 +1,479 @@
+"""What one recurrence did in one call: every named value at every step, computed when it is read.
+
+What is recorded are the operands, which exist anyway, and the states before each step, which a
+training call keeps anyway. Everything else follows from them for all steps at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from gatewise.backends import PAST, Operands, Recurrence, evaluate_steps, run
+from gatewise.backends.recurrence import Stacked
+from gatewise.equations import Graph
+from gatewise.equations.expression import Value
+from gatewise.equations.intervention import FROZEN, named_pre_activations
+from gatewise.equations.text import to_text
+
+if TYPE_CHECKING:
+    from gatewise.lens.plots import Plots
+
+PRE = "pre."
+"""``pre.f`` names the pre-activation of f."""
+
+
+class TraceError(RuntimeError):
+    """Something cannot be read from a trace; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a model, and in which call, a recurrence ran.
+
+    Attributes:
+        module: the layer's path within the model; empty for the model itself.
+        layer: from 0.
+        direction: ``"forward"`` or ``"reverse"``.
+        call: how often the module had been called before, in this trace.
+        batch_first: whether the layer's sequences are ``(B, T, ·)``.
+        batched: whether it was given a batch at all.
+    """
+
+    module: str
+    layer: int
+    direction: str
+    call: int = 0
+    batch_first: bool = False
+    batched: bool = True
+
+    def __str__(self) -> str:
+        more = f", call {self.call}" if self.call else ""
+        return f"({self.module!r}, {self.layer}, {self.direction!r}){more}"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Which part of every value is kept.
+
+    Attributes:
+        units: indices of hidden units; None for all.
+        every: keep the steps 0, every, 2 · every, ...
+    """
+
+    units: tuple[int, ...] | None = None
+    every: int = 1
+
+    def cut(self, series: Tensor, hidden: int) -> Tensor:
+        """The kept units of ``(T, B, size)``; values of another size than H are kept whole."""
+        if self.units is None or series.shape[-1] != hidden:
+            return series
+        return series[..., list(self.units)]
+
+
+class Values(Mapping[str, Tensor]):
+    """Values by name, as attributes or items, in the layer's own order of dimensions."""
+
+    def __init__(self, names: Sequence[str], read: Callable[[str], Tensor]):
+        self._names, self._read = tuple(names), read
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self._names:
+            raise KeyError(f"no {name!r} here; there are {', '.join(self._names) or 'none'}.")
+        return self._read(name)
+
+    def __getattr__(self, name: str) -> Tensor:
+        if name.startswith("_") or name not in self._names:
+            raise AttributeError(f"no {name!r} here; there are {', '.join(self._names) or 'none'}.")
+        return self._read(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self._names})
+
+    def __repr__(self) -> str:
+        return f"<values {', '.join(self._names)}>"
+
+
+class Record:
+    """One recurrence of one call.
+
+    Named values are attributes and items in the layer's own order of dimensions, `dims`: ``record.f``
+    or ``record["f"]``, ``(T, B, size)`` or ``(B, T, size)``. Steps that do not count, past the end
+    of a sequence, are NaN.
+
+    Args:
+        place: where it ran.
+        recurrence: the equations as they ran.
+        operands: what they were given, or how to get it.
+        past: the states before each step, ``(T, B, size)``; None to run the recurrence again.
+        last: the states after the last step.
+        kept: which units and steps are wanted.
+        zeros: by name what was added to values, for its gradient.
+        versions: what must not change until values are computed; the operands where they are known.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        recurrence: Recurrence,
+        operands: Operands | Callable[[], Operands] | None,
+        past: Mapping[str, Tensor] | None = None,
+        last: Mapping[str, Tensor] | None = None,
+        kept: Kept | None = None,
+        zeros: Mapping[str, Tensor] | None = None,
+        versions: Versions | None = None,
+    ):
+        self.place, self.recurrence, self._kept = place, recurrence, kept or Kept()
+        self._operands, self._last = operands, last
+        every = self._kept.every
+        self._past = None if past is None else {n: _thinned(v, every) for n, v in past.items()}
+        self._zeros = dict(zeros or {})
+        self._stored: dict[str, Tensor] = {}
+        self._versions = Versions(operands) if isinstance(operands, Operands) else versions
+
+    # -- what it is
+
+    @property
+    def module(self) -> str:
+        """The layer's path within the model."""
+        return self.place.module
+
+    @property
+    def layer(self) -> int:
+        """Which layer of a stack, from 0."""
+        return self.place.layer
+
+    @property
+    def direction(self) -> str:
+        """``"forward"`` or ``"reverse"``; the order of values is that of the input in both."""
+        return self.place.direction
+
+    @property
+    def calls(self) -> tuple[Record, ...]:
+        """This one call; several where the module was called again."""
+        return (self,)
+
+    @property
+    def graph(self) -> Graph:
+        """One step as it ran, lengths, resets and interventions included."""
+        return self.recurrence.graph
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The named values of the cell."""
+        return tuple(self.graph.values)
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The states of the cell."""
+        return tuple(name for name in self.graph.states if not name.startswith(FROZEN))
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """The cell's gates: named activations, the output apart."""
+        graph = self.graph
+        return tuple(n for n in named_pre_activations(graph) if graph.values[n] is not self._output)
+
+    @property
+    def _output(self) -> Value:
+        output = self.graph.output
+        return output.operands[1] if output.operation == "where" else output  # type: ignore[return-value]
+
+    @property
+    def hidden_size(self) -> int:
+        """H."""
+        return self.recurrence.sizes["H"]
+
+    @property
+    def every(self) -> int:
+        """Every how many steps are kept."""
+        return self._kept.every
+
+    @property
+    def units(self) -> tuple[int, ...] | None:
+        """Which units are kept; None for all."""
+        return self._kept.units
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """The order of dimensions: T steps, B sequences, H units."""
+        if not self.place.batched:
+            return ("T", "H")
+        return ("B", "T", "H") if self.place.batch_first else ("T", "B", "H")
+
+    # -- values, as people read them
+
+    def __getattr__(self, name: str) -> Tensor:
+        if not name.startswith("_") and name in self.names:
+            return self[name]
+        raise AttributeError(
+            f"cell {self.graph.name!r} has no value {name!r}; it has {', '.join(self.names)}."
+            if not name.startswith("_")
+            else name
+        )
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.arrange(self.series(name))
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self.names})
+
+    def __repr__(self) -> str:
+        return f"<record {self.place} of {self.graph.name}: {', '.join(self.names)}>"
+
+    @property
+    def pre(self) -> Values:
+        """Pre-activations: ``record.pre.f`` is what went into the activation of f."""
+        names = tuple(named_pre_activations(self.graph))
+        return Values(names, lambda name: self[PRE + name])
+
+    @property
+    def products(self) -> Values:
+        """Products of a matrix and a vector: ``record.products["U.f"]`` is U.f @ h."""
+        return Values(tuple(self._products), lambda name: self[name])
+
+    @property
+    def grad(self) -> Values:
+        """∂L/∂ a value at each step, once ``backward`` has run: ``record.grad.c``."""
+        return Values(tuple(self._zeros), lambda name: self.arrange(self.gradient(name)))
+
+    @property
+    def plot(self) -> Plots:
+        """Pictures of this record: ``record.plot.gates()``."""
+        from gatewise.lens.plots import Plots
+
+        return Plots(self)
+
+    def arrange(self, series: Tensor) -> Tensor:
+        """A tensor ``(T, B, size)`` in the layer's own order, `dims`."""
+        if not self.place.batched:
+            return series[:, 0]
+        return series.transpose(0, 1) if self.place.batch_first else series
+
+    # -- values, time first
+
+    def series(self, name: str) -> Tensor:
+        """A value at every kept step, ``(T, B, size)`` whatever the layer's order.
+
+        Args:
+            name: a named value (``"f"``), a pre-activation (``"pre.f"``) or a product (``"U.f"``).
+
+        Raises:
+            KeyError: the cell computes no such value.
+            TraceError: a weight or an input was changed in place since, so that it is lost.
+        """
+        if name not in self._stored:
+            family = next((f for f in self._families if name in f), None)
+            if family is None:
+                raise KeyError(f"{name!r} is no value of {self.graph.name!r}: {self._listed}.")
+            if not self._hand_on(name):
+                self._evaluate(family)
+        return self._stored[name]
+
+    def before(self, state: str) -> Tensor:
+        """The state that each kept step started from, ``(T, B, size)`` in the order of the input.
+
+        Raises:
+            KeyError: the cell has no such state.
+        """
+        if state not in self.graph.states:
+            raise KeyError(f"{state!r} is no state of {self.graph.name!r}: {self.states}.")
+        return self._run_again()[state]
+
+    def gradient(self, name: str) -> Tensor:
+        """∂L/∂ a value at every kept step, inside the recurrence, ``(T, B, size)``.
+
+        What a small change of the value at that step would do to the loss, through everything that
+        follows. Where ``backward`` ran several times it is the sum, as for weights.
+
+        Raises:
+            KeyError: no gradient of that value was asked for.
+            TraceError: ``backward`` has not run, or the loss does not depend on the layer.
+        """
+        if name not in self._zeros:
+            raise KeyError(
+                f"the gradient of {name!r} was not traced, but of {', '.join(self._zeros) or 'none'}: "
+                f"gw.trace(model, grads=True) or grads=({name!r}, ...)."
+            )
+        found = self._zeros[name].grad
+        if found is None:
+            raise TraceError(
+                f"no gradient of {name!r} in {self.place} yet: call loss.backward(), with gradients "
+                "enabled while the model runs."
+            )
+        return self._kept.cut(found[:: self.every], self.hidden_size)
+
+    @cached_property
+    def alive(self) -> Tensor | None:
+        """``(T, B)`` bool: the kept steps that count; None where all do."""
+        alive = self.operands.inputs.get("alive")
+        return None if alive is None else alive[:: self.every, :, 0] > 0.5
+
+    @cached_property
+    def operands(self) -> Operands:
+        """What the recurrence was given: inputs ``(T, B, size)``, first states, weights.
+
+        Raises:
+            TraceError: only chosen values were kept.
+        """
+        if self._operands is None:
+            raise TraceError(f"{self.place}: only {', '.join(self._stored)} were kept; {VALUES}")
+        found = self._operands
+        return found if isinstance(found, Operands) else found()
+
+    # -- how they are found
+
+    @cached_property
+    def _products(self) -> dict[str, Value]:
+        nodes = [node for node in self.graph.order if node.operation == "product"]
+        matrices = [to_text(node.operands[0]) for node in nodes]
+        return {
+            matrix if matrices.count(matrix) == 1 else to_text(node): node  # type: ignore[misc]
+            for node, matrix in zip(nodes, matrices, strict=True)
+        }
+
+    @cached_property
+    def _families(self) -> tuple[dict[str, Value], ...]:
+        """What is computed together."""
+        pre = {PRE + name: node for name, node in named_pre_activations(self.graph).items()}
+        return dict(self.graph.values), pre, self._products
+
+    @property
+    def _listed(self) -> str:
+        return "; ".join(", ".join(family) for family in self._families)
+
+    def _evaluate(self, family: Mapping[str, Value]) -> None:
+        past, operands = self._run_again(), self.operands
+        self._check_versions()
+        names = [name for name in family if name not in self._stored]
+        inputs = {name: value[:: self.every] for name, value in operands.inputs.items()}
+        kept = Operands(inputs, operands.states, operands.parameters, operands.givens)
+        with torch.no_grad():
+            found = evaluate_steps(self.recurrence, kept, past, [family[name] for name in names])
+        for name, value in zip(names, found, strict=True):
+            self._store(name, value)
+
+    def _store(self, name: str, series: Tensor) -> None:
+        series, alive = self._kept.cut(series, self.hidden_size), self.alive
+        if alive is not None:
+            series = series.masked_fill(~alive[..., None], torch.nan)
+        self._stored[name] = series.contiguous()
+
+    def _hand_on(self, name: str) -> bool:
+        """A state's new value is what the next step started from: nothing is left to compute."""
+        value, new = self.graph.values.get(name), self.graph.new_states.get(name)
+        if new is not None and new.operation == "where" and "alive" in self.graph.inputs:
+            new = new.operands[1]
+        if value is None or value is not new or self.every > 1:
+            return False
+        past = self._run_again()[name]
+        assert self._last is not None
+        last = self._last[name][None]
+        reverse = self.recurrence.reverse
+        self._store(name, torch.cat((last, past[:-1]) if reverse else (past[1:], last)))
+        return True
+
+    def _run_again(self) -> Mapping[str, Tensor]:
+        """The states before each kept step."""
+        if self._past is None:
+            self.output  # noqa: B018
+        assert self._past is not None
+        return self._past
+
+    @cached_property
+    def output(self) -> Tensor:
+        """What the recurrence returns when it runs again, ``(T, B, size)``, zero past the end."""
+        operands = self.operands
+        self._check_versions()
+        keep = tuple(PAST + name for name in self.graph.states)
+        with torch.no_grad():
+            result = run(self.recurrence, operands, keep)
+        past = {name: result.values[PAST + name] for name in self.graph.states}
+        self._past = {name: _thinned(value, self.every) for name, value in past.items()}
+        self._last = result.states
+        return result.output
+
+    def _check_versions(self) -> None:
+        changed = self._versions and self._versions.changed()
+        if changed:
+            raise TraceError(
+                f"{changed} of {self.place} was changed in place after it was traced, so its "
+                f"values cannot be computed any more; {VALUES}"
+            )
+
+    def known(self, names: Iterable[str]) -> list[str]:
+        """Those of some names that this record can compute."""
+        return [name for name in names if any(name in family for family in self._families)]
+
+    def hold(self, names: Sequence[str]) -> None:
+        """Compute some values now and let go of all else: they outlive a change of the weights.
+
+        Raises:
+            KeyError: the cell computes no such value.
+        """
+        found = {name: self.series(name) for name in names}
+        self.alive  # noqa: B018
+        self._stored, self._operands, self._past, self._last = found, None, None, None
+        for lazy in ("operands", "output"):
+            vars(self).pop(lazy, None)
+
+
+class Versions:
+    """Whether tensors were changed in place since they were given here.
+
+    Args:
+        operands: the tensors; those made in inference mode count no versions and are left out.
+    """
+
+    def __init__(self, operands: Operands):
+        groups = (operands.inputs, operands.states, operands.givens)
+        named = {name: value for group in groups for name, value in group.items()}
+        weights = operands.parameters
+        if isinstance(weights, Stacked):
+            named |= {
+                ", ".join(m): t
+                for m, t in zip(weights.stacking.members, weights.tensors, strict=True)
+            }
+        else:
+            named |= weights
+        self._known = [(n, t, t._version) for n, t in named.items() if not t.is_inference()]
+
+    def changed(self) -> str | None:
+        """The name of one that was; None where none was."""
+        return next((name for name, t, version in self._known if t._version != version), None)
+
+
+def detached(operands: Operands) -> Operands:
+    """The same tensors, cut off from any graph of gradients."""
+    weights: Mapping[str, Tensor] = operands.parameters
+    if isinstance(weights, Stacked):
+        weights = Stacked([tensor.detach() for tensor in weights.tensors], weights.stacking)
+    else:
+        weights = {name: value.detach() for name, value in weights.items()}
+    others = (operands.inputs, operands.states, operands.givens)
+    inputs, states, givens = ({n: v.detach() for n, v in each.items()} for each in others)
+    return Operands(inputs, states, weights, givens)
+
+
+def _thinned(series: Tensor, every: int) -> Tensor:
+    """Every few steps, detached, and not as a view that keeps a larger tensor alive."""
+    series = series.detach()[::every]
+    whole = series.untyped_storage().nbytes() <= series.numel() * series.element_size()
+    return series if whole else series.clone()
+
+
+VALUES = (
+    "read values before the weights change, or name them: gw.trace(model, values=('f', ...)) "
+    "computes them as soon as the layer has run."
+)
