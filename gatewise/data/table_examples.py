@@ -1,0 +1,295 @@
+"""Examples out of tables: a text in a row, a sequence in a row, or a row for each step."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from gatewise.data.examples import Block, Examples, Roles, as_sequence, blocks_of
+from gatewise.data.source import DataError
+from gatewise.data.table import ROW, Table, read_table
+
+LABELS = ("label", "labels", "class", "target", "category", "y", "sentiment")
+TEXTS = (
+    "text",
+    "sentence",
+    "review",
+    "question",
+    "title",
+    "content",
+    "document",
+    "message",
+    "name",
+)
+IDS = (
+    "id",
+    "unique_id",
+    "sequence",
+    "sequence_id",
+    "series",
+    "series_id",
+    "case",
+    "unit",
+    "sample",
+)
+TIMES = ("time", "t", "ds", "step", "cycle", "timestamp", "date", "datetime")
+ENOUGH = 100_000  # numbers in a block of wide rows
+
+
+def read_table_examples(data: Any, roles: Roles) -> Examples:
+    """Open a table as examples; columns that are not named are found by their names and contents.
+
+    With a text column, each row is a text. With a column of lists, each row is a sequence. With an
+    id column, the rows of one id are the steps of one sequence, in the order of the time column,
+    and its label is that of its last row. Else the numbers of a row are the steps of one channel.
+
+    Args:
+        data: What `read_table` takes.
+        roles: `input`, `label`, `id`, `time`, `encoding`, `header`, `separator`.
+
+    Raises:
+        DataError: It cannot be read, or a role cannot be found.
+    """
+    table = read_table(data, roles.encoding, roles.header, roles.separator)
+    sample = table.head()
+    if not len(sample):
+        raise DataError(f"{table.name}: has no rows")
+    label = find_label(table, roles, sample)
+    id_column = find_id(table, roles, sample, label)
+    time = find_time(table, roles, label) if id_column else None
+    taken = [column for column in (label, id_column, time) if column]
+    inputs = find_inputs(table, roles, sample, taken)
+    found = replace(roles, input=tuple(inputs), label=label or roles.label, id=id_column, time=time)
+    kind, read, meant = reader(table, sample, found, label)
+    said = [*table.said]
+    guessed = (roles.input, roles.label, roles.id) != (found.input, found.label, found.id)
+    if guessed:
+        said.append(
+            f"{meant}: input {shorten(inputs)}; "
+            + (f"label {label}; " if label else "no label; ")
+            + (f"sequences by {id_column}; " if id_column else "")
+            + (f"ordered by {time}; " if time else "")
+            + "--input, --label, --id and --time say otherwise"
+        )
+    channels = () if kind == "text" else tuple(inputs)
+    if kind == "numbers" and not id_column:
+        width = next(read()).inputs[0].shape[1]
+        channels = tuple(f"channel {k + 1}" for k in range(width))
+    files = () if table.file is None else (table.file,)
+    return Examples(
+        table.name, kind, read, label is not None, channels, files, tuple(said), "row", found
+    )
+
+
+def shorten(names: list[str]) -> str:
+    """List columns, the middle of many left out."""
+    return ", ".join(names) if len(names) <= 6 else f"{names[0]} … {names[-1]} ({len(names)})"
+
+
+# Which column is what
+
+
+def find_label(table: Table, roles: Roles, sample: pl.DataFrame) -> str | None:
+    """Return the label's column, or None where there is none."""
+    if roles.label is not None:
+        known = [name for name in table.names if name.strip().lower() == roles.label.lower()]
+        if not known and roles.input and all(name in table.columns for name in roles.input):
+            # the model knows its columns, and what it is to predict need not be there
+            return table.find(roles.label, "--label") if roles.label.isdecimal() else None
+        return table.find(roles.label, "--label")
+    for name in LABELS:
+        for column in table.names:
+            if column.strip().lower() == name and column not in roles.input:
+                return column
+    ends = [column for column in (table.names[-1], table.names[0]) if column not in roles.input]
+    rows = len(sample)
+    for column in ends if len(table.names) > 1 else []:
+        kinds = sample[column].n_unique()
+        if 2 <= kinds <= max(2, rows**0.5) and kinds < rows and not nested(table, column):
+            return column
+    return None
+
+
+def find_id(table: Table, roles: Roles, sample: pl.DataFrame, label: str | None) -> str | None:
+    """Return the column that says which rows are one sequence, or None."""
+    if roles.id is not None:
+        return table.find(roles.id, "--id")
+    for column in table.names:
+        if column.strip().lower() in IDS and column != label and column not in roles.input:
+            if sample[column].n_unique() * 2 <= len(sample):  # each has several rows
+                return column
+    return None
+
+
+def find_time(table: Table, roles: Roles, label: str | None) -> str | None:
+    """Return the column that orders the rows of a sequence, or None."""
+    if roles.time is not None:
+        return table.find(roles.time, "--time")
+    free = [name for name in table.names if name != label and name not in roles.input]
+    return next((name for name in free if name.strip().lower() in TIMES), None)
+
+
+def find_inputs(table: Table, roles: Roles, sample: pl.DataFrame, taken: list[str]) -> list[str]:
+    """Return the input's columns."""
+    if roles.input:
+        return [table.find(name, "--input") for name in roles.input]
+    free = [name for name in table.names if name not in taken]
+    lists = [name for name in free if nested(table, name)]
+    numbers = [name for name in free if table.is_number(name, sample)]
+    if roles.id or (len(taken) > 1 and numbers):
+        found = numbers
+    elif lists:
+        found = lists[:1]
+    else:
+        texts = [name for name in free if table.columns[name] == pl.String and name not in numbers]
+        called = [name for name in texts if name.strip().lower() in TEXTS]
+        longest = sorted(texts, key=lambda name: -mean_length(sample[name]))
+        found = called[:1] or longest[:1] or numbers
+    if not found:
+        raise DataError(
+            f"{table.name}: which column is the input? Name it with --input; the columns are "
+            f"{', '.join(table.names[:20])}"
+        )
+    return found
+
+
+def nested(table: Table, column: str) -> bool:
+    """Say whether a column holds a list in each row."""
+    return isinstance(table.columns[column], pl.List | pl.Array)
+
+
+def mean_length(column: pl.Series) -> float:
+    """Return how many characters a text column has in a row."""
+    return float(column.str.len_chars().mean() or 0)  # type: ignore[arg-type]
+
+
+# Rows to examples
+
+
+def reader(table: Table, sample: pl.DataFrame, roles: Roles, label: str | None) -> tuple[Any, ...]:
+    """Return the kind of input, what yields its blocks, and how that is said."""
+    inputs = list(roles.input)
+    if roles.id:
+        ordered = in_order(table, roles.id, roles.time)
+        return (
+            "numbers",
+            lambda: blocks_of(long_examples(ordered, roles, label), 500),
+            "each row is a step",
+        )
+    if nested(table, inputs[0]):
+        if len(inputs) > 1:
+            raise DataError(f"{table.name}: of columns with lists, --input takes one")
+        return "numbers", lambda: list_blocks(table, inputs[0], label), "each list is a sequence"
+    if all(table.is_number(name, sample) for name in inputs) and len(inputs) > 1:
+        return (
+            "numbers",
+            lambda: wide_blocks(table, inputs, label),
+            "each row is a sequence of one channel",
+        )
+    if table.is_number(inputs[0], sample) and table.columns[inputs[0]] != pl.String:
+        raise DataError(
+            f"{table.name}: column {inputs[0]!r} has one number a row, which is no sequence; name "
+            "the column that says which rows belong together with --id, or more columns"
+        )
+    return "text", lambda: text_blocks(table, inputs, label), "each row is a text"
+
+
+def text_blocks(table: Table, inputs: list[str], label: str | None) -> Iterator[Block]:
+    """Yield texts; several columns are joined by a newline."""
+    for block in table.blocks():
+        texts = block.select(
+            pl.concat_str(
+                [pl.col(name).cast(pl.String).fill_null("") for name in inputs], separator="\n"
+            )
+        ).to_series()
+        yield Block(texts.to_list(), labels_of(block, label), block[ROW].to_list())
+
+
+def wide_blocks(table: Table, inputs: list[str], label: str | None) -> Iterator[Block]:
+    """Yield rows of numbers as sequences of one channel, missing ones at their ends cut off."""
+    for block in table.blocks(max(100, ENOUGH // len(inputs))):
+        values = table.numbers(block, inputs).to_numpy().astype(np.float32)
+        sequences = []
+        for row, number in zip(values, block[ROW].to_list(), strict=True):
+            present = np.flatnonzero(~np.isnan(row))
+            if not len(present):
+                raise DataError(f"{table.name}: row {number} has no numbers")
+            sequences.append(row[: present[-1] + 1, None])
+        yield Block(sequences, labels_of(block, label), block[ROW].to_list())
+
+
+def list_blocks(table: Table, column: str, label: str | None) -> Iterator[Block]:
+    """Yield lists of numbers `(T,)`, or of lists `(T, C)`, as sequences."""
+    channels = None
+    for block in table.blocks(1_000):
+        sequences = []
+        for values, number in zip(block[column].to_list(), block[ROW].to_list(), strict=True):
+            place = f"{table.name}: row {number}, column {column!r}"
+            if not values:
+                raise DataError(f"{place}: an empty list")
+            sequences.append(as_sequence([np.nan if v is None else v for v in values], place))
+            channels = channels or sequences[0].shape[1]
+            if sequences[-1].shape[1] != channels:
+                raise DataError(f"{place}: {sequences[-1].shape[1]} channels, not {channels}")
+        yield Block(sequences, labels_of(block, label), block[ROW].to_list())
+
+
+def in_order(table: Table, id_column: str, time: str | None) -> Table:
+    """Return the table with the rows of each sequence together, in the order of time."""
+    keys = pl.col(id_column)
+    found = table.guarded(
+        table.frame.select((keys != keys.shift()).sum().alias("runs"), keys.n_unique()).collect
+    )
+    apart = found["runs"][0] + 1 != found[id_column][0]
+    if not apart and time is None:
+        return table
+    order = [pl.col(ROW)] if time is None else [time_key(table, time), pl.col(ROW)]
+    first = pl.col(ROW).min().over(id_column)
+    frame = table.frame.sort(first, *order)
+    return Table(table.name, frame, table.file, table.said, table.decimal_comma, table.text)
+
+
+def time_key(table: Table, time: str) -> pl.Expr:
+    """Return what orders times: numbers by their size, dates as they are written."""
+    column = pl.col(time)
+    if table.columns[time] == pl.String and table.is_number(time, table.head()):
+        return column.str.strip_chars().cast(pl.Float64, strict=False)
+    return column
+
+
+def long_examples(
+    table: Table, roles: Roles, label: str | None
+) -> Iterator[tuple[np.ndarray, str | None, int]]:
+    """Yield sequences out of rows that are steps, with the label and number of the last row."""
+    assert roles.id is not None
+    held: list[np.ndarray] = []
+    last: tuple[Any, str | None, int] | None = None  # id, label, row
+    for block in table.blocks():
+        values = table.numbers(block, roles.input).to_numpy().astype(np.float32)
+        names = labels_of(block, label) or [None] * len(block)
+        ids, rows = block[roles.id].to_list(), block[ROW].to_list()
+        starts = [k for k in range(len(ids)) if k == 0 or ids[k] != ids[k - 1]]
+        for begin, end in pairwise([*starts, len(ids)]):
+            if ids[begin] is None:
+                raise DataError(f"{table.place(block, begin, roles.id)}: is empty")
+            if last is not None and last[0] != ids[begin]:
+                yield np.concatenate(held), last[1], last[2]
+                held = []
+            held.append(values[begin:end])
+            last = ids[begin], names[end - 1], rows[end - 1]
+    if last is not None:
+        yield np.concatenate(held), last[1], last[2]
+
+
+def labels_of(block: pl.DataFrame, label: str | None) -> list[str | None] | None:
+    """Return labels as words; numbers without a needless decimal point."""
+    if label is None:
+        return None
+    cells = block[label]
+    if cells.dtype.is_float():
+        return [None if cell is None or np.isnan(cell) else f"{cell:.9g}" for cell in cells]
+    words = cells.cast(pl.String).str.strip_chars().to_list()
+    return [word or None for word in words]
