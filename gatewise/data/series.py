@@ -1,0 +1,279 @@
+"""Series on a regular grid, read from a table: one or thousands, long or wide."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from gatewise.data.calendar import Frequency, find_frequency, parse_frequency
+from gatewise.data.columns import Columns, find_columns
+from gatewise.data.gaps import fill_gaps, last_by_step, put_on_grid
+from gatewise.data.seasons import find_season
+from gatewise.data.source import DataError
+from gatewise.data.table import ROW, Table, read_table
+from gatewise.data.times import read_times
+
+Array = NDArray[np.float64]
+MOST_STEPS = 100_000_000  # of all series; beyond it a grid is surely a mistake
+
+
+@dataclass(frozen=True)
+class Series:
+    """One series on its grid.
+
+    Attributes:
+        name: What tells it apart; empty for the only one.
+        start: The grid's number of the first step.
+        values: `(T, C)` for C targets, gaps filled.
+        missing: `(T, C)`, true where a value was filled in.
+        known: By name, `(T + F)` values that are known in advance, None where missing; F steps
+            reach beyond the last target.
+        static: By name, what holds for the whole series.
+    """
+
+    name: str
+    start: int
+    values: Array
+    missing: NDArray[np.bool_]
+    known: dict[str, list[Any]]
+    static: dict[str, Any]
+
+    @property
+    def steps(self) -> int:
+        """T, steps with a target."""
+        return len(self.values)
+
+
+@dataclass(frozen=True)
+class SeriesSet:
+    """Series of one frequency.
+
+    Attributes:
+        series: At least one.
+        columns: What the table's columns mean.
+        frequency: The grid.
+        season: Steps of a season; 1 for none.
+        said: What was guessed and changed, in sentences for the user.
+    """
+
+    series: list[Series]
+    columns: Columns
+    frequency: Frequency
+    season: int
+    said: list[str]
+
+    @property
+    def steps(self) -> int:
+        """Steps of all series together."""
+        return sum(each.steps for each in self.series)
+
+
+def read_series(
+    data: Any,
+    *,
+    id: str | None = None,
+    time: str | None = None,
+    targets: Sequence[str] = (),
+    known: Sequence[str] = (),
+    static: Sequence[str] = (),
+    frequency: str | Frequency | None = None,
+    season: int | None = None,
+    time_format: str | None = None,
+    encoding: str | None = None,
+) -> SeriesSet:
+    """Read series from a table, long (a row for each series and time) or wide (a column for each).
+
+    Series are held in memory. Rows may come in any order. Gaps in the grid of times are filled by
+    lines between neighbours and marked; times that lie on no grid are moved to the nearest step of
+    the commonest distance, and values that meet there are averaged. Rows after the last target
+    tell the covariates of the future.
+
+    Args:
+        data: A file or a frame; see `gatewise.data.table.read_table`.
+        id: The column that tells series apart; None guesses, `""` is none.
+        time: The column of times; None guesses, `""` is none.
+        targets: The columns to forecast; none guesses.
+        known: Columns that are known in advance.
+        static: Columns that hold for a whole series.
+        frequency: The grid, such as `"hour"` or `"15 minutes"`; None finds it.
+        season: Steps of a season; None is the usual one, or found.
+        time_format: How times are written, in the letters of `strptime`.
+        encoding: Of a text; None finds it out.
+
+    Raises:
+        DataError: The data cannot be used; the message says where and why.
+    """
+    table = data if isinstance(data, Table) else read_table(data, encoding)
+    columns, guessed = find_columns(table, id, time, targets, known, static)
+    frame = table.collect()
+    said = [*table.said, *guessed]
+    times = column_of_times(table, frame, columns, time_format)
+    values = table.numbers(frame, columns.targets).to_numpy().astype(np.float64)
+    groups = list(rows_by_series(table, frame, columns))
+    for name, rows in groups:
+        refuse_repeated_times(table, frame, name, rows, times)
+    grid = choose_grid(table, times, groups, frequency, said)
+    series = [
+        build_series(table, frame, columns, grid, name, rows, times, values, said)
+        for name, rows in groups
+    ]
+    series = [each for each in series if each is not None]
+    if not series:
+        raise DataError(f"{table.name}: no series has a value to learn from")
+    say_gaps(series, said)
+    return SeriesSet(series, columns, grid, choose_season(series, grid, season, said), said)
+
+
+def column_of_times(
+    table: Table, frame: pl.DataFrame, columns: Columns, form: str | None
+) -> NDArray[Any]:
+    """Return the time of each row; its number within the series where there is no such column."""
+    if columns.time is not None:
+        cells, name = frame[columns.time], columns.time
+        return read_times(cells, lambda at: table.place(frame, at, name), form)
+    if columns.id is None:
+        return np.arange(len(frame), dtype=np.int64)
+    return frame.select(pl.int_range(pl.len()).over(columns.id)).to_series().to_numpy()
+
+
+def rows_by_series(
+    table: Table, frame: pl.DataFrame, columns: Columns
+) -> Iterable[tuple[str, NDArray[np.int64]]]:
+    """Yield each series' name and the rows that belong to it, in the order of the table."""
+    if columns.id is None:
+        yield "", np.arange(len(frame))
+        return
+    nameless = frame[columns.id].is_null().arg_true()
+    if len(nameless):
+        raise DataError(f"{table.place(frame, nameless[0], columns.id)}: names no series")
+    places = frame.select(pl.col(columns.id).cast(pl.String)).with_row_index("place")
+    grouped = places.group_by(columns.id, maintain_order=True).agg("place")
+    for name, rows in grouped.iter_rows():
+        yield name, np.array(rows, dtype=np.int64)
+
+
+def refuse_repeated_times(
+    table: Table, frame: pl.DataFrame, name: str, rows: NDArray[np.int64], times: NDArray[Any]
+) -> None:
+    """Raise `DataError` where a series has two rows of one time."""
+    order = np.argsort(times[rows], kind="stable")
+    ordered = times[rows][order]
+    same = np.flatnonzero(ordered[1:] == ordered[:-1])
+    if len(same):
+        first, second = (int(frame[ROW][int(rows[order[same[0] + k]])]) for k in (0, 1))
+        series = f"series {name!r}" if name else "the series"
+        raise DataError(
+            f"{table.name}: row {second}: {series} has this time already in row {first}; "
+            "remove one, or name the column that tells series apart: --id"
+        )
+
+
+def choose_grid(
+    table: Table,
+    times: NDArray[Any],
+    groups: Sequence[tuple[str, NDArray[np.int64]]],
+    frequency: str | Frequency | None,
+    said: list[str],
+) -> Frequency:
+    """Return the grid that is given or found."""
+    if isinstance(frequency, str):
+        return parse_frequency(frequency, times[0])
+    if frequency is not None:
+        if (frequency.unit == "step") != (times.dtype.kind != "M"):
+            raise DataError(
+                f"{table.name}: times are {'numbers' if times.dtype.kind != 'M' else 'dates'}, "
+                f"but a frequency of one {frequency} asks for the other; name the column: --time"
+            )
+        return frequency
+    try:
+        found, regular = find_frequency([np.sort(times[rows]) for _, rows in groups])
+    except DataError as error:
+        raise DataError(f"{table.name}: {error}") from error
+    if found.unit != "step":
+        said.append(f"a step is 1 {found}" if found.name[1] == 1 else f"a step is {found}")
+    if not regular:
+        said.append(
+            "times lie on no regular grid: values are moved to the nearest step, and averaged "
+            "where they meet; --frequency names another step"
+        )
+    return found
+
+
+def build_series(
+    table: Table,
+    frame: pl.DataFrame,
+    columns: Columns,
+    grid: Frequency,
+    name: str,
+    rows: NDArray[np.int64],
+    times: NDArray[Any],
+    values: Array,
+    said: list[str],
+) -> Series | None:
+    """Return one series on its grid; None, and a word, where it has no value."""
+    places = grid.numbers(times[rows])
+    if places.max() - places.min() > MOST_STEPS:
+        raise DataError(
+            f"{table.name}: from {times[rows].min()} to {times[rows].max()} there are "
+            f"{places.max() - places.min():,.0f} steps of a {grid}; mend the times, or give "
+            "--frequency"
+        )
+    own = put_on_grid(places, values[rows])
+    there = ~np.isnan(own.values)
+    if not there.any(axis=0).all():
+        empty = [
+            name for name, any in zip(columns.targets, there.any(axis=0), strict=True) if not any
+        ]
+        said.append(f"series {name!r} is left out: no value of {', '.join(empty)}")
+        return None
+    steps = np.flatnonzero(there.any(axis=1))
+    first, last = int(steps[0]), int(steps[-1])
+    filled, missing = fill_gaps(own.values[first : last + 1])
+    beyond = len(own.values) - first
+    nearest = np.round(places).astype(np.int64)
+    known = {
+        each: last_by_step(nearest, frame[each].gather(rows), own.start + first, beyond)
+        for each in columns.known
+    }
+    static = {each: first_value(frame[each].gather(rows)) for each in columns.static}
+    return Series(name, own.start + first, filled, missing, known, static)
+
+
+def first_value(column: pl.Series) -> Any:
+    """Return the first value there is, or None."""
+    there = column.drop_nulls()
+    return there[0] if len(there) else None
+
+
+def say_gaps(series: Sequence[Series], said: list[str]) -> None:
+    """Say how much was filled in."""
+    filled = sum(int(each.missing.sum()) for each in series)
+    if filled:
+        total = sum(each.missing.size for each in series)
+        said.append(
+            f"{filled:,} of {total:,} values were missing: filled by lines between neighbours, "
+            "marked, and not measured on"
+        )
+
+
+def choose_season(
+    series: Sequence[Series], grid: Frequency, season: int | None, said: list[str]
+) -> int:
+    """Return the season that is given, usual for the frequency, or found in the values."""
+    if season is not None:
+        if season < 1:
+            raise DataError(f"--season {season}: 1 or more steps")
+        return season
+    if grid.unit != "step":
+        said.append(f"a season is {grid.season} steps; --season names another")
+        return grid.season
+    found = find_season([each.values[:, 0] for each in series])
+    said.append(
+        f"values repeat after {found} steps: taken as the season; --season names another"
+        if found > 1
+        else "no season found; --season names one"
+    )
+    return found
