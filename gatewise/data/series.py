@@ -13,7 +13,7 @@ from gatewise.data.columns import Columns, find_columns
 from gatewise.data.gaps import fill_gaps, last_by_step, put_on_grid
 from gatewise.data.seasons import find_season
 from gatewise.data.source import DataError
-from gatewise.data.table import ROW, Table, read_table
+from gatewise.data.table import MISSING, ROW, Table, read_table
 from gatewise.data.times import read_times
 
 Array = NDArray[np.float64]
@@ -223,10 +223,8 @@ def build_series(
         )
     own = put_on_grid(places, values[rows])
     there = ~np.isnan(own.values)
-    if not there.any(axis=0).all():
-        empty = [
-            name for name, any in zip(columns.targets, there.any(axis=0), strict=True) if not any
-        ]
+    empty = [columns.targets[k] for k in range(there.shape[1]) if not there[:, k].any()]
+    if empty:
         said.append(f"series {name!r} is left out: no value of {', '.join(empty)}")
         return None
     steps = np.flatnonzero(there.any(axis=1))
@@ -235,11 +233,20 @@ def build_series(
     beyond = len(own.values) - first
     nearest = np.round(places).astype(np.int64)
     known = {
-        each: last_by_step(nearest, frame[each].gather(rows), own.start + first, beyond)
+        each: last_by_step(nearest, cells(frame, each, rows), own.start + first, beyond)
         for each in columns.known
     }
-    static = {each: first_value(frame[each].gather(rows)) for each in columns.static}
+    static = {each: first_value(cells(frame, each, rows)) for each in columns.static}
     return Series(name, own.start + first, filled, missing, known, static)
+
+
+def cells(frame: pl.DataFrame, column: str, rows: NDArray[np.int64]) -> pl.Series:
+    """Return rows of a column of covariates, null where nothing is told."""
+    found = frame[column].gather(rows)
+    if found.dtype != pl.String:
+        return found
+    found = found.str.strip_chars()
+    return found.set(found.str.to_lowercase().is_in(MISSING), None)
 
 
 def first_value(column: pl.Series) -> Any:

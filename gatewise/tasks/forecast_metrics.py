@@ -1,21 +1,12 @@
 """How good forecasts are: the measures of the M4 competition and of the long-horizon papers."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-
-
-def squared_error(true: Array, found: Array) -> Array:
-    """Return squared errors."""
-    return np.square(true - found)
-
-
-def absolute_error(true: Array, found: Array) -> Array:
-    """Return absolute errors."""
-    return np.abs(true - found)
 
 
 def symmetric_percentage_error(true: Array, found: Array) -> Array:
@@ -31,83 +22,111 @@ def symmetric_percentage_error(true: Array, found: Array) -> Array:
     return 200 * np.abs(true - found) / np.where(size > 0, size, 1)
 
 
-def seasonal_difference(history: Array, season: int) -> float:
-    """Return the mean absolute change over one season, which MASE divides by.
+def seasonal_differences(
+    history: Array, missing: NDArray[np.bool_], season: int, origins: NDArray[np.int64]
+) -> Array:
+    """Return the mean absolute change over one season before each origin: what MASE divides by.
 
     Hyndman & Koehler (2006), Another look at measures of forecast accuracy, section 2.
 
     Args:
-        history: `(T,)`; NaN where a value is missing, differences with it do not count.
-        season: m; 1 where the history is not longer than one season.
+        history: `(T,)`, gaps filled.
+        missing: `(T,)`, true where filled; differences with such a value do not count.
+        season: m; one step where a history is not longer than one season.
+        origins: `(N,)`, how many steps of the series each forecast knows.
 
     Returns:
-        NaN where there is no difference, or none but zero.
+        `(N,)`, NaN where there is no difference but zero.
 
     Example:
-        >>> seasonal_difference(np.array([1.0, 2.0, 4.0, 7.0]), 1)
-        2.0
+        >>> seasonal_differences(np.array([1.0, 2, 4, 7]), np.zeros(4, bool), 1, np.array([2, 4]))
+        array([1., 2.])
     """
-    m = season if len(history) > season else 1
-    changes = np.abs(history[m:] - history[:-m])
-    changes = changes[~np.isnan(changes)]
-    mean = float(changes.mean()) if len(changes) else 0.0
-    return mean if mean > 0 else float("nan")
+    found = np.full(len(origins), np.nan)
+    for m, chosen in ((season, origins > season), (1, origins <= season)):
+        if not chosen.any() or len(history) <= m:
+            continue
+        counts = ~(missing[m:] | missing[:-m])
+        changes = np.where(counts, np.abs(history[m:] - history[:-m]), 0.0)
+        total, number = (np.concatenate([[0.0], np.cumsum(each)]) for each in (changes, counts))
+        last = np.clip(origins[chosen] - m, 0, None)
+        means = total[last] / np.where(number[last] > 0, number[last], np.nan)
+        found[chosen] = np.where(means > 0, means, np.nan)
+    return found
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Errors of one method, averaged over steps and origins, then over series.
+    """Errors of one method: means over steps and origins of a series, then over series.
 
     Attributes:
-        mse: Mean squared error.
-        mae: Mean absolute error.
-        smape: Symmetric mean absolute percentage error, in per cent.
-        mase: Mean absolute scaled error; NaN where no series has a scale.
-        owa: Overall weighted average against Naive2: the mean of both ratios of means; NaN without.
+        mse: Squared error of series standardised by the part that is learned from, as the papers
+            on long horizons state it.
+        mae: Absolute error, likewise.
+        smape: Symmetric absolute percentage error, in per cent.
+        mase: Absolute error divided by the seasonal difference of what was known.
+        owa: Overall weighted average against Naive2: the mean of the ratios of sMAPE and of MASE
+            (Makridakis, Spiliotis & Assimakopoulos 2020).
     """
 
     mse: float
     mae: float
     smape: float
     mase: float
-    owa: float = float("nan")
+    owa: float
 
 
-class ErrorSum:
-    """Adds up one method's errors, series by series."""
+class Outcome(NamedTuple):
+    """What came true, for N origins.
 
-    def __init__(self):
-        self.rows: dict[str, list[float]] = {name: [] for name in ("mse", "mae", "smape", "mase")}
+    Attributes:
+        true: `(N, F)`, NaN where a value is missing, which does not count.
+        differences: `(N,)`, the seasonal difference of each origin's history; NaN counts as none.
+        unit: `(N,)`, the standard deviation that the series is standardised by.
+        row: `(N,)` int64, which series an origin belongs to.
+    """
 
-    def add(self, true: Array, found: Array, differences: Array) -> None:
-        """Add the forecasts of one series.
+    true: Array
+    differences: Array
+    unit: Array
+    row: NDArray[np.int64]
 
-        Args:
-            true: `(N, F)` for N origins; NaN where a value is missing, which does not count.
-            found: `(N, F)`, the forecasts.
-            differences: `(N,)`, the seasonal difference of each origin's history, NaN for none.
-        """
-        there = ~np.isnan(true)
-        if not there.any():
-            return
-        error = absolute_error(true, found)
-        self.rows["mse"].append(float(squared_error(true, found)[there].mean()))
-        self.rows["mae"].append(float(error[there].mean()))
-        self.rows["smape"].append(float(symmetric_percentage_error(true, found)[there].mean()))
-        scaled = error / differences[:, None]
-        scaled = scaled[~np.isnan(scaled)]
-        if len(scaled):
-            self.rows["mase"].append(float(scaled.mean()))
 
-    def accuracy(self, naive2: Accuracy | None = None) -> Accuracy:
-        """Return the means over series; with those of Naive2 the overall weighted average too."""
-        means = {
-            name: float(np.mean(row)) if row else float("nan") for name, row in self.rows.items()
-        }
-        owa = float("nan")
-        if naive2 is not None and naive2.smape > 0 and naive2.mase > 0:
-            owa = (means["smape"] / naive2.smape + means["mase"] / naive2.mase) / 2
-        return Accuracy(**means, owa=owa)
+def measure_accuracy(found: Array, outcome: Outcome, naive2: Accuracy | None = None) -> Accuracy:
+    """Measure forecasts.
+
+    Args:
+        found: `(N, F)`, the forecasts.
+        outcome: What came true.
+        naive2: The accuracy of Naive2 on the same; None where this is Naive2.
+
+    Returns:
+        Means, NaN where nothing counts; a series without seasonal difference has no MASE.
+    """
+    error = np.abs(outcome.true - found)
+    standard = error / outcome.unit[:, None]
+    smape = mean_by_row(symmetric_percentage_error(outcome.true, found), outcome.row)
+    mase = mean_by_row(error / outcome.differences[:, None], outcome.row)
+    owa = 1.0
+    if naive2 is not None:
+        known = naive2.smape > 0 and naive2.mase > 0
+        owa = (smape / naive2.smape + mase / naive2.mase) / 2 if known else float("nan")
+    return Accuracy(
+        mean_by_row(np.square(standard), outcome.row),
+        mean_by_row(standard, outcome.row),
+        smape,
+        mase,
+        owa,
+    )
+
+
+def mean_by_row(values: Array, row: NDArray[np.int64]) -> float:
+    """Return the mean over rows of the means of `(N, F)`; NaN does not count."""
+    there = ~np.isnan(values)
+    sums = np.bincount(row, np.where(there, values, 0.0).sum(axis=1))
+    counts = np.bincount(row, there.sum(axis=1))
+    counted = counts > 0
+    return float((sums[counted] / counts[counted]).mean()) if counted.any() else float("nan")
 
 
 def coverage(true: Array, lower: Array, upper: Array) -> float:
