@@ -156,7 +156,7 @@ class Result(NamedTuple):
     """
 
     output: Tensor
-    states: dict[str, Tensor]
+    states: Mapping[str, Tensor]
     values: dict[str, Tensor]
 
 

@@ -40,7 +40,7 @@ class LlvmBackend:
             return f"kernels are float32 and float64, not {dtype}"
         if any(map(is_functorch_wrapped_tensor, tensors)):
             return "torch.func transforms run on the reference"
-        if torch.jit.is_tracing():
+        if torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
             return "torch.jit.trace records the reference"
         if any(isinstance(tensor, FakeTensor) for tensor in tensors):
             return "tensors without memory have shapes alone"

@@ -29,10 +29,11 @@ class Workspace:
 
     Args:
         keep: bytes of free blocks that are kept for later; more are given back.
+        small: leases of no more bytes come from torch's allocator instead.
     """
 
-    def __init__(self, keep: int = 2 << 30):
-        self.keep = keep
+    def __init__(self, keep: int = 2 << 30, small: int = SMALL):
+        self.keep, self.small = keep, small
         self._free: dict[int, list[mmap.mmap]] = {}
         self._kept = 0
         self._lock = threading.RLock()
@@ -43,7 +44,7 @@ class Workspace:
         Its memory returns to the pool when nothing refers to the tensor's storage any more.
         """
         size = dtype.itemsize
-        if elements * size <= SMALL:
+        if elements * size <= self.small:
             return torch.empty(max(1, elements), dtype=dtype)[:elements]
         length = _rounded(max(1, elements) * size)
         block = self._take(length)

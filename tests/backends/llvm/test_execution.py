@@ -207,7 +207,7 @@ class TestMemory:
     @pytest.fixture
     def pool(self, monkeypatch) -> Workspace:
         """A pool of this test alone."""
-        pool = Workspace()
+        pool = Workspace(small=0)
         monkeypatch.setattr("gatewise.backends.llvm.execution.workspace", pool)
         return pool
 
