@@ -118,9 +118,10 @@ def find_id(table: Table, roles: Roles, sample: pl.DataFrame, label: str | None)
     if roles.id is not None:
         return table.find(roles.id, "--id")
     for column in table.names:
-        if column.strip().lower() in IDS and column != label and column not in roles.input:
-            if sample[column].n_unique() * 2 <= len(sample):  # each has several rows
-                return column
+        free = column != label and column not in roles.input
+        several = sample[column].n_unique() * 2 <= len(sample)  # rows for each
+        if free and several and column.strip().lower() in IDS:
+            return column
     return None
 
 

@@ -50,10 +50,9 @@ def read_trees(text: PlainText, roles: Roles, part: str) -> Examples:
             for k, phrase in enumerate(dict.fromkeys(found) if phrases else found[:1]):
                 label = BINARY.get(phrase.label) if binary else FINE[int(phrase.label)]
                 if label is not None:
-                    for column, value in zip(
-                        block, (phrase.text, label, number, number, k == 0), strict=True
-                    ):
-                        column.append(value)  # type: ignore[union-attr]
+                    made: tuple[Any, ...] = (phrase.text, label, number, number, k == 0)
+                    for column, value in zip(block, made, strict=True):
+                        column.append(value)
             if number % BLOCK == 0:
                 yield Block(*block)
                 block = ([], [], [], [], [])
