@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         LSTMCell,
         Recurrent,
         RNNCell,
+        State,
         Step,
         detach_state,
     )
@@ -29,6 +30,7 @@ __all__ = [
     "LSTMCell",
     "RNNCell",
     "Recurrent",
+    "State",
     "Step",
     "cells",
     "detach_state",

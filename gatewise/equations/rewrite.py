@@ -9,13 +9,24 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 
-from gatewise.equations.expression import Value, given_leaf, input_leaf, number, state_leaf
-from gatewise.equations.graph import Graph
+from gatewise.equations.expression import (
+    Matrix,
+    Value,
+    constant_leaf,
+    given_leaf,
+    input_leaf,
+    number,
+    state_leaf,
+)
+from gatewise.equations.graph import ACTIVATIONS, Graph
 from gatewise.equations.primitives import where
 from gatewise.equations.size import Size
 from gatewise.equations.symbol import EquationError, Expression, topological
 
 Mapper = Callable[[Expression, tuple[Expression, ...]], Expression]
+
+FACTORS = ("multiply", *ACTIVATIONS)
+"""What may stand between a last state and the product that reads it."""
 
 
 def rebuild(
@@ -110,31 +121,129 @@ def with_lengths(graph: Graph) -> Graph:
     )
 
 
+def recurrent_products(graph: Graph) -> dict[Expression, tuple[str, ...]]:
+    """The products that read a last state, and which: plain, multiplied by a gate, or activated.
+
+    ``U.f @ h``, ``U.n @ (r * h)`` and ``U.z @ tanh(h)`` read ``h``; ``R.h @ (o * tanh(c))`` with
+    the new ``c`` reads no last state.
+    """
+    return {
+        node: tuple(sorted(leaf.name for leaf in read))
+        for node in graph.order
+        if node.operation == "product" and (read := _read_states(node.operands[1]))
+    }
+
+
+def recurrent_matrices(graph: Graph) -> tuple[str, ...]:
+    """The names of the matrices of weights in `recurrent_products`."""
+    matrices = [product.operands[0] for product in recurrent_products(graph)]
+    leaves = [node for node in topological(matrices) if isinstance(node, Matrix)]
+    return tuple(node.name for node in leaves if node.operation == "parameter")
+
+
+def _read_states(operand: Expression) -> set[Expression]:
+    """States among the factors of an operand."""
+    if operand.operation == "state":
+        return {operand}
+    if operand.operation in FACTORS:
+        return set().union(*map(_read_states, operand.operands))
+    return set()
+
+
 @lru_cache(maxsize=256)
 def with_recurrent_mask(graph: Graph, states: tuple[str, ...]) -> Graph:
     """Recurrent products read a masked state (Gal & Ghahramani 2016, variational dropout).
 
-    Adds a given value ``mask_<state>`` of the state's size for each state named. Comes before
-    `with_reset`, whose states are no longer plain.
+    Adds a given value ``mask_<state>`` of the state's size for each state named; see
+    `recurrent_products` for what is masked. Comes before `with_reset`, whose states are no longer
+    plain.
 
     Raises:
         EquationError: the cell has no such state, or resets already.
     """
-    unknown = [name for name in states if name not in graph.states]
-    if unknown or "reset" in graph.inputs:
-        wrong = f"no state {', '.join(unknown)}" if unknown else "resets already: mask it before"
-        raise EquationError(f"cell {graph.name!r}: {wrong}; its states: {', '.join(graph.states)}.")
-    masked = {state_leaf(name): given_leaf(f"mask_{name}") for name in states}
+    _check_states(graph, states)
+    if "reset" in graph.inputs:
+        raise EquationError(f"cell {graph.name!r} resets already: mask it before.")
+    masked: dict[Expression, Value] = {
+        state_leaf(name): state_leaf(name) * given_leaf(f"mask_{name}") for name in states
+    }
     sizes = {f"mask_{name}": graph.states[name] for name in states}
 
+    def mask(operand: Expression) -> Expression:
+        """The operand with the mask on the states among its factors."""
+        if operand in masked:
+            return masked[operand]
+        if operand.operation in FACTORS:
+            return _same(operand, tuple(map(mask, operand.operands)))
+        return operand
+
     def change(node: Expression, operands: tuple[Expression, ...]) -> Expression:
-        if node.operation == "product" and operands[1] in masked:
-            state = operands[1]
-            assert isinstance(state, Value)
-            return type(node)("product", (operands[0], state * masked[state]))
+        if node.operation == "product":
+            return type(node)("product", (operands[0], mask(operands[1])))
         return _same(node, operands)
 
     return renewed(graph, rebuild(graph.roots, {}, change), givens={**graph.givens, **sizes})
+
+
+@lru_cache(maxsize=256)
+def with_zoneout(graph: Graph, states: tuple[str, ...]) -> Graph:
+    """Units of a state keep their last value wherever the input ``zoneout_<state>`` is 1.
+
+    Krueger et al. (2017), equations 4 and 5: what a step computes from its new states is computed
+    from those before zoneout. Adds an input of the state's size for each state named. Comes before
+    `with_reset` and `with_lengths`.
+
+    Raises:
+        EquationError: the cell has no such state.
+    """
+    _check_states(graph, states)
+    held = {name: number(0.5) < input_leaf(f"zoneout_{name}") for name in states}
+    sizes = {f"zoneout_{name}": graph.states[name] for name in states}
+    changed = {name: where(held[name], state_leaf(name), graph.new_states[name]) for name in states}
+    return _with_states(graph, changed, inputs={**graph.inputs, **sizes})
+
+
+@lru_cache(maxsize=256)
+def with_expected_zoneout(graph: Graph, rates: tuple[tuple[str, float], ...]) -> Graph:
+    """Every state named is the mean of what `with_zoneout` makes it: ``p · old + (1 - p) · new``.
+
+    Adds a constant ``zoneout_<state>`` for each state named.
+
+    Raises:
+        EquationError: the cell has no such state.
+    """
+    _check_states(graph, tuple(name for name, _ in rates))
+    changed = {}
+    for name, _ in rates:
+        rate = constant_leaf(f"zoneout_{name}")
+        changed[name] = rate * state_leaf(name) + (1 - rate) * graph.new_states[name]
+    added = {f"zoneout_{name}": float(rate) for name, rate in rates}
+    return _with_states(graph, changed, constants={**graph.constants, **added})
+
+
+def _with_states(graph: Graph, changed: Mapping[str, Value], **changes: object) -> Graph:
+    """Other new states, in the named values and in the output too where these are the states."""
+    output = graph.output
+    for name, value in changed.items():
+        if graph.output is graph.new_states[name]:
+            output = value
+    own = {n: v for n, v in changed.items() if graph.values.get(n) is graph.new_states[n]}
+    return replace(
+        graph,
+        values={**graph.values, **own},
+        new_states={**graph.new_states, **changed},
+        output=output,
+        **changes,  # type: ignore[arg-type]
+    )
+
+
+def _check_states(graph: Graph, states: tuple[str, ...]) -> None:
+    unknown = [name for name in states if name not in graph.states]
+    if unknown:
+        raise EquationError(
+            f"cell {graph.name!r} has no state {', '.join(unknown)}; "
+            f"its states: {', '.join(graph.states)}."
+        )
 
 
 @lru_cache(maxsize=256)

@@ -1,7 +1,7 @@
 """Layers for PyTorch: any cell, and drop-in replacements for torch's own."""
 
 from gatewise.layers.recurrent import Recurrent
-from gatewise.layers.state import detach_state
+from gatewise.layers.state import State, detach_state
 from gatewise.layers.step import GRUCell, LSTMCell, RNNCell, Step
 from gatewise.layers.torch_compatible import GRU, LSTM, RNN
 
@@ -13,6 +13,7 @@ __all__ = [
     "LSTMCell",
     "RNNCell",
     "Recurrent",
+    "State",
     "Step",
     "detach_state",
 ]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from gatewise.backends import Operands, Recurrence, run
+from gatewise.backends import Operands, Recurrence, Result, run
+from gatewise.equations import Graph
 from gatewise.equations.rewrite import with_lengths, with_reset
+from gatewise.layers.options import Options
+from gatewise.layers.segments import run_in_segments, segment_steps
+from gatewise.layers.state import States
 
 
 @dataclass(frozen=True)
@@ -29,40 +33,94 @@ class Track:
 
 
 @dataclass(frozen=True)
-class Between:
-    """What happens between layers.
-
-    Attributes:
-        dropout: probability that a number of a layer's output becomes zero on its way up.
-        residual: whether each layer after the first adds its input to its output.
-    """
-
-    dropout: float = 0.0
-    residual: bool = False
-
-
-@dataclass(frozen=True)
 class Marks:
     """What the caller says about single steps, ``(T, B, 1)`` each.
 
     Attributes:
-        alive: where a sequence has not ended; None where all count.
+        alive: where a sequence counts; None where all steps do.
         reset: where the state returns to its initial value before the step; None for nowhere.
     """
 
     alive: Tensor | None = None
     reset: Tensor | None = None
 
+    def apply(
+        self, graph: Graph, operands: Operands, initial: Mapping[str, Tensor], reverse: bool
+    ) -> tuple[Graph, Operands]:
+        """The equations with the marks in them, and what they read."""
+        inputs, givens, dtype = dict(operands.inputs), dict(operands.givens), operands.dtype
+        if self.reset is not None:
+            graph = with_reset(graph)
+            # a mark in the padding, outside its sequence, starts nothing
+            reset = self.reset if self.alive is None else self.reset * self.alive
+            inputs["reset"] = _facing(reset, reverse).to(dtype)
+            givens |= {f"initial_{name}": value for name, value in initial.items()}
+        if self.alive is not None:
+            graph = with_lengths(graph)
+            inputs["alive"] = self.alive.to(dtype)
+        return graph, replace(operands, inputs=inputs, givens=givens)
+
+
+@dataclass(frozen=True)
+class Passage:
+    """How one call goes through the layers.
+
+    Attributes:
+        options: the layers' own.
+        training: whether there is noise.
+        dropout: probability that a number of a layer's output becomes zero on its way up.
+        norms: of the inputs of all layers after the first; empty for none.
+        marks: lengths and resets.
+    """
+
+    options: Options = field(default_factory=Options)
+    training: bool = False
+    dropout: float = 0.0
+    norms: Sequence[nn.Module] = ()
+    marks: Marks = field(default_factory=Marks)
+
+    def read(self, depth: int, x: Tensor) -> Tensor:
+        """What a layer reads of what comes up to it: normalised and, in training, dropped."""
+        if depth and self.norms:
+            x = self.norms[depth - 1](x)
+        if not self.training:
+            return x
+        if depth and self.dropout:
+            x = functional.dropout(x, self.dropout)
+        return self.options.regularizers.drop_input(x)
+
+    def run(self, track: Track, operands: Operands, initial: Mapping[str, Tensor]) -> Result:
+        """Run one layer in one direction.
+
+        Args:
+            track: which.
+            operands: its inputs, states and weights.
+            initial: the state that a reset returns to.
+        """
+        graph, regularizers = track.recurrence.graph, self.options.regularizers
+        if self.training:
+            graph, operands = regularizers.in_training(graph, operands)
+        else:
+            graph = regularizers.in_evaluation(graph)
+        graph, operands = self.marks.apply(graph, operands, initial, track.recurrence.reverse)
+        recurrence = track.recurrence
+        if graph is not recurrence.graph:
+            recurrence = replace(recurrence, graph=graph)
+        if not self.options.recompute:
+            return run(recurrence, operands)
+        T, B = operands.x.shape[:2]
+        steps = segment_steps(T, B, self.options.recompute)
+        return run_in_segments(recurrence, operands, steps)
+
 
 def run_tracks(
     tracks: Sequence[Sequence[Track]],
     x: Tensor,
     inputs: Mapping[str, Tensor],
-    states: Sequence[Mapping[str, Tensor]],
-    initial: Sequence[Mapping[str, Tensor]],
-    marks: Marks,
-    between: Between,
-) -> tuple[Tensor, list[dict[str, Tensor]]]:
+    states: States,
+    initial: States,
+    passage: Passage,
+) -> tuple[Tensor, States]:
     """Run every layer and direction.
 
     Args:
@@ -72,47 +130,23 @@ def run_tracks(
         states: the state that each layer and direction starts from, ``(B, size)`` by name; in the
             order layer 0 forward, layer 0 reverse, layer 1 forward, ...
         initial: the state that a reset returns to, in the same order.
-        marks: lengths and resets.
-        between: dropout and residual connections; dropout acts here, so leave it at 0 to evaluate.
+        passage: options, noise, lengths and resets.
 
     Returns:
         The last layer's output ``(T, B, size · directions)`` and the last states, in order.
     """
-    last: list[dict[str, Tensor]] = []
+    last: States = []
     for depth, layer in enumerate(tracks):
-        if depth and between.dropout:
-            x = functional.dropout(x, between.dropout, training=True)
-        outputs = []
+        read, outputs = passage.read(depth, x), []
         for track in layer:
             k = len(last)
-            result = _run(track, {"x": x, **inputs}, states[k], initial[k], marks)
+            operands = Operands({"x": read, **inputs}, states[k], track.parameters)
+            result = passage.run(track, operands, initial[k])
             outputs.append(result.output)
-            last.append(result.states)
+            last.append(dict(result.states))
         y = outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1)
-        x = y + x if depth and between.residual else y
+        x = y + x if depth and passage.options.residual else y
     return x, last
-
-
-def _run(
-    track: Track,
-    inputs: dict[str, Tensor],
-    states: Mapping[str, Tensor],
-    initial: Mapping[str, Tensor],
-    marks: Marks,
-):
-    graph, givens = track.recurrence.graph, {}
-    dtype = next(iter(states.values())).dtype
-    if marks.reset is not None:
-        graph = with_reset(graph)
-        # a mark in the padding, past the end of its sequence, starts nothing
-        reset = marks.reset if marks.alive is None else marks.reset * marks.alive
-        inputs["reset"] = _facing(reset, track.recurrence.reverse).to(dtype)
-        givens = {f"initial_{name}": value for name, value in initial.items()}
-    if marks.alive is not None:
-        graph = with_lengths(graph)
-        inputs["alive"] = marks.alive.to(dtype)
-    recurrence = replace(track.recurrence, graph=graph)
-    return run(recurrence, Operands(inputs, states, track.parameters, givens))
 
 
 def _facing(reset: Tensor, reverse: bool) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,10 +14,11 @@ from gatewise.backends import Recurrence, Stacked
 from gatewise.equations import Cell
 from gatewise.equations.cell import Initial
 from gatewise.equations.size import size_number
-from gatewise.layers.depth import Between, Marks, Track, run_tracks
 from gatewise.layers.layer import RecurrentLayer
+from gatewise.layers.options import Options, warn_between_layers
+from gatewise.layers.regularizers import Zoneout
 from gatewise.layers.sequence import arrange
-from gatewise.layers.state import initial_state, pack_state, unpack_state
+from gatewise.layers.state import pack_state, unpack_state
 from gatewise.layers.weights import Initialization, Stack, initialize, stacking, stacks
 
 
@@ -35,11 +35,25 @@ class Recurrent(RecurrentLayer, nn.Module):
         num_layers: layers above each other; left out where `hidden_size` is a list.
         bias: False makes every bias ``b.k`` zero and no parameter.
         batch_first: input and output are ``(B, T, ·)`` instead of ``(T, B, ·)``; states stay
-            ``(layers · directions, B, size)``, as in torch.
+            ``(layers · directions, B, size)``, as in torch, without `state_batch_first`.
         dropout: probability of zeroing a number between layers, in training.
         bidirectional: a second recurrence runs from the end; outputs are joined.
         proj_size: the size P of cells that have one, such as ``lstm_projection``; 0 for H.
         residual: every layer after the first adds its input to its output.
+        layer_norm: every layer after the first reads its input normalised over its units.
+        input_dropout: probability of dropping a unit of each layer's input, in training; one mask
+            ``(B, I)`` for all steps (Gal & Ghahramani 2016).
+        recurrent_dropout: likewise of the states that recurrent products read.
+        weight_drop: probability of dropping a single recurrent weight, in training (Merity et al.
+            2018).
+        zoneout: probability that a unit of a state keeps its last value, in training; evaluation
+            takes the expectation (Krueger et al. 2017). One number, or by state: ``{"c": 0.5}``.
+            Its masks take T · B · size numbers a state.
+        learn_initial: initial states are parameters: ``initial_h_l0``, ...; at first what they
+            would be otherwise.
+        recompute: training on long sequences keeps the states every so many steps alone and
+            computes what lies between again in the backward pass; True chooses about √T steps.
+        state_batch_first: states are ``(B, layers · directions, size)``.
         sizes: numbers for other named sizes of the cell; each is H where left out.
         constants: other values for the cell's named constants.
         initial: initial values by parameter (``{"b.f": 1.0}``) or namespace
@@ -81,6 +95,14 @@ class Recurrent(RecurrentLayer, nn.Module):
         proj_size: int = 0,
         *,
         residual: bool = False,
+        layer_norm: bool = False,
+        input_dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        weight_drop: float = 0.0,
+        zoneout: Zoneout = 0.0,
+        learn_initial: bool = False,
+        recompute: bool | int = False,
+        state_batch_first: bool = False,
         sizes: Mapping[str, int] | None = None,
         constants: Mapping[str, Any] | None = None,
         initial: Mapping[str, Initial] | None = None,
@@ -96,9 +118,20 @@ class Recurrent(RecurrentLayer, nn.Module):
         self.input_size, self.bias, self.batch_first = input_size, bias, batch_first
         self.hidden_sizes = _hidden_sizes(hidden_size, num_layers)
         self.num_layers = len(self.hidden_sizes)
-        self.bidirectional, self.residual, self.dropout = bidirectional, residual, float(dropout)
+        self.bidirectional, self.dropout = bidirectional, float(dropout)
+        self.options = Options(
+            residual=residual,
+            layer_norm=layer_norm,
+            input_dropout=input_dropout,
+            recurrent_dropout=recurrent_dropout,
+            weight_drop=weight_drop,
+            zoneout=zoneout,
+            learn_initial=learn_initial,
+            recompute=recompute,
+            state_batch_first=state_batch_first,
+        )
         self._sizes = _named_sizes(self.cell, sizes, proj_size)
-        self._options = Initialization(dict(initial or {}), forget_bias, chrono)
+        self._initialization = Initialization(dict(initial or {}), forget_bias, chrono)
         self._derive()
         self._check_options()
         for layer in range(self.num_layers):
@@ -106,6 +139,7 @@ class Recurrent(RecurrentLayer, nn.Module):
                 for stack in self._stacks[layer]:
                     weight = torch.empty(stack.stacked_shape, device=device, dtype=dtype)
                     self.register_parameter(stack.name + suffix, nn.Parameter(weight))
+        self._add_parameters(device, dtype)
         self.reset_parameters()
 
     @property
@@ -137,10 +171,10 @@ class Recurrent(RecurrentLayer, nn.Module):
                 f"no layer {layer}{' in reverse' if reverse else ''}: there are "
                 f"{self.num_layers} layers in {self.directions} direction(s), from 0."
             )
-        return dict(self._stored(layer, reverse))
+        return dict(self.stored_weights(layer, reverse))
 
-    def _stored(self, layer: int, reverse: bool) -> Stacked:
-        """Weights as they are stored."""
+    def stored_weights(self, layer: int, reverse: bool) -> Stacked:
+        """Weights by their names in the equations, as they are stored."""
         suffix = self._suffixes(layer)[int(reverse)]
         tensors = [getattr(self, stack.name + suffix) for stack in self._stacks[layer]]
         return Stacked(tensors, self._stackings[layer])
@@ -150,7 +184,8 @@ class Recurrent(RecurrentLayer, nn.Module):
         for layer, H in enumerate(self.hidden_sizes):
             for direction in range(self.directions):
                 weights = self.weights(layer, bool(direction))
-                initialize(self.cell, self.graph, weights, H, self._options)
+                initialize(self.cell, self.graph, weights, H, self._initialization)
+        self._reset_added()
 
     def forward(
         self,
@@ -167,8 +202,10 @@ class Recurrent(RecurrentLayer, nn.Module):
             x: ``(T, B, I)``, ``(B, T, I)``, ``(T, I)`` or a PackedSequence.
             state: what the last call returned, or None for the initial state; for a cell with one
                 state a bare tensor will do.
-            lengths: whole numbers ``(B,)``: steps of each right-padded sequence. Outputs past the
-                end are zero, the state is the one at the end.
+            lengths: how many steps of each sequence count: whole numbers ``(B,)``, 0 and up, for
+                right-padded sequences; or which: a mask, bool or 0 and 1, ``(T, B)`` in the order
+                of x, padded on either side. Outputs in the padding are zero, the state passes it
+                unchanged, and the reverse direction starts at each sequence's end.
             reset: bool ``(T, B)``, in the order of x: before these steps the state returns to its
                 initial value.
             **inputs: what the cell reads besides x, such as ``dt`` as ``(T, B)``.
@@ -178,28 +215,20 @@ class Recurrent(RecurrentLayer, nn.Module):
         """
         sequence = arrange(x, self.batch_first, lengths, f"Recurrent({self.cell.name!r})")
         self._check_x(sequence.data)
-        B, batched = sequence.batch, sequence.batched
-        rows = [recurrence for layer in self._recurrences for recurrence in layer]
-        like = next(self.parameters(), sequence.data)
-        initial = initial_state(rows, self._starts, B, like)
-        states = initial if state is None else unpack_state(state, rows, B, batched)
-        marks = Marks(
-            sequence.alive, None if reset is None else sequence.arrange(reset, "reset", 1)
-        )
-        between = Between(self.dropout if self.training else 0.0, self.residual)
+        B, batched, first = sequence.batch, sequence.batched, self.options.state_batch_first
+        if state is not None:
+            rows = [recurrence for layer in self._recurrences for recurrence in layer]
+            state = unpack_state(state, rows, B, batched, first)
         further = self._further_inputs(inputs, sequence)
-        y, last = run_tracks(self.tracks(), sequence.x, further, states, initial, marks, between)
-        return sequence.restore(y), pack_state(last, batched)
+        y, last = self._run_layers(sequence, state, reset, self.dropout, further)
+        return sequence.restore(y), pack_state(last, batched, first)
 
-    def tracks(self) -> list[list[Track]]:
-        """The recurrences with their weights as they are now: by layer, then direction."""
-        return [
-            [Track(r, self._stored(layer, r.reverse), layer) for r in self._recurrences[layer]]
-            for layer in range(self.num_layers)
-        ]
+    def recurrences(self) -> list[list[Recurrence]]:
+        """One step, its sizes and direction: by layer, then direction."""
+        return self._recurrences
 
     def start_values(self, recurrence: Recurrence) -> dict[str, float]:
-        """The number that each state starts at."""
+        """The number that each state starts at, unless that is learned."""
         return {name: self._starts.get(name, 0.0) for name in recurrence.graph.states}
 
     def extra_repr(self) -> str:
@@ -211,10 +240,10 @@ class Recurrent(RecurrentLayer, nn.Module):
             ("batch_first", False),
             ("dropout", 0.0),
             ("bidirectional", False),
-            ("residual", False),
         ):
             if getattr(self, name) != plain:
                 parts.append(f"{name}={getattr(self, name)}")
+        parts += [f"{name}={value}" for name, value in self.options.changed().items()]
         return ", ".join(parts)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -230,8 +259,8 @@ class Recurrent(RecurrentLayer, nn.Module):
     def _derive(self) -> None:
         """What follows from the cell and the options, and is not stored with the layer."""
         self.graph = self.cell.graph if self.bias else self.cell.graph.without_bias()
-        self._options.check(self.graph)
-        self._starts = self._options.starts(self.cell, self.graph)
+        self._initialization.check(self.graph)
+        self._starts = self._initialization.starts(self.cell, self.graph)
         self._recurrences = self._make_recurrences()
         self._stacks: list[list[Stack]] = [
             stacks(self.graph, layer[0].sizes) for layer in self._recurrences
@@ -244,16 +273,9 @@ class Recurrent(RecurrentLayer, nn.Module):
     def _check_options(self) -> None:
         if not 0 <= self.dropout <= 1:
             raise ValueError(f"dropout={self.dropout}: a probability between 0 and 1.")
-        outputs = [layer[0].output_size * self.directions for layer in self._recurrences]
-        if self.residual and len({*outputs}) > 1:
-            raise ValueError(f"residual=True needs layers of one size, not {outputs}.")
-        for option in ("dropout", "residual"):
-            if getattr(self, option) and self.num_layers == 1:
-                warnings.warn(
-                    f"{option} acts between layers, but there is one: it does nothing. "
-                    "Say num_layers=2 or more, or leave it out.",
-                    stacklevel=3,
-                )
+        self.options.check(self.graph, [row[0].output_size * len(row) for row in self._recurrences])
+        if self.dropout and self.num_layers == 1:
+            warn_between_layers("dropout")
         shared = [name for name, size in self.graph.inputs.items() if name != "x" and size == "I"]
         if shared and self.num_layers > 1:
             raise ValueError(

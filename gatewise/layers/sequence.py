@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence
+
+from gatewise.layers.padding import counted_steps, packed_rows
 
 
 @dataclass(frozen=True)
@@ -16,13 +19,13 @@ class Sequence:
 
     Attributes:
         source: ``(T, B, size)``, or the caller's PackedSequence.
-        given_lengths: how many steps of each sequence count, ``(B,)``, where the caller says so.
+        counted: which steps count, bool ``(T, B)``, where the caller says so; None where all do.
         batch_first: whether the caller's tensors are ``(B, T, size)``.
         batched: whether the caller's tensors have a batch at all.
     """
 
     source: Tensor | PackedSequence
-    given_lengths: Tensor | None = None
+    counted: Tensor | None = None
     batch_first: bool = False
     batched: bool = True
 
@@ -48,22 +51,29 @@ class Sequence:
         packed = self.packed
         return self.data.shape[1] if packed is None else int(packed.batch_sizes[0])
 
+    @cached_property
+    def rows(self) -> Tensor:
+        """For each row of the PackedSequence's data its place among all ``T · B`` steps."""
+        assert self.packed is not None
+        return packed_rows(self.packed)
+
     @property
     def x(self) -> Tensor:
         """``(T, B, size)``; a PackedSequence is padded here, where it is asked for."""
-        packed = self.packed
-        return self.data if packed is None else pad_packed_sequence(packed)[0]
+        if self.packed is None:
+            return self.data
+        T, B, data = self.steps, self.batch, self.data
+        # one gather backward; pad_packed_sequence's own goes step by step
+        padded = data.new_zeros(T * B, *data.shape[1:]).index_copy_(0, self.rows, data)
+        return padded.view(T, B, *data.shape[1:])
 
     @property
-    def lengths(self) -> Tensor | None:
-        """How many steps of each sequence count, ``(B,)``; None where all do."""
-        packed = self.packed
-        if packed is None:
-            return self.given_lengths
-        rows = torch.arange(self.batch)
-        counts = (packed.batch_sizes[:, None] > rows).sum(0).to(self.data.device)
-        order = packed.unsorted_indices
-        return counts if order is None else counts.index_select(0, order)
+    def alive(self) -> Tensor | None:
+        """``(T, B, 1)``: True at the steps that count; None where all do."""
+        if self.packed is not None:
+            found = self.rows.new_zeros(self.steps * self.batch, dtype=torch.bool)
+            return found.index_fill_(0, self.rows, True).view(self.steps, self.batch, 1)
+        return None if self.counted is None else self.counted.unsqueeze(-1)
 
     def arrange(self, value: Any, name: str, size: int | None = None) -> Tensor:
         """Another input of every step as ``(T, B, size)``.
@@ -99,22 +109,20 @@ class Sequence:
     def restore(self, y: Tensor) -> Tensor | PackedSequence:
         """An output ``(T, B, size)`` in the caller's order."""
         if self.packed is not None:
-            return _pack_like(y, self.packed)
+            return self.packed._replace(data=y.flatten(0, 1).index_select(0, self.rows))
         if not self.batched:
             return y.squeeze(1)
         return y.transpose(0, 1) if self.batch_first else y
 
-    @property
-    def alive(self) -> Tensor | None:
-        """``(T, B, 1)``: True at the steps that count; None where all do."""
-        if self.lengths is None:
-            return None
-        steps = torch.arange(self.steps, device=self.data.device)
-        return (steps[:, None] < self.lengths[None, :]).unsqueeze(-1)
-
 
 def arrange(x: Any, batch_first: bool, lengths: Any = None, name: str = "the layer") -> Sequence:
     """Take a tensor ``(T, B, I)``, ``(B, T, I)`` or ``(T, I)``, or a PackedSequence.
+
+    Args:
+        x: what a layer was called with.
+        batch_first: whether it is ``(B, T, I)``.
+        lengths: how many, or which, steps count; see `counted_steps`.
+        name: of the layer, for errors.
 
     Raises:
         ValueError: the number of dimensions or the lengths are wrong.
@@ -133,30 +141,7 @@ def arrange(x: Any, batch_first: bool, lengths: Any = None, name: str = "the lay
         x = x.unsqueeze(1)
     elif batch_first:
         x = x.transpose(0, 1)
+    counted = None
     if lengths is not None:
-        lengths = _checked_lengths(lengths, x, name)
-    return Sequence(x, lengths, batch_first, batched)
-
-
-def _checked_lengths(lengths: Any, x: Tensor, name: str) -> Tensor:
-    T, B = x.shape[:2]
-    lengths = torch.as_tensor(lengths, device=x.device)
-    if B == lengths.numel() == 0:
-        lengths = lengths.long()  # an empty list says no dtype
-    if lengths.is_floating_point() or lengths.dtype == torch.bool or lengths.shape != (B,):
-        raise ValueError(
-            f"{name}: lengths are {B} whole numbers, one per sequence, "
-            f"not {tuple(lengths.shape)} of {lengths.dtype}."
-        )
-    if B and (int(lengths.min()) < 0 or int(lengths.max()) > T):
-        raise ValueError(f"{name}: lengths must lie between 0 and T = {T}.")
-    return lengths
-
-
-def _pack_like(y: Tensor, packed: PackedSequence) -> PackedSequence:
-    """Pack an output ``(T, B, size)`` in the same order of rows as the input was."""
-    if packed.sorted_indices is not None:
-        y = y.index_select(1, packed.sorted_indices)
-    rows = torch.arange(y.shape[1])
-    alive = (packed.batch_sizes[:, None] > rows).to(y.device)
-    return packed._replace(data=y[alive])
+        counted = counted_steps(lengths, x, batch_first, batched, name)
+    return Sequence(x, counted, batch_first, batched)

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gatewise.backends.llvm.backend import ELEMENTS
 from gatewise.layers.depth import Track
+from gatewise.layers.state_file import FilePath, load_arrays, save_arrays
 
 
 class Stream:
@@ -46,13 +47,12 @@ class Stream:
         from gatewise.backends.llvm.session import Session
 
         self.layer, self.batch_size = layer, batch_size
-        self.residual = bool(getattr(layer, "residual", False))
         self._sessions = [
-            Session(track.recurrence, batch_size, weight.dtype, _parameters(track))
+            Session(layer.evaluated(track.recurrence), batch_size, weight.dtype, _parameters(track))
             for (track,) in tracks
         ]
         self._names = tuple(tracks[0][0].recurrence.graph.inputs)
-        self._starts = [layer.start_values(session.recurrence) for session in self._sessions]
+        self._read_layer()
         self.reset()
 
     def step(self, x: np.ndarray | Tensor, **inputs: np.ndarray | Tensor) -> Any:
@@ -70,11 +70,11 @@ class Stream:
             raise TypeError(f"this cell reads {', '.join(self._names)} at every step.")
         given = x.numpy() if isinstance(x, Tensor) else x
         for k, session in enumerate(self._sessions):
-            session.inputs["x"][:] = given
+            session.inputs["x"][:] = self._norms[k - 1](given) if k and self._norms else given
             for name, value in inputs.items():
                 session.inputs[name][:] = np.asarray(value).reshape(self.batch_size, -1)
             y = session.step()
-            given = y + given if self.residual and k else y
+            given = y + given if k and self.layer.options.residual else y
         result = given if x.ndim > 1 else given[0]
         return torch.from_numpy(result) if isinstance(x, Tensor) else result
 
@@ -99,34 +99,56 @@ class Stream:
             for name, value in session.state().items():
                 value[:] = start[name]
 
+    def _read_layer(self) -> None:
+        """Initial states and layer norms as they are now."""
+        rows = [session.recurrence for session in self._sessions]
+        starts = [self.layer.initial_values(k, row) for k, row in enumerate(rows)]
+        self._starts = [{name: v.detach().numpy() for name, v in each.items()} for each in starts]
+        self._norms = [_Norm(norm) for norm in self.layer.norms]
+
     def refresh(self) -> None:
         """Pack the layer's weights as they are now."""
+        self._read_layer()
         for session, (track,) in zip(self._sessions, self.layer.tracks(), strict=True):
             session.refresh(_parameters(track))
 
-    def save(self, path: str) -> None:
+    def save(self, path: FilePath) -> None:
         """Write the state to a ``.npz`` file."""
-        named = {
-            f"{k}.{name}": value
-            for k, state in enumerate(self.state)
-            for name, value in state.items()
-        }
-        with open(path, "wb") as file:  # savez would add an ending to a bare name
-            np.savez(file, **named)  # type: ignore[arg-type]
+        save_arrays(
+            path,
+            {
+                f"{k}.{name}": value
+                for k, state in enumerate(self.state)
+                for name, value in state.items()
+            },
+        )
 
-    def load(self, path: str) -> None:
+    def load(self, path: FilePath) -> None:
         """Read a state that `save` wrote.
 
         Raises:
             ValueError: the file holds another layer's state.
         """
-        with np.load(path, allow_pickle=False) as found:
-            wanted = [f"{k}.{name}" for k, state in enumerate(self.state) for name in state]
-            if sorted(found.files) != sorted(wanted):
-                raise ValueError(f"{path} holds {found.files}; this layer's state is {wanted}.")
-            self.state = [
-                {name: found[f"{k}.{name}"] for name in state} for k, state in enumerate(self.state)
-            ]
+        found = load_arrays(path)
+        wanted = [f"{k}.{name}" for k, state in enumerate(self.state) for name in state]
+        if sorted(found) != sorted(wanted):
+            raise ValueError(f"{path} holds {list(found)}; this layer's state is {wanted}.")
+        self.state = [
+            {name: found[f"{k}.{name}"] for name in state} for k, state in enumerate(self.state)
+        ]
+
+
+class _Norm:
+    """A layer norm of NumPy arrays ``(B, size)``."""
+
+    def __init__(self, norm: nn.LayerNorm):
+        self.weight, self.bias = norm.weight.detach().numpy(), norm.bias.detach().numpy()
+        self.epsilon = norm.eps
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        centred = x - x.mean(-1, keepdims=True)
+        variance = np.square(centred).mean(-1, keepdims=True)
+        return centred / np.sqrt(variance + self.epsilon) * self.weight + self.bias
 
 
 def _parameters(track: Track) -> dict[str, Tensor]:

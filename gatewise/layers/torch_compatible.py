@@ -7,6 +7,8 @@ Where nothing but torch's semantics is asked for, torch's own fused operator run
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
+from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
@@ -19,8 +21,8 @@ from gatewise.backends import Recurrence
 from gatewise.backends.choose import BACKENDS, TORCH, asked_backend
 from gatewise.backends.explanation import Explanation, explain
 from gatewise.equations import Cell
-from gatewise.layers.depth import Between, Marks, Track, run_tracks
 from gatewise.layers.layer import RecurrentLayer
+from gatewise.layers.options import Options
 from gatewise.layers.sequence import Sequence, arrange
 from gatewise.layers.torch_weights import named_weights
 from gatewise.layers.weights import Initialization
@@ -44,18 +46,32 @@ class _Layer(RecurrentLayer, nn.RNNBase):
         chrono: float | None = None,
         **kwargs: Any,
     ):
+        own = {each.name for each in fields(Options)} & kwargs.keys()
+        options = Options(**{name: kwargs.pop(name) for name in own})
         super().__init__(mode, *args, **kwargs)
+        self.options = options
         self.cell = self._find_cell()
         self.graph = self.cell.graph if self.bias else self.cell.graph.without_bias()
-        self._options = Initialization({}, forget_bias, chrono)
-        self._options.check(self.graph)
+        self._initialization = Initialization({}, forget_bias, chrono)
+        self._initialization.check(self.graph)
+        rows = self.recurrences()
+        options.check(self.graph, [row[0].output_size * len(row) for row in rows])
+        weight = getattr(self, self._flat_weights_names[0])
+        self._add_parameters(weight.device, weight.dtype)
         self._initialize_biases()
+        self._reset_added()
 
     def reset_parameters(self) -> None:
         """Draw initial values anew: torch's, then what forget_bias or chrono says."""
         super().reset_parameters()
-        if hasattr(self, "_options"):  # torch's constructor calls this before there are any
+        if hasattr(self, "_initialization"):  # torch's constructor calls this before there are any
             self._initialize_biases()
+            self._reset_added()
+
+    def extra_repr(self) -> str:
+        """What print(layer) shows."""
+        own = [f"{name}={value}" for name, value in self.options.changed().items()]
+        return ", ".join([super().extra_repr(), *own])
 
     def _find_cell(self) -> Cell:
         raise NotImplementedError
@@ -63,12 +79,13 @@ class _Layer(RecurrentLayer, nn.RNNBase):
     @torch.no_grad()
     def _initialize_biases(self) -> None:
         """Forget biases go to bias_ih; bias_hh, which is added to it, is then zero for the gate."""
-        options = self._options
+        options = self._initialization
         if options.forget_bias is None and options.chrono is None:
             return
-        for track in (track for layer in self.tracks() for track in layer):
-            suffix = self._suffix(track)
-            summed = {n: v.clone() for n, v in track.parameters.items() if n.startswith("b.")}
+        for layer, recurrence in self._each():
+            suffix = f"_l{layer}" + ("_reverse" if recurrence.reverse else "")
+            weights = self.weights(layer, recurrence.reverse)
+            summed = {n: v.clone() for n, v in weights.items() if n.startswith("b.")}
             before = {name: value.clone() for name, value in summed.items()}
             options.forget_biases(self.graph, summed)
             for k, gate in enumerate(self.gates):
@@ -83,9 +100,6 @@ class _Layer(RecurrentLayer, nn.RNNBase):
         """Gate letters in the order in which torch stacks them."""
         return {"LSTM": "ifgo", "GRU": "rzn", "RNN": "h"}[self.kind]
 
-    def _suffix(self, track: Track) -> str:
-        return f"_l{track.layer}" + ("_reverse" if track.recurrence.reverse else "")
-
     def weights(self, layer: int = 0, reverse: bool = False) -> Mapping[str, Tensor]:
         """Every weight by its name in the equations; ``b.f`` is the sum of torch's two biases."""
         suffix = f"_l{layer}" + ("_reverse" if reverse else "")
@@ -98,18 +112,24 @@ class _Layer(RecurrentLayer, nn.RNNBase):
         stored = {n: getattr(self, n + suffix) for n in names if hasattr(self, n + suffix)}
         return named_weights(self.gates, stored, self.graph)
 
-    def tracks(self) -> list[list[Track]]:
-        """The recurrences with their weights as they are now: by layer, then direction."""
-        made: list[list[Track]] = []
+    def stored_weights(self, layer: int, reverse: bool) -> Mapping[str, Tensor]:
+        """Every weight by its name in the equations, as it is stored."""
+        return self.weights(layer, reverse)
+
+    def recurrences(self) -> list[list[Recurrence]]:
+        """One step, its sizes and direction: by layer, then direction."""
+        return self._recurrences
+
+    @cached_property
+    def _recurrences(self) -> list[list[Recurrence]]:
+        made: list[list[Recurrence]] = []
         I = self.input_size
-        for layer in range(self.num_layers):
+        for _ in range(self.num_layers):
             sizes = {"I": I, "H": self.hidden_size, "P": self.proj_size or self.hidden_size}
-            row = [
-                Track(Recurrence(self.graph, sizes, bool(d)), self.weights(layer, bool(d)), layer)
-                for d in range(2 if self.bidirectional else 1)
-            ]
+            directions = (False, True)[: 2 if self.bidirectional else 1]
+            row = [Recurrence(self.graph, sizes, reverse) for reverse in directions]
             made.append(row)
-            I = row[0].recurrence.output_size * len(row)
+            I = row[0].output_size * len(row)
         return made
 
     def forward(
@@ -120,29 +140,33 @@ class _Layer(RecurrentLayer, nn.RNNBase):
         Args:
             input: ``(T, B, I)``, ``(B, T, I)`` with batch_first, ``(T, I)``, or a PackedSequence.
             hx: the state to start from, ``(layers · directions, B, size)`` (for the LSTM a pair);
-                zeros where left out.
-            lengths: whole numbers ``(B,)``: steps of each right-padded sequence that count.
-            reset: bool ``(T, B)``: before these steps the state returns to zero.
+                the initial state where left out: zeros, unless it is learned.
+            lengths: how many steps of each sequence count: whole numbers ``(B,)``; or which: a
+                mask ``(T, B)`` in the order of the input, padded on either side.
+            reset: bool ``(T, B)``: before these steps the state returns to its initial value.
 
         Returns:
             The output and the last state, in torch's shapes.
         """
         sequence = arrange(input, self.batch_first, lengths, self.kind)
         self._check(sequence)
-        state = self._zeros(sequence) if hx is None else self._checked_state(hx, sequence)
+        state = None if hx is None else self._checked_state(hx, sequence)
         reason = self._torch_reason(sequence, lengths is not None or reset is not None)
         if reason is not None:
-            y, last = self._run_torch(sequence, state)
+            y, last = self._run_torch(sequence, self._start(sequence) if state is None else state)
             explain(Explanation(f"{self.kind}, all layers", TORCH, reason))
         else:
             y, last = self._run_equations(sequence, state, reset)
         if not sequence.batched:
             last = tuple(part.squeeze(1) for part in last)
+        elif self.options.state_batch_first:
+            last = tuple(part.transpose(0, 1) for part in last)
         return y, last[0] if len(last) == 1 else last
 
     def _torch_reason(self, sequence: Sequence, marked: bool) -> str | None:
         """Why torch's own operator is the better one for this call; None where ours is."""
         asked, x = asked_backend(), sequence.data
+        marked = marked or self.options.beyond_torch(self.training)
         if marked or asked not in (None, TORCH):
             return None
         if asked == TORCH:
@@ -190,18 +214,16 @@ class _Layer(RecurrentLayer, nn.RNNBase):
         return self.mode.lower()
 
     def _run_equations(
-        self, sequence: Sequence, state: tuple[Tensor, ...], reset: Tensor | None
-    ) -> tuple[Any, Any]:
-        rows = range(self.num_layers * (2 if self.bidirectional else 1))
-        states = [
-            {name: part[k] for name, part in zip(self.states, state, strict=True)} for k in rows
-        ]
-        zeros = [{name: torch.zeros_like(part) for name, part in row.items()} for row in states]
-        marks = Marks(
-            sequence.alive, None if reset is None else sequence.arrange(reset, "reset", 1)
-        )
-        between = Between(self.dropout if self.training else 0.0)
-        y, last = run_tracks(self.tracks(), sequence.x, {}, states, zeros, marks, between)
+        self, sequence: Sequence, state: tuple[Tensor, ...] | None, reset: Any
+    ) -> tuple[Any, tuple[Tensor, ...]]:
+        states = None
+        if state is not None:
+            named = zip(self.states, (part.unbind() for part in state), strict=True)
+            columns = dict(named)
+            states = [
+                {name: parts[k] for name, parts in columns.items()} for k in range(len(state[0]))
+            ]
+        y, last = self._run_layers(sequence, states, reset, self.dropout)
         stacked = tuple(torch.stack([row[name] for row in last]) for name in self.states)
         return sequence.restore(y), stacked
 
@@ -229,8 +251,12 @@ class _Layer(RecurrentLayer, nn.RNNBase):
         sizes["h"] = self.proj_size or self.hidden_size
         return [(rows, batch, sizes[name]) for name in self.states]
 
-    def _zeros(self, sequence: Sequence) -> tuple[Tensor, ...]:
-        return tuple(sequence.data.new_zeros(shape) for shape in self._shapes(sequence.batch))
+    def _start(self, sequence: Sequence) -> tuple[Tensor, ...]:
+        """The initial state in torch's form."""
+        if not self.options.learn_initial:
+            return tuple(sequence.data.new_zeros(shape) for shape in self._shapes(sequence.batch))
+        rows = self._initial_states(sequence.batch)
+        return tuple(torch.stack([row[name] for row in rows]) for name in self.states)
 
     def _checked_state(self, hx: Any, sequence: Sequence) -> tuple[Tensor, ...]:
         given = (hx,) if isinstance(hx, Tensor) else tuple(hx)
@@ -244,7 +270,12 @@ class _Layer(RecurrentLayer, nn.RNNBase):
                 f"For {'batched 3-D' if sequence.batched else 'unbatched 2-D'} input, hx should "
                 f"also be {dims}-D but got {'-D, '.join(str(p.dim()) for p in given)}-D tensor"
             )
-        state = given if sequence.batched else tuple(part.unsqueeze(1) for part in given)
+        if not sequence.batched:
+            state = tuple(part.unsqueeze(1) for part in given)
+        elif self.options.state_batch_first:
+            state = tuple(part.transpose(0, 1).contiguous() for part in given)
+        else:
+            state = given
         for expected, part in zip(self._shapes(sequence.batch), state, strict=True):
             if tuple(part.shape) != expected:
                 raise RuntimeError(f"Expected hidden size {expected}, got {list(part.shape)}")

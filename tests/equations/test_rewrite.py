@@ -136,13 +136,14 @@ def test_mask_is_read_by_recurrent_products_alone(name):
     masks = {n: torch.rand_like(v).round() * 2 for n, v in o.states.items()}
     masked = with_recurrent_mask(graph, tuple(graph.states))
     found = run(masked, more(o, givens={f"mask_{n}": m for n, m in masks.items()}))
-    # by hand: the columns of every matrix that multiplies a plain state are masked, row by row
+    # by hand: the columns of every matrix that multiplies a state, plain or gated, are masked
     rows = []
     for k in range(B):
         weights = dict(o.parameters)
         for key, q in graph.parameters.items():
-            if q.operand is not None and q.operand.operation == "state":
-                weights[key] = weights[key] * masks[q.operand.name][k]
+            state = {"U": "h", "V": "c"}.get(q.namespace)
+            if state is not None:
+                weights[key] = weights[key] * masks[state][k]
         one = Operands(
             {n: v[:, k : k + 1] for n, v in o.inputs.items()},
             {n: v[k : k + 1] for n, v in o.states.items()},
