@@ -39,12 +39,13 @@ class Choice:
 
 
 @contextmanager
-def use_backend(name: str | Backend) -> Iterator[None]:
+def use_backend(name: str | Backend | None) -> Iterator[None]:
     """Run everything inside the ``with`` block on one backend.
 
     Args:
         name: ``"llvm"``, ``"reference"``, or ``"torch"`` for torch's own operators where a layer
-            matches them; or a backend itself, such as one that watches what it runs.
+            matches them; a backend itself, such as one that watches what it runs; or None for the
+            usual choice, inside a block that asks for something else.
 
     Raises:
         ValueError: there is no such backend.

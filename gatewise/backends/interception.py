@@ -44,6 +44,16 @@ def intercepting(interceptor: Interceptor) -> Iterator[None]:
         _active.reset(token)
 
 
+@contextmanager
+def unobserved() -> Iterator[None]:
+    """Inside the ``with`` block nobody stands between: what runs is no part of what is looked at."""
+    token = _active.set(())
+    try:
+        yield
+    finally:
+        _active.reset(token)
+
+
 def interceptors() -> tuple[Interceptor, ...]:
     """Those that are active, the first to be asked first; none while torch compiles."""
     return () if torch.compiler.is_compiling() else _active.get()

@@ -15,10 +15,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from gatewise.backends import Operands, Recurrence, Result, use_backend
-from gatewise.backends.reference import ReferenceBackend
-from gatewise.equations.rewrite import with_change
-from gatewise.equations.size import size_number
+from gatewise.backends import Operands, Recurrence, Result, choose, use_backend
+from gatewise.backends.choose import TORCH, asked_backend
+from gatewise.lens.recorder import with_zeros
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,9 @@ def inner_gradients(
 ) -> list[InnerGradients]:
     """Differentiate a loss by values inside the recurrences that lead to it.
 
-    Works for every layer of Gatewise, stacked and bidirectional ones too; it runs on the reference
-    backend. Convert the model to float64 where gradients may vanish below 1e-38.
+    Works for every layer of Gatewise, stacked and bidirectional ones too, on the backend that would
+    run it anyway. Convert the model to float64 where gradients may vanish below 1e-38. For layers
+    of torch, and for one part of a model, see ``gw.trace(model, grads=True)``.
 
     Args:
         loss: computes the loss, a scalar, from the model; called once.
@@ -98,32 +98,29 @@ def gradient_by_lag(gradient: Tensor, last: Tensor | None = None) -> Tensor:
 
 
 class _Probe:
-    """A backend that adds a zero to values at every step and keeps it, for its gradient."""
+    """A backend that adds a zero to values at every step and keeps it, for its gradient.
+
+    As a backend, and not as an interceptor, it also has layers run their equations where they would
+    call an operator of torch.
+    """
 
     name = "gradients inside"
 
     def __init__(self, names: Sequence[str] | None):
         self.names = names
         self.found: list[InnerGradients] = []
+        asked = asked_backend()
+        self.asked = None if asked == TORCH else asked
 
     def refusal(self, recurrence: Recurrence, operands: Operands) -> str | None:
         return None
 
     def describe(self, recurrence: Recurrence, operands: Operands) -> str:
-        return "the equations on torch operators, with a zero added to what is looked at"
+        return "what runs otherwise, with a zero added to what is looked at"
 
     def run(self, recurrence: Recurrence, operands: Operands, keep: tuple[str, ...] = ()) -> Result:
-        graph = recurrence.graph
-        zeros: dict[str, Tensor] = {}
-        T, B = operands.x.shape[:2]
-        for name in dict.fromkeys(self.names or graph.states):
-            graph = with_change(graph, name)
-            size = size_number(graph.inputs[f"change_{name}"], recurrence.sizes)
-            zeros[name] = torch.zeros(
-                T, B, size, dtype=operands.dtype, device=operands.device, requires_grad=True
-            )
-        self.found.append(InnerGradients(graph.name, recurrence.reverse, zeros))
-        inputs = {**operands.inputs, **{f"change_{name}": zero for name, zero in zeros.items()}}
-        return ReferenceBackend().run(
-            replace(recurrence, graph=graph), replace(operands, inputs=inputs), keep
-        )
+        names = self.names or list(recurrence.graph.states)
+        changed, given, zeros = with_zeros(recurrence, operands, names)
+        self.found.append(InnerGradients(recurrence.graph.name, recurrence.reverse, zeros))
+        with use_backend(self.asked):
+            return choose(changed, given).backend.run(changed, given, keep)

@@ -10,7 +10,7 @@ from torch import nn
 from gatewise.backends import Recurrence
 from gatewise.equations.size import size_number
 from gatewise.lens.modules import recurrent_modules, tracks_of
-from gatewise.lens.record import Kept
+from gatewise.lens.place import Kept
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -30,7 +30,8 @@ class MemoryEstimate:
 
     def __str__(self) -> str:
         lines = [
-            f"{name or '(the model)'}: {in_words(held)}, {in_words(self.read[name])} when all is read"
+            f"{name or '(the model)'}: {in_words(held)}, "
+            f"{in_words(self.read[name])} when all is read"
             for name, held in self.held.items()
         ]
         total = in_words(sum(self.held.values())), in_words(sum(self.read.values()))

@@ -32,6 +32,7 @@ def recurrent_modules(model: nn.Module) -> dict[str, nn.Module]:
     for path, module in model.named_modules():
         if module in inner or not isinstance(module, LAYERS):
             continue
+        assert isinstance(module, nn.Module)
         inner.update(module.modules())
         found[".".join(part for part in path.split(".") if part != COMPILED)] = module
     return found

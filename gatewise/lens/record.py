@@ -6,8 +6,7 @@ training call keeps anyway. Everything else follows from them for all steps at o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,11 +14,13 @@ import torch
 from torch import Tensor
 
 from gatewise.backends import PAST, Operands, Recurrence, evaluate_steps, run
-from gatewise.backends.recurrence import Stacked
+from gatewise.backends.interception import unobserved
 from gatewise.equations import Graph
 from gatewise.equations.expression import Value
 from gatewise.equations.intervention import FROZEN, named_pre_activations
 from gatewise.equations.text import to_text
+from gatewise.lens.place import Kept, Place, Values
+from gatewise.lens.versions import Versions
 
 if TYPE_CHECKING:
     from gatewise.lens.plots import Plots
@@ -32,85 +33,12 @@ class TraceError(RuntimeError):
     """Something cannot be read from a trace; the message says what to do."""
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where in a model, and in which call, a recurrence ran.
-
-    Attributes:
-        module: the layer's path within the model; empty for the model itself.
-        layer: from 0.
-        direction: ``"forward"`` or ``"reverse"``.
-        call: how often the module had been called before, in this trace.
-        batch_first: whether the layer's sequences are ``(B, T, ·)``.
-        batched: whether it was given a batch at all.
-    """
-
-    module: str
-    layer: int
-    direction: str
-    call: int = 0
-    batch_first: bool = False
-    batched: bool = True
-
-    def __str__(self) -> str:
-        more = f", call {self.call}" if self.call else ""
-        return f"({self.module!r}, {self.layer}, {self.direction!r}){more}"
-
-
-@dataclass(frozen=True)
-class Kept:
-    """Which part of every value is kept.
-
-    Attributes:
-        units: indices of hidden units; None for all.
-        every: keep the steps 0, every, 2 · every, ...
-    """
-
-    units: tuple[int, ...] | None = None
-    every: int = 1
-
-    def cut(self, series: Tensor, hidden: int) -> Tensor:
-        """The kept units of ``(T, B, size)``; values of another size than H are kept whole."""
-        if self.units is None or series.shape[-1] != hidden:
-            return series
-        return series[..., list(self.units)]
-
-
-class Values(Mapping[str, Tensor]):
-    """Values by name, as attributes or items, in the layer's own order of dimensions."""
-
-    def __init__(self, names: Sequence[str], read: Callable[[str], Tensor]):
-        self._names, self._read = tuple(names), read
-
-    def __getitem__(self, name: str) -> Tensor:
-        if name not in self._names:
-            raise KeyError(f"no {name!r} here; there are {', '.join(self._names) or 'none'}.")
-        return self._read(name)
-
-    def __getattr__(self, name: str) -> Tensor:
-        if name.startswith("_") or name not in self._names:
-            raise AttributeError(f"no {name!r} here; there are {', '.join(self._names) or 'none'}.")
-        return self._read(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *self._names})
-
-    def __repr__(self) -> str:
-        return f"<values {', '.join(self._names)}>"
-
-
 class Record:
     """One recurrence of one call.
 
-    Named values are attributes and items in the layer's own order of dimensions, `dims`: ``record.f``
-    or ``record["f"]``, ``(T, B, size)`` or ``(B, T, size)``. Steps that do not count, past the end
-    of a sequence, are NaN.
+    Named values are attributes and items in the layer's own order of dimensions, `dims`:
+    ``record.f`` or ``record["f"]``, ``(T, B, size)`` or ``(B, T, size)``. Steps that do not count,
+    past the end of a sequence, are NaN.
 
     Args:
         place: where it ran.
@@ -134,9 +62,9 @@ class Record:
         zeros: Mapping[str, Tensor] | None = None,
         versions: Versions | None = None,
     ):
-        self.place, self.recurrence, self._kept = place, recurrence, kept or Kept()
+        self.place, self.recurrence, self.kept = place, recurrence, kept or Kept()
         self._operands, self._last = operands, last
-        every = self._kept.every
+        every = self.kept.every
         self._past = None if past is None else {n: _thinned(v, every) for n, v in past.items()}
         self._zeros = dict(zeros or {})
         self._stored: dict[str, Tensor] = {}
@@ -198,12 +126,12 @@ class Record:
     @property
     def every(self) -> int:
         """Every how many steps are kept."""
-        return self._kept.every
+        return self.kept.every
 
     @property
     def units(self) -> tuple[int, ...] | None:
         """Which units are kept; None for all."""
-        return self._kept.units
+        return self.kept.units
 
     @property
     def dims(self) -> tuple[str, ...]:
@@ -255,6 +183,27 @@ class Record:
 
         return Plots(self)
 
+    def to_xarray(self, names: Sequence[str] | None = None) -> Any:
+        """An `xarray.Dataset` over step, sequence and unit; see `gatewise.lens.tables`.
+
+        Args:
+            names: values, pre-activations (``"pre.f"``) or products; all values if left out.
+        """
+        from gatewise.lens.tables import to_xarray
+
+        return to_xarray(self, names)
+
+    def to_frame(self, names: Sequence[str] | None = None, library: str | None = None) -> Any:
+        """A table with a row for each step, sequence and unit; see `gatewise.lens.tables`.
+
+        Args:
+            names: values, pre-activations (``"pre.f"``) or products; all values if left out.
+            library: ``"polars"`` or ``"pandas"``.
+        """
+        from gatewise.lens.tables import to_frame
+
+        return to_frame([self], names, library)
+
     def arrange(self, series: Tensor) -> Tensor:
         """A tensor ``(T, B, size)`` in the layer's own order, `dims`."""
         if not self.place.batched:
@@ -277,7 +226,7 @@ class Record:
             family = next((f for f in self._families if name in f), None)
             if family is None:
                 raise KeyError(f"{name!r} is no value of {self.graph.name!r}: {self._listed}.")
-            if not self._hand_on(name):
+            if not self._handed_on(name):
                 self._evaluate(family)
         return self._stored[name]
 
@@ -302,17 +251,18 @@ class Record:
             TraceError: ``backward`` has not run, or the loss does not depend on the layer.
         """
         if name not in self._zeros:
+            traced = ", ".join(self._zeros) or "none"
             raise KeyError(
-                f"the gradient of {name!r} was not traced, but of {', '.join(self._zeros) or 'none'}: "
+                f"the gradient of {name!r} was not traced, but of {traced}: say "
                 f"gw.trace(model, grads=True) or grads=({name!r}, ...)."
             )
         found = self._zeros[name].grad
         if found is None:
             raise TraceError(
-                f"no gradient of {name!r} in {self.place} yet: call loss.backward(), with gradients "
-                "enabled while the model runs."
+                f"no gradient of {name!r} in {self.place} yet: call loss.backward(), with "
+                "gradients enabled while the model runs."
             )
-        return self._kept.cut(found[:: self.every], self.hidden_size)
+        return self.kept.cut(found[:: self.every], self.hidden_size)
 
     @cached_property
     def alive(self) -> Tensor | None:
@@ -356,7 +306,7 @@ class Record:
     def _evaluate(self, family: Mapping[str, Value]) -> None:
         past, operands = self._run_again(), self.operands
         self._check_versions()
-        names = [name for name in family if name not in self._stored]
+        names = [n for n in family if n not in self._stored and not self._handed_on(n)]
         inputs = {name: value[:: self.every] for name, value in operands.inputs.items()}
         kept = Operands(inputs, operands.states, operands.parameters, operands.givens)
         with torch.no_grad():
@@ -365,13 +315,13 @@ class Record:
             self._store(name, value)
 
     def _store(self, name: str, series: Tensor) -> None:
-        series, alive = self._kept.cut(series, self.hidden_size), self.alive
+        series, alive = self.kept.cut(series, self.hidden_size), self.alive
         if alive is not None:
             series = series.masked_fill(~alive[..., None], torch.nan)
         self._stored[name] = series.contiguous()
 
-    def _hand_on(self, name: str) -> bool:
-        """A state's new value is what the next step started from: nothing is left to compute."""
+    def _handed_on(self, name: str) -> bool:
+        """Store a state's new value, which is what the next step started from; False for others."""
         value, new = self.graph.values.get(name), self.graph.new_states.get(name)
         if new is not None and new.operation == "where" and "alive" in self.graph.inputs:
             new = new.operands[1]
@@ -397,12 +347,37 @@ class Record:
         operands = self.operands
         self._check_versions()
         keep = tuple(PAST + name for name in self.graph.states)
-        with torch.no_grad():
+        with torch.no_grad(), unobserved():
             result = run(self.recurrence, operands, keep)
         past = {name: result.values[PAST + name] for name in self.graph.states}
         self._past = {name: _thinned(value, self.every) for name, value in past.items()}
         self._last = result.states
         return result.output
+
+    # -- what outlives the weights, and files
+
+    @property
+    def held(self) -> dict[str, Tensor] | None:
+        """The values that alone were kept, ``(T, B, size)``; None where operands are there."""
+        return self._stored if self._operands is None else None
+
+    @property
+    def raw_gradients(self) -> dict[str, Tensor]:
+        """The gradients that are there, of all steps and units, ``(T, B, size)``."""
+        return {n: zero.grad for n, zero in self._zeros.items() if zero.grad is not None}
+
+    def checked_operands(self) -> Operands:
+        """The operands, unchanged since they were traced.
+
+        Raises:
+            TraceError: one of them was changed.
+        """
+        self._check_versions()
+        return self.operands
+
+    def restore(self, values: Mapping[str, Tensor], alive: Tensor | None) -> None:
+        """Hold values that were held before, in another process."""
+        self._stored, self.alive = dict(values), alive
 
     def _check_versions(self) -> None:
         changed = self._versions and self._versions.changed()
@@ -429,41 +404,10 @@ class Record:
             vars(self).pop(lazy, None)
 
 
-class Versions:
-    """Whether tensors were changed in place since they were given here.
-
-    Args:
-        operands: the tensors; those made in inference mode count no versions and are left out.
-    """
-
-    def __init__(self, operands: Operands):
-        groups = (operands.inputs, operands.states, operands.givens)
-        named = {name: value for group in groups for name, value in group.items()}
-        weights = operands.parameters
-        if isinstance(weights, Stacked):
-            named |= {
-                ", ".join(m): t
-                for m, t in zip(weights.stacking.members, weights.tensors, strict=True)
-            }
-        else:
-            named |= weights
-        self._known = [(n, t, t._version) for n, t in named.items() if not t.is_inference()]
-
-    def changed(self) -> str | None:
-        """The name of one that was; None where none was."""
-        return next((name for name, t, version in self._known if t._version != version), None)
-
-
-def detached(operands: Operands) -> Operands:
-    """The same tensors, cut off from any graph of gradients."""
-    weights: Mapping[str, Tensor] = operands.parameters
-    if isinstance(weights, Stacked):
-        weights = Stacked([tensor.detach() for tensor in weights.tensors], weights.stacking)
-    else:
-        weights = {name: value.detach() for name, value in weights.items()}
-    others = (operands.inputs, operands.states, operands.givens)
-    inputs, states, givens = ({n: v.detach() for n, v in each.items()} for each in others)
-    return Operands(inputs, states, weights, givens)
+VALUES = (
+    "read values before the weights change, or name them: gw.trace(model, values=('f', ...)) "
+    "computes them as soon as the layer has run."
+)
 
 
 def _thinned(series: Tensor, every: int) -> Tensor:
@@ -471,9 +415,3 @@ def _thinned(series: Tensor, every: int) -> Tensor:
     series = series.detach()[::every]
     whole = series.untyped_storage().nbytes() <= series.numel() * series.element_size()
     return series if whole else series.clone()
-
-
-VALUES = (
-    "read values before the weights change, or name them: gw.trace(model, values=('f', ...)) "
-    "computes them as soon as the layer has run."
-)

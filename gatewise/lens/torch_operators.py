@@ -118,7 +118,7 @@ class TorchOperators(TorchFunctionMode):
 
 
 def _read_sequence(operator: Operator, packed: PackedSequence | None, *args: Any) -> TorchCall:
-    """The arguments of ``lstm(input, hx, weights, has_biases, num_layers, dropout, training, ...)``.
+    """The arguments of ``lstm(input, hx, weights, bias, num_layers, dropout, training, ...)``.
 
     A packed sequence comes as ``lstm(data, batch_sizes, hx, weights, ...)`` with sorted rows.
     """
@@ -193,7 +193,7 @@ def torch_tracks(module: nn.Module) -> list[list[Track]]:
 
 
 def _tracks(
-    operator: Operator, rows: list[Sequence[Tensor]], bias: bool, directions: int = 1
+    operator: Operator, rows: Sequence[Sequence[Tensor]], bias: bool, directions: int = 1
 ) -> list[list[Track]]:
     """The recurrences of flat weights, by layer, then direction."""
     made: list[list[Track]] = []

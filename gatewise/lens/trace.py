@@ -8,17 +8,13 @@ from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from gatewise.backends import PAST, Operands, Proceed, Recurrence, Result
-from gatewise.equations.rewrite import with_change, with_lengths
-from gatewise.equations.size import size_number
-from gatewise.layers.depth import Track
 from gatewise.lens.memory import MemoryEstimate, estimate
 from gatewise.lens.modules import Visit, recurrent_modules, visiting
-from gatewise.lens.record import Kept, Place, Record, TraceError, Versions, detached
-from gatewise.lens.torch_operators import TorchCall
+from gatewise.lens.place import Kept
+from gatewise.lens.record import Record, TraceError
+from gatewise.lens.recorder import Recorder
 
 if TYPE_CHECKING:
     from gatewise.lens.plots import Plots
@@ -117,7 +113,7 @@ class Trace:
 
     def _watch(self, visit: Visit) -> Recorder:
         call = 1 + max((r.place.call for r in self.records if r.module == visit.name), default=-1)
-        return Recorder(self, visit, call)
+        return Recorder(visit, call, self._kept, self._grads, self.add)
 
     def add(self, *records: Record) -> None:
         """Take in what ran last."""
@@ -131,15 +127,11 @@ class Trace:
 
     def __getitem__(self, key: str | tuple[Any, ...]) -> Any:
         name, *rest = key if isinstance(key, tuple) else (key,)
-        found = [
-            record
-            for record in self.records
-            if record.module == name
-            and all(part in (record.layer, record.direction) for part in rest)
-        ]
+        named = [record for record in self.records if record.module == name]
+        found = [r for r in named if all(part in (r.layer, r.direction) for part in rest)]
         if not found:
             raise KeyError(f"nothing was traced as {key!r}; there is {self._listed()}")
-        return found[0] if len(found) == 1 else Selection(found)
+        return Selection.of(found)
 
     def __iter__(self) -> Iterator[Record]:
         return iter(self.records)
@@ -200,6 +192,18 @@ class Trace:
 
         save(self.records, path)
 
+    def to_frame(self, names: Sequence[str] | None = None, library: str | None = None) -> Any:
+        """All records as one table, a row for each step, sequence and unit.
+
+        Args:
+            names: values, pre-activations (``"pre.f"``) or products; all values if left out.
+            library: ``"polars"`` or ``"pandas"``; whichever is installed, polars first, if left
+                out.
+        """
+        from gatewise.lens.tables import to_frame
+
+        return to_frame(self.records, names, library)
+
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Trace:
         """Read what `save` wrote; nothing in the file is executed.
@@ -228,9 +232,12 @@ class Selection:
         by_call: dict[int, list[Record]] = {}
         for record in self.records:
             by_call.setdefault(record.place.call, []).append(record)
-        return tuple(
-            found[0] if len(found) == 1 else Selection(found) for found in by_call.values()
-        )
+        return tuple(Selection.of(found) for found in by_call.values())
+
+    @staticmethod
+    def of(records: Sequence[Record]) -> Record | Selection:
+        """The record itself where there is just one."""
+        return records[0] if len(records) == 1 else Selection(records)
 
     def __iter__(self) -> Iterator[Record]:
         return iter(self.records)
@@ -241,8 +248,13 @@ class Selection:
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"say which: {self._listed}")
 
-    def __getitem__(self, name: str) -> Any:
-        raise KeyError(f"say which: {self._listed}")
+    def __getitem__(self, key: int | str | tuple[Any, ...]) -> Record | Selection:
+        """The records of a layer, a direction, or both: ``[1]``, ``[1, "reverse"]``."""
+        parts = key if isinstance(key, tuple) else (key,)
+        found = [r for r in self.records if all(p in (r.layer, r.direction) for p in parts)]
+        if not found:
+            raise KeyError(f"nothing was traced as {key!r}; say which: {self._listed}")
+        return Selection.of(found)
 
     @property
     def _listed(self) -> str:
@@ -256,119 +268,3 @@ class Selection:
 
     def __repr__(self) -> str:
         return f"<{len(self.records)} records: {self._listed}>"
-
-
-class Recorder:
-    """An interceptor that records one call of one layer.
-
-    Args:
-        trace: where the records go.
-        visit: the call.
-        call: how often the layer had been called before.
-    """
-
-    rank = 1
-
-    def __init__(self, trace: Trace, visit: Visit, call: int):
-        self.trace, self.visit, self.call = trace, visit, call
-
-    def run(
-        self, recurrence: Recurrence, operands: Operands, keep: tuple[str, ...], proceed: Proceed
-    ) -> Result:
-        """Run the recurrence, and keep the states before each step."""
-        past = tuple(PAST + name for name in recurrence.graph.states)
-        changed, zeros = recurrence, {}
-        given = operands
-        if self.trace._grads and torch.is_grad_enabled():
-            names = self._gradient_names(recurrence)
-            changed, given, zeros = with_zeros(recurrence, operands, names)
-        result = proceed(changed, given, tuple(dict.fromkeys((*keep, *past))))
-        self.trace.add(
-            Record(
-                self._place(recurrence),
-                recurrence,
-                detached(operands),
-                {name.removeprefix(PAST): result.values[name] for name in past},
-                {name: value.detach() for name, value in result.states.items()},
-                self.trace._kept,
-                zeros,
-            )
-        )
-        return result._replace(values={name: result.values[name] for name in keep})
-
-    def needs_equations(self, call: TorchCall) -> bool:
-        """For gradients inside, and for a mask of dropout that torch would not tell."""
-        return bool(self.trace._grads and torch.is_grad_enabled()) or call.dropout > 0
-
-    def saw_operator(self, call: TorchCall) -> None:
-        """Record the recurrences of an operator; they run again when they are read."""
-        records: list[Record] = []
-        for row in call.tracks:
-            below = records[-len(row) :]  # every layer has as many directions
-            for track in row:
-                again = Again(call, track, len(records), tuple(below))
-                place, versions = self._place(track.recurrence), Versions(again.known)
-                kept = self.trace._kept
-                record = Record(place, again.recurrence, again, kept=kept, versions=versions)
-                records.append(record)
-        self.trace.add(*records)
-
-    def _place(self, recurrence: Recurrence) -> Place:
-        layer, direction = self.visit.place(recurrence)
-        visit = self.visit
-        return Place(visit.name, layer, direction, self.call, visit.batch_first, visit.batched)
-
-    def _gradient_names(self, recurrence: Recurrence) -> Sequence[str]:
-        asked, graph = self.trace._grads, recurrence.graph
-        if isinstance(asked, bool):
-            return [name for name in graph.states if name in graph.values]
-        return [name for name in asked if name in graph.values]
-
-
-class Again:
-    """The operands of a recurrence that torch's operator ran, once they are asked for.
-
-    Args:
-        call: of the operator.
-        track: one of its recurrences.
-        row: which, in order.
-        below: the records of the layer below.
-    """
-
-    def __init__(self, call: TorchCall, track: Track, row: int, below: tuple[Record, ...]):
-        self.alive, self.below = call.alive, below
-        graph = (
-            track.recurrence.graph if call.alive is None else with_lengths(track.recurrence.graph)
-        )
-        self.recurrence = replace(track.recurrence, graph=graph)
-        inputs = {} if track.layer else {"x": call.x}
-        self.known = detached(Operands(inputs, call.states[row], track.parameters))
-
-    def __call__(self) -> Operands:
-        """Operands whose input is what the layer below returned."""
-        inputs = dict(self.known.inputs)
-        if self.below:
-            inputs["x"] = torch.cat([record.output for record in self.below], -1)
-        if self.alive is not None:
-            inputs["alive"] = self.alive.to(inputs["x"].dtype)
-        return replace(self.known, inputs=inputs)
-
-
-def with_zeros(
-    recurrence: Recurrence, operands: Operands, names: Sequence[str]
-) -> tuple[Recurrence, Operands, dict[str, Tensor]]:
-    """Add a zero to values at every step; the gradient of these zeros is that of the values.
-
-    Returns:
-        The recurrence and operands with the zeros, and the zeros ``(T, B, size)`` by name.
-    """
-    graph, zeros = recurrence.graph, {}
-    T, B = operands.x.shape[:2]
-    for name in dict.fromkeys(names):
-        graph = with_change(graph, name)
-        size = size_number(graph.inputs[f"change_{name}"], recurrence.sizes)
-        zeros[name] = torch.zeros(
-            T, B, size, dtype=operands.dtype, device=operands.device, requires_grad=True
-        )
-    inputs = {**operands.inputs, **{f"change_{name}": zero for name, zero in zeros.items()}}
-    return replace(recurrence, graph=graph), replace(operands, inputs=inputs), zeros
