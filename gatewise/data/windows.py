@@ -51,6 +51,8 @@ class Rows:
         channel: `(R,)`, which target it is.
         shift: `(R,)`, its mean in the part that is learned from, or zero.
         unit: `(R,)`, its standard deviation there, or one.
+        deviation: `(R,)`, its standard deviation there; one where it does not vary.
+        latest: `(N,)`, the last step at or before each one that is not filled in; -1 for none.
         known: `(M, K)` float32, covariates of all series.
         known_begin: `(R,)`, where those of a row begin.
         known_steps: `(R,)`, how many there are.
@@ -59,20 +61,32 @@ class Rows:
 
     values: NDArray[np.float64]
     missing: NDArray[np.bool_]
+    latest: Numbers
     begin: Numbers
     steps: Numbers
     series: Numbers
     channel: Numbers
     shift: NDArray[np.float64]
     unit: NDArray[np.float64]
+    deviation: NDArray[np.float64]
     known: Tensor
     known_begin: Numbers
     known_steps: Numbers
     static: Tensor
 
-    def row(self, number: int) -> NDArray[np.float64]:
-        """Return one row, `(T,)`, filled in."""
-        return self.values[self.begin[number] : self.begin[number] + self.steps[number]]
+    def history(self, rows: Numbers, origins: Numbers, steps: int) -> NDArray[np.float64]:
+        """Return the last steps before origins, `(B, steps)`, in the rows' own units.
+
+        What is missing right before an origin is the last value there was: a line to the next
+        value would tell the future.
+        """
+        before = origins[:, None] + np.arange(-steps, 0)
+        return self.values[self.begin[rows, None] + self.told(rows, origins, before)]
+
+    def told(self, rows: Numbers, origins: Numbers, steps: Numbers) -> Numbers:
+        """Return the steps, `(B, n)`, that stand for those before origins, inside the rows."""
+        last = self.latest[self.begin[rows] + np.maximum(origins, 1) - 1]
+        return np.clip(steps, 0, np.maximum(last, 0)[:, None])
 
     def true(self, rows: Numbers, origins: Numbers, horizon: int) -> NDArray[np.float64]:
         """Return what follows origins, `(B, F)` in its own units; NaN where there is none."""
@@ -88,10 +102,17 @@ class Rows:
         """
         steps = origins[:, None] + np.arange(-lookback, horizon)
         last = self.steps[rows, None] - 1
-        places = self.begin[rows, None] + np.clip(steps, 0, last)
-        scaled = (self.values[places] - self.shift[rows, None]) / self.unit[rows, None]
+        begin = self.begin[rows, None]
+        told = np.concatenate(
+            [
+                self.told(rows, origins, steps[:, :lookback]),
+                np.clip(steps[:, lookback:], 0, last),
+            ],
+            axis=1,
+        )
+        scaled = (self.values[begin + told] - self.shift[rows, None]) / self.unit[rows, None]
         values = torch.from_numpy(scaled.astype(np.float32))
-        absent = self.missing[places] | (steps < 0) | (steps > last)
+        absent = self.missing[begin + np.clip(steps, 0, last)] | (steps < 0) | (steps > last)
         missing = torch.from_numpy(absent.astype(np.float32))
         ahead = self.known_begin[rows, None] + np.clip(steps, 0, self.known_steps[rows, None] - 1)
         known = self.known[torch.from_numpy(ahead if self.known.shape[1] else ahead * 0)]
@@ -135,24 +156,36 @@ def pack_rows(
         for column, gap, end in zip(columns, gaps, ends[owners], strict=True)
     ]
     shift = np.array([part.mean() if len(part) else 0.0 for part in learned])
-    unit = np.array([spread(part) for part in learned])
+    deviation = np.array([spread(part) for part in learned])
     steps = np.array([len(column) for column in columns], dtype=np.int64)
     ahead = [encode_known(each, known) for each in series]
     ahead_steps = np.array([len(each) for each in ahead], dtype=np.int64)
     return Rows(
         np.concatenate(columns),
         np.concatenate(gaps),
+        np.concatenate([latest_steps(gap) for gap in gaps]),
         np.cumsum(steps) - steps,
         steps,
         owners,
         np.tile(np.array(channels, dtype=np.int64), len(series)),
         shift if centred else np.zeros_like(shift),
-        unit if scaled else np.ones_like(unit),
+        deviation if scaled else np.ones_like(deviation),
+        deviation,
         torch.from_numpy(np.concatenate(ahead)),
         (np.cumsum(ahead_steps) - ahead_steps)[owners],
         ahead_steps[owners],
         torch.from_numpy(encode_static(series, static)[owners]),
     )
+
+
+def latest_steps(missing: NDArray[np.bool_]) -> Numbers:
+    """Return the last step at or before each one that is not missing; -1 for none.
+
+    Example:
+        >>> latest_steps(np.array([True, False, True])).tolist()
+        [-1, 1, 1]
+    """
+    return np.maximum.accumulate(np.where(missing, -1, np.arange(len(missing))))
 
 
 def spread(values: NDArray[np.float64]) -> float:

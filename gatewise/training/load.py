@@ -7,7 +7,10 @@ from typing import Any
 
 from gatewise.training.model_file import ModelFileError, read_model_file
 
-MODELS = {"language": "text_model:TextModel"}
+MODELS = {
+    "language": "text_model:TextModel",
+    "forecast": "forecast_model:ForecastModel",
+}
 """The module in this package, and the class in it, of each task's trained model.
 
 The class has `from_file(ModelFile, Path)`; neither it nor its module may import Lightning.

@@ -1,0 +1,349 @@
+"""A trained forecast model: load it, forecast with it, test it on what came true."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from gatewise.data.calendar import Frequency
+from gatewise.data.columns import Columns
+from gatewise.data.covariates import Encoding
+from gatewise.data.series import Series, SeriesSet, read_series
+from gatewise.data.source import DataError
+from gatewise.data.split import split_series
+from gatewise.data.table import Table, read_table
+from gatewise.data.windows import Rows, pack_rows
+from gatewise.tasks.forecasting import ForecastNetwork
+from gatewise.tasks.naive import NAIVES
+from gatewise.training.backtest import (
+    Backtest,
+    Origins,
+    compare,
+    correct,
+    forecast_by_rule,
+    forecast_windows,
+    measure_coverage,
+    observe,
+    place_origins,
+)
+from gatewise.training.model_file import ModelFile, ModelFileError, load_weights
+from gatewise.training.text_settings import cell_from_description
+
+METHODS = ("network", *NAIVES)
+MOST_ORIGINS = 20_000  # of a backtest whose stride nobody gave
+CENTRED = ("window", "series", "standard")  # scalings that the level of a series is nothing to
+
+Array = NDArray[np.float64]
+
+
+class ForecastModel:
+    """A trained forecast model, as `gatewise.load` returns it.
+
+    Attributes:
+        config: Its configuration as in the model file: network, series, calibration, accuracy.
+        training: How it was trained: settings, data, steps, losses.
+        model: The network, in evaluation mode.
+        frequency: The grid of what it learned from.
+        season: Steps of a season.
+        quantiles: What it tells besides the median.
+        best: The method with the smallest error in validation: `"network"` or a naive forecast.
+    """
+
+    task = "forecast"
+
+    def __init__(self, config: dict[str, Any], training: dict[str, Any], model: ForecastNetwork):
+        self.config, self.training, self.model = config, training, model.eval()
+        described = config["series"]
+        self.columns = columns_from(described["columns"])
+        self.frequency = Frequency(**described["frequency"])
+        self.season: int = described["season"]
+        self.known = [Encoding.from_dict(each) for each in described["known"]]
+        self.static = [Encoding.from_dict(each) for each in described["static"]]
+        self.quantiles = model.quantiles
+        self.best: str = config["best"]
+
+    @classmethod
+    def from_file(cls, file: ModelFile, path: Path) -> "ForecastModel":
+        """Rebuild the model of a file.
+
+        Raises:
+            ModelFileError: Its configuration or its weights do not make a model.
+        """
+        try:
+            cell = cell_from_description(file.config["cell"])
+            network = ForecastNetwork(cell, **file.config["network"])
+            model = cls(file.config, file.training, network)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelFileError(
+                f"{path}: its configuration is not that of a forecast model: {error}"
+            ) from error
+        load_weights(network, file.tensors, path)
+        return model
+
+    # Data
+
+    def read(self, data: Any = None, **reading: Any) -> SeriesSet:
+        """Read series as the model's own were read.
+
+        Args:
+            data: A file or a frame, a `SeriesSet`, or None for the file that the model learned
+                from.
+            **reading: See `gatewise.data.series.read_series`. What is not given here is as in
+                training where the table has those columns, and else guessed.
+
+        Raises:
+            DataError: It cannot be read.
+        """
+        if isinstance(data, SeriesSet):
+            return data
+        table = self._open(data, reading.pop("encoding", None))
+        settings = self.training["settings"]
+        chosen = dict(reading)
+        for name, own in (("id", self.columns.id), ("time", self.columns.time)):
+            if chosen.get(name) is None and own in table.columns:
+                chosen[name] = own
+        if not chosen.get("targets") and set(self.columns.targets) <= set(table.columns):
+            chosen["targets"] = self.columns.targets
+        chosen.setdefault("time_format", settings["time_format"])
+        chosen["known"], chosen["static"] = self.columns.known, self.columns.static
+        given = chosen.get("frequency") or settings["frequency"]
+        chosen["frequency"] = given
+        chosen["season"] = chosen.get("season") or self.season
+        return self._check(read_series(table, **chosen))
+
+    def _open(self, data: Any, encoding: str | None) -> Table:
+        if data is not None:
+            return read_table(data, encoding)
+        path = self.training["data"]
+        if path is None or not Path(path).exists():
+            raise DataError(
+                "the data that the model learned from is not there any more"
+                f"{f' ({path})' if path else ''}; name the data to forecast"
+            )
+        return read_table(path, encoding or self.training["settings"]["encoding"])
+
+    def _check(self, series: SeriesSet) -> SeriesSet:
+        own, found = self.frequency, series.frequency
+        if (own.unit, own.count) != (found.unit, found.count):
+            series.said.append(
+                f"the model learned steps of one {own}, these are of one {found}: it may be wrong"
+            )
+        return series
+
+    def pack(self, series: SeriesSet, ends: NDArray[np.int64]) -> Rows:
+        """Put series one after the other; `ends` says where the scale of each is measured."""
+        known = {name: number for number, name in enumerate(self.columns.targets)}
+        channels = [known.get(name, len(known)) for name in series.columns.targets]
+        return pack_for(self.model, series.series, ends, channels, self.known, self.static)
+
+    # Forecasts
+
+    def quantile_forecasts(self, rows: Rows, where: Origins, method: str | None = None) -> Array:
+        """Forecast from moments of packed series.
+
+        Args:
+            rows: What `pack` returned.
+            where: The moments.
+            method: One of `METHODS`; None is `best`.
+
+        Returns:
+            Calibrated quantiles, `(N, F, Q)`, in the series' own units.
+        """
+        method = self._method(method)
+        found, spread = forecast_windows(self.model, rows, where)
+        if method != "network":
+            found = forecast_by_rule(method, rows, where, self.model.horizon, self.season)[
+                :, :, None
+            ]
+        return correct(found, np.array(self.config["calibration"][method]), spread)
+
+    def _method(self, method: str | None) -> str:
+        if method is None:
+            return self.best
+        if method not in METHODS:
+            raise ValueError(f"method: {method!r} is none of {', '.join(METHODS)}")
+        return method
+
+    def forecast(self, data: Any = None, method: str | None = None, **reading: Any) -> pl.DataFrame:
+        """Forecast the steps behind the end of each series.
+
+        Args:
+            data: See `read`; series that the model never met are welcome.
+            method: `"network"`, `"naive"`, `"seasonal naive"` or `"Naive2"`; None is the one with
+                the smallest error in validation, `best`.
+            **reading: See `read`.
+
+        Returns:
+            A row for each series and step: the series, the time, and for each target its median
+            under its own name and its other quantiles as `name_0.1`.
+
+        Raises:
+            DataError: The data cannot be used, or covariates of the future are missing.
+            ValueError: There is no such method.
+        """
+        series = self.read(data, **reading)
+        lengths = np.array([each.steps for each in series.series], dtype=np.int64)
+        self._refuse_unknown_future(series)
+        rows = self.pack(series, lengths)
+        where = Origins(np.arange(len(rows.steps)), rows.steps.copy())
+        found = self.quantile_forecasts(rows, where, method)
+        return forecast_frame(series, found, self.quantiles)
+
+    def _refuse_unknown_future(self, series: SeriesSet) -> None:
+        """Raise `DataError` where a covariate of a step to forecast is not told."""
+        horizon = self.model.horizon
+        for each in series.series:
+            for name, values in each.known.items():
+                ahead = values[each.steps : each.steps + horizon]
+                if len(ahead) == horizon and None not in ahead:
+                    continue
+                step = each.steps + (ahead.index(None) if None in ahead else len(ahead))
+                time = series.frequency.times(np.array([each.start + step]))[0]
+                whose = f" of series {each.name!r}" if each.name else ""
+                raise DataError(
+                    f"covariate {name!r}{whose} has no value at {time}, but {horizon} steps behind "
+                    "the last target are needed: add rows with the target empty"
+                )
+
+    def backtest(
+        self,
+        data: Any = None,
+        test: float | None = None,
+        stride: int | None = None,
+        **reading: Any,
+    ) -> Backtest:
+        """Forecast from many moments in the last part of each series, and compare.
+
+        Args:
+            data: See `read`.
+            test: Steps or share of each series to forecast; None is as in training for the file
+                that the model learned from, else a tenth, at least one horizon.
+            stride: Steps between two moments; None is 1, or more beyond 20,000 moments.
+            **reading: See `read`.
+
+        Raises:
+            DataError: The data cannot be used, or no series is long enough.
+        """
+        series = self.read(data, **reading)
+        settings = self.training["settings"]
+        same = data is None or self.training["digest"] == digest_of(data)
+        training, validation, usual = (
+            settings[name] if same else None for name in ("training", "validation", "test")
+        )
+        lengths = [each.steps for each in series.series]
+        test = usual if test is None else test
+        split = split_series(lengths, self.model.horizon, training, validation, test)
+        rows = self.pack(series, split.training)
+        where, stride = place_origins(
+            rows,
+            split.validation[rows.series],
+            split.test[rows.series],
+            self.model.horizon,
+            stride,
+            MOST_ORIGINS,
+        )
+        if not len(where.rows):
+            raise DataError("no series is long enough to be tested; give a smaller --horizon")
+        return self.measure(rows, where, stride)
+
+    def measure(self, rows: Rows, where: Origins, stride: int) -> Backtest:
+        """Compare the network's forecasts and the naive ones with what came true."""
+        horizon = self.model.horizon
+        found = self.quantile_forecasts(rows, where, "network")
+        naives = {
+            name: forecast_by_rule(name, rows, where, horizon, self.season) for name in NAIVES
+        }
+        outcome = observe(rows, where, horizon, self.season)
+        middle = found[:, :, len(self.quantiles) // 2]
+        return Backtest(
+            compare(middle, naives, outcome),
+            measure_coverage(found, outcome.true, self.quantiles),
+            len(where.rows),
+            len(np.unique(where.rows)),
+            stride,
+        )
+
+    def __repr__(self) -> str:
+        weights = sum(weight.numel() for weight in self.model.parameters())
+        return (
+            f"ForecastModel({weights:,} weights, {self.model.horizon} steps of a {self.frequency} "
+            f"from {self.model.lookback})"
+        )
+
+
+def pack_for(
+    network: ForecastNetwork,
+    series: list[Series],
+    ends: NDArray[np.int64],
+    channels: list[int],
+    known: list[Encoding],
+    static: list[Encoding],
+) -> Rows:
+    """Put series one after the other as a network's scaling wants them."""
+    centred, scaled = network.scaling in CENTRED, network.scaling != "none"
+    return pack_rows(series, ends, channels, known, static, centred, scaled)
+
+
+def forecast_frame(series: SeriesSet, found: Array, quantiles: tuple[float, ...]) -> pl.DataFrame:
+    """Return forecasts as a table.
+
+    Args:
+        series: What was forecast.
+        found: `(R, F, Q)` for all targets of all series in order.
+        quantiles: Q of them.
+    """
+    columns, horizon, targets = series.columns, found.shape[1], series.columns.targets
+    table: dict[str, Any] = {}
+    if columns.id is not None:
+        table[columns.id] = np.repeat([each.name for each in series.series], horizon)
+    numbers = np.concatenate(
+        [each.start + each.steps + np.arange(horizon) for each in series.series]
+    )
+    table[columns.time or "step"] = readable(series.frequency.times(numbers))
+    whole = found.reshape(len(series.series), len(targets), horizon, -1)
+    for number, name in enumerate(targets):
+        own = whole[:, number].reshape(-1, len(quantiles))
+        table[name] = own[:, len(quantiles) // 2]
+        for place, quantile in enumerate(quantiles):
+            if quantile != 0.5:
+                table[f"{name}_{quantile:g}"] = own[:, place]
+    return pl.DataFrame(table)
+
+
+def readable(times: NDArray[Any]) -> pl.Series:
+    """Return times as dates where they all are at midnight."""
+    if times.dtype.kind != "M":
+        return pl.Series(times)
+    column = pl.Series(times)
+    dates = column.cast(pl.Date)
+    return dates if (dates.cast(column.dtype) == column).all() else column
+
+
+def columns_from(described: dict[str, Any]) -> Columns:
+    """Rebuild columns from JSON."""
+    lists = {name: tuple(described[name]) for name in ("targets", "known", "static")}
+    return Columns(described["id"], described["time"], **lists)
+
+
+def describe_series(
+    series: SeriesSet, known: list[Encoding], static: list[Encoding]
+) -> dict[str, Any]:
+    """Return what a model must remember of its series, JSON-ready."""
+    return {
+        "columns": series.columns._asdict(),
+        "frequency": series.frequency.to_dict(),
+        "season": series.season,
+        "known": [asdict(each) for each in known],
+        "static": [asdict(each) for each in static],
+    }
+
+
+def digest_of(data: Any) -> str | None:
+    """Return what identifies a file, or None for anything else."""
+    if not isinstance(data, str | Path):
+        return None
+    table = read_table(data)
+    return None if table.file is None else table.file.digest()
