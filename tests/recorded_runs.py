@@ -1,11 +1,15 @@
 """Recordings of single recurrences for tests: small, deterministic, of any graph."""
 
+from typing import Any
+
 import torch
 
-from gatewise.backends import Operands, Recurrence
+import gatewise as gw
+from gatewise.backends import PAST, Operands, Recurrence, run
 from gatewise.equations import Graph
 from gatewise.equations.size import size_number
-from gatewise.lens.recorded import Run, record
+from gatewise.lens.record import Record
+from gatewise.lens.recorded import Run
 
 T, B, H = 6, 2, 4
 SWITCHES = ("reset", "alive")
@@ -45,4 +49,16 @@ def random_run(
         for name, parameter in graph.parameters.items()
     }
     givens = {name: draw(batch, size_number(s, sizes)) for name, s in graph.givens.items()}
-    return record(recurrence, Operands(inputs, states, parameters, givens))
+    operands = Operands(inputs, states, parameters, givens)
+    values = run(recurrence, operands, tuple(PAST + name for name in graph.states)).values
+    return Run(recurrence, operands, {name: values[PAST + name] for name in graph.states})
+
+
+def record_layer(
+    layer: torch.nn.Module, x: torch.Tensor, number: int = 0, reverse: bool = False, **marks: Any
+) -> Record:
+    """What a trace holds of one layer and direction of a bare module."""
+    with gw.trace(layer) as t, torch.no_grad():
+        layer(x, **marks)
+    direction = "reverse" if reverse else "forward"
+    return next(r for r in t.records if (r.layer, r.direction) == (number, direction))

@@ -97,7 +97,7 @@ def contextual_decomposition(
     """Split the output and the states into what a span of steps contributed, and the rest.
 
     Args:
-        recorded: one layer and direction of a trace, or a `Run`. Of stacked layers, take the first:
+        recorded: one layer and direction of a trace. Of stacked layers, take the first:
             the span of a higher layer's input is not the span of the words.
         span: steps in the order of the input, such as ``slice(2, 5)``.
         whole: names of gates that are not split; where left out those that read out an additive
@@ -109,9 +109,10 @@ def contextual_decomposition(
 
     Example:
         >>> import gatewise as gw
-        >>> from gatewise.lens.recorded import record_layer
-        >>> run = record_layer(gw.LSTM(3, 5), torch.randn(7, 2, 3))
-        >>> found = contextual_decomposition(run, slice(2, 5))
+        >>> layer = gw.LSTM(3, 5)
+        >>> with gw.trace(layer) as t:
+        ...     y, state = layer(torch.randn(7, 2, 3))
+        >>> found = contextual_decomposition(t.only, slice(2, 5))
         >>> found.relevant.shape, bool(found.relevant[:2].eq(0).all()), found.error < 1e-6
         (torch.Size([7, 2, 5]), True, True)
     """
@@ -266,8 +267,9 @@ class _Step:
         within = node.operands[-1]
         name = next((n for n, value in self.graph.values.items() if value is within), f"`{within}`")
         does = {"divide": "divides by", "layer_norm": "divides by the deviation of"}
+        what = does.get(node.operation, f"takes the {node.operation} of")
         raise EquationError(
-            f"cell {self.graph.name!r} {does.get(node.operation, f'takes the {node.operation} of')} "
+            f"cell {self.graph.name!r} {what} "
             f"{name}, which depends on the input: a part of it alone may be zero or negative, so "
             "the value cannot be split."
         )

@@ -70,7 +70,7 @@ def state_jacobians(recorded: Recorded) -> Tensor:
     """∂s_t/∂s_{t−1} at every step, all states joined in the cell's order.
 
     Args:
-        recorded: one layer and direction of a trace, or a `Run`. In reverse, t − 1 is the step that
+        recorded: one layer and direction of a trace. In reverse, t − 1 is the step that
             ran before: the later one.
 
     Returns:
@@ -141,15 +141,17 @@ def jacobian_spectrum(recorded: Recorded) -> JacobianSpectrum:
     """Eigenvalues and singular values of every step's Jacobian.
 
     Args:
-        recorded: one layer and direction of a trace, or a `Run`.
+        recorded: one layer and direction of a trace.
 
     Raises:
         ValueError: there would be too many numbers; see `state_jacobians`.
 
     Example:
         >>> import gatewise as gw
-        >>> from gatewise.lens.recorded import record_layer
-        >>> found = jacobian_spectrum(record_layer(gw.LSTM(3, 5), torch.randn(7, 2, 3)))
+        >>> layer = gw.LSTM(3, 5)
+        >>> with gw.trace(layer) as t:
+        ...     y, state = layer(torch.randn(7, 2, 3))
+        >>> found = jacobian_spectrum(t.only)
         >>> found.eigenvalues.shape, found.radius.shape
         (torch.Size([7, 2, 10]), torch.Size([7, 2]))
     """

@@ -93,7 +93,7 @@ def memory_ledger(
     entry.
 
     Args:
-        recorded: one layer and direction of a trace, or a `Run`.
+        recorded: one layer and direction of a trace.
         state: an additive state; where left out ``c``, else the first additive one.
         step: the reader's step, in the order of the input, negative ones from its end; ``(B,)`` for
             one per sequence; where left out the step that ran last (in reverse: the first).
@@ -104,9 +104,10 @@ def memory_ledger(
 
     Example:
         >>> import gatewise as gw
-        >>> from gatewise.lens.recorded import record_layer
-        >>> layer, x = gw.LSTM(3, 5), torch.randn(7, 2, 3)
-        >>> ledger = memory_ledger(record_layer(layer, x))
+        >>> layer = gw.LSTM(3, 5)
+        >>> with gw.trace(layer) as t:
+        ...     y, state = layer(torch.randn(7, 2, 3))
+        >>> ledger = memory_ledger(t.only)
         >>> ledger.contributions.shape, ledger.error < 1e-6
         (torch.Size([7, 2, 5]), True)
     """

@@ -57,7 +57,7 @@ def lyapunov_exponents(
     """Measure the Lyapunov exponents along recorded sequences, in float64.
 
     Args:
-        recorded: one layer and direction of a trace, or a `Run`; sequences of one length.
+        recorded: one layer and direction of a trace; sequences of one length.
         warm_up: steps to let the frame turn into its directions before anything is counted.
         count: how many exponents, the largest; all where left out.
 
@@ -66,8 +66,10 @@ def lyapunov_exponents(
 
     Example:
         >>> import gatewise as gw
-        >>> from gatewise.lens.recorded import record_layer
-        >>> found = lyapunov_exponents(record_layer(gw.RNN(3, 5), torch.randn(50, 2, 3)))
+        >>> layer = gw.RNN(3, 5)
+        >>> with gw.trace(layer) as t:
+        ...     y, state = layer(torch.randn(50, 2, 3))
+        >>> found = lyapunov_exponents(t.only)
         >>> found.exponents.shape, bool((found.largest < 0).all())
         (torch.Size([2, 5]), True)
     """

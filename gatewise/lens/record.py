@@ -235,9 +235,12 @@ class Record:
 
         Raises:
             KeyError: the cell has no such state.
+            TraceError: a weight or an input was changed in place since; what is computed from this
+                state and those weights would be neither the old nor the new.
         """
         if state not in self.graph.states:
             raise KeyError(f"{state!r} is no state of {self.graph.name!r}: {self.states}.")
+        self._check_versions()
         return self._run_again()[state]
 
     def gradient(self, name: str) -> Tensor:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from gatewise.backends import PAST, Operands, Recurrence, Result, evaluate_steps, run, use_backend
-from gatewise.backends.choose import BACKENDS
+from gatewise.backends import Operands, Recurrence, evaluate_steps
 from gatewise.equations.expression import Value
 from gatewise.equations.size import size_number
-from gatewise.layers.layer import RecurrentLayer
 
 
 class Recorded(Protocol):
@@ -36,11 +34,11 @@ class Recorded(Protocol):
 
 @dataclass(frozen=True)
 class Run:
-    """A recorded recurrence, made by `record`.
+    """A recurrence as it ran, on tensors of one's own.
 
     Attributes:
         recurrence: the equations as they ran, their sizes and their direction.
-        operands: what they were given; no gradient flows into it.
+        operands: what they were given.
         past: the states before each step, ``(T, B, size)`` by name.
     """
 
@@ -51,93 +49,6 @@ class Run:
     def before(self, state: str) -> Tensor:
         """What a state was before each step, ``(T, B, size)`` in the order of the input."""
         return self.past[state]
-
-
-def record(recurrence: Recurrence, operands: Operands) -> Run:
-    """Run a bare recurrence and keep what analyses need.
-
-    Args:
-        recurrence: the graph, its sizes and its direction.
-        operands: inputs ``(T, B, size)``, states ``(B, size)`` and weights.
-
-    Example:
-        >>> import gatewise as gw
-        >>> (track,), = gw.Recurrent("lstm", 3, 5).tracks()
-        >>> states = {name: torch.zeros(2, 5) for name in track.recurrence.graph.states}
-        >>> operands = Operands({"x": torch.randn(7, 2, 3)}, states, track.parameters)
-        >>> record(track.recurrence, operands).before("c").shape
-        torch.Size([7, 2, 5])
-    """
-    operands = detached(operands)
-    keep = tuple(PAST + name for name in recurrence.graph.states)
-    with torch.no_grad():
-        values = run(recurrence, operands, keep).values
-    return Run(recurrence, operands, {name.removeprefix(PAST): values[name] for name in keep})
-
-
-def record_layer(
-    layer: RecurrentLayer, x: Tensor, number: int = 0, reverse: bool = False, **marks: Any
-) -> Run:
-    """Run a bare layer of Gatewise and keep one of its recurrences.
-
-    Args:
-        layer: such as `gatewise.LSTM` or `gatewise.Recurrent`.
-        x: its input, and in `marks` whatever else its call takes (``lengths``, ``reset``, ...).
-        number: which layer of a stack, from 0.
-        reverse: whether to keep the recurrence that runs from the last step to the first.
-        **marks: see x.
-
-    Raises:
-        IndexError: the layer has no such recurrence.
-
-    Example:
-        >>> import gatewise as gw
-        >>> run = record_layer(gw.GRU(3, 5, bidirectional=True), torch.randn(7, 2, 3), reverse=True)
-        >>> run.before("h").shape
-        torch.Size([7, 2, 5])
-    """
-    watch = _Watch()
-    with use_backend(watch), torch.no_grad():
-        layer(x, **marks)  # type: ignore[operator]
-    tracks = [track for row in layer.tracks() for track in row]
-    for track, found in zip(tracks, watch.runs, strict=True):
-        if track.layer == number and track.recurrence.reverse == reverse:
-            return found
-    raise IndexError(
-        f"no layer {number}{' in reverse' if reverse else ''}: {len(tracks)} recurrences ran."
-    )
-
-
-class _Watch:
-    """A backend that records what it is given to run."""
-
-    name = "record"
-
-    def __init__(self) -> None:
-        self.runs: list[Run] = []
-
-    def refusal(self, recurrence: Recurrence, operands: Operands) -> str | None:
-        return None
-
-    def describe(self, recurrence: Recurrence, operands: Operands) -> str:
-        return "what runs otherwise, with the states of every step kept"
-
-    def run(self, recurrence: Recurrence, operands: Operands, keep: tuple[str, ...] = ()) -> Result:
-        past = tuple(PAST + name for name in recurrence.graph.states)
-        result = next(
-            backend.run(recurrence, operands, (*keep, *past))
-            for backend in BACKENDS.values()
-            if backend.refusal(recurrence, operands) is None
-        )
-        states = {name.removeprefix(PAST): result.values[name].detach() for name in past}
-        self.runs.append(Run(recurrence, detached(operands), states))
-        return result
-
-
-def detached(operands: Operands) -> Operands:
-    """The same tensors, cut off from any graph of gradients."""
-    groups = (operands.inputs, operands.states, operands.parameters, operands.givens)
-    return Operands(*({name: value.detach() for name, value in g.items()} for g in groups))
 
 
 def evaluate(recorded: Recorded, nodes: Sequence[Value]) -> list[Tensor]:

@@ -67,7 +67,7 @@ def timescales(recorded: Recorded) -> list[Timescale]:
     """The timescales of every state that has a forget gate.
 
     Args:
-        recorded: one layer and direction of a trace, or a `Run`.
+        recorded: one layer and direction of a trace.
 
     Returns:
         One entry per forget gate (``f * c``, ``z * h`` or ``(1 - z) * h`` in the equations).
@@ -77,9 +77,10 @@ def timescales(recorded: Recorded) -> list[Timescale]:
 
     Example:
         >>> import gatewise as gw
-        >>> from gatewise.lens.recorded import record_layer
         >>> layer = gw.LSTM(3, 5, forget_bias=4.0)
-        >>> (found,) = timescales(record_layer(layer, torch.zeros(7, 2, 3)))
+        >>> with gw.trace(layer) as t:
+        ...     y, state = layer(torch.zeros(7, 2, 3))
+        >>> (found,) = timescales(t.only)
         >>> found.state, found.at_rest.round().tolist()
         ('c', [55.0, 55.0, 55.0, 55.0, 55.0])
     """

@@ -7,8 +7,8 @@ import gatewise as gw
 from gatewise.equations import EquationError
 from gatewise.equations.rewrite import with_lengths
 from gatewise.lens.contextual_decomposition import contextual_decomposition, readout_gates
-from gatewise.lens.recorded import evaluate, record_layer
-from tests.recorded_runs import T, random_run
+from gatewise.lens.recorded import evaluate
+from tests.recorded_runs import T, random_run, record_layer
 
 REFUSED = {"slstm", "minlstm", "lstm_layer_norm"}
 SPLIT = [name for name in gw.cells.names() if name not in REFUSED]

@@ -6,8 +6,8 @@ import torch
 import gatewise as gw
 from gatewise.lens import jacobian
 from gatewise.lens.jacobian import jacobian_spectrum, state_jacobians
-from gatewise.lens.recorded import Run, record_layer, states_after
-from tests.recorded_runs import B, T, random_run
+from gatewise.lens.recorded import Run, states_after
+from tests.recorded_runs import B, T, random_run, record_layer
 
 STEP = 1e-6
 KINKED = {"nas", "rnn_relu", "indrnn", "ligru", "sgu", "dsgu", "gru_d"}

@@ -8,8 +8,8 @@ from gatewise.equations import EquationError
 from gatewise.equations.additive import additive_states
 from gatewise.equations.rewrite import with_reset
 from gatewise.lens.ledger import memory_ledger
-from gatewise.lens.recorded import record_layer, states_after
-from tests.recorded_runs import B, T, random_run
+from gatewise.lens.recorded import states_after
+from tests.recorded_runs import B, T, random_run, record_layer
 
 ADDITIVE = [name for name in gw.cells.names() if additive_states(gw.cells.get(name).graph)]
 

@@ -8,8 +8,7 @@ import torch
 import gatewise as gw
 from gatewise.lens import jacobian
 from gatewise.lens.lyapunov import lyapunov_exponents
-from gatewise.lens.recorded import record_layer
-from tests.recorded_runs import random_run
+from tests.recorded_runs import random_run, record_layer
 
 
 def linear_network(matrix: torch.Tensor, reverse: bool = False):

@@ -8,9 +8,8 @@ import torch
 import gatewise as gw
 from gatewise.equations.memory import forget_gates
 from gatewise.lens.ledger import memory_ledger
-from gatewise.lens.recorded import record_layer
 from gatewise.lens.timescales import timescales
-from tests.recorded_runs import B, H, T, random_run
+from tests.recorded_runs import B, H, T, random_run, record_layer
 
 GATED = [name for name in gw.cells.names() if forget_gates(gw.cells.get(name).graph)]
 
