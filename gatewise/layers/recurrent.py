@@ -16,6 +16,7 @@ from gatewise.equations.cell import Initial
 from gatewise.equations.size import size_number
 from gatewise.layers.layer import RecurrentLayer
 from gatewise.layers.options import Options, warn_between_layers
+from gatewise.layers.precision import in_own_precision
 from gatewise.layers.regularizers import Zoneout
 from gatewise.layers.sequence import arrange
 from gatewise.layers.state import pack_state, unpack_state
@@ -187,6 +188,7 @@ class Recurrent(RecurrentLayer, nn.Module):
                 initialize(self.cell, self.graph, weights, H, self._initialization)
         self._reset_added()
 
+    @in_own_precision
     def forward(
         self,
         x: Tensor | PackedSequence,

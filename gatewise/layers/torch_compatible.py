@@ -23,6 +23,7 @@ from gatewise.backends.explanation import Explanation, explain
 from gatewise.equations import Cell
 from gatewise.layers.layer import RecurrentLayer
 from gatewise.layers.options import Options
+from gatewise.layers.precision import in_own_precision
 from gatewise.layers.sequence import Sequence, arrange
 from gatewise.layers.torch_weights import named_weights
 from gatewise.layers.weights import Initialization
@@ -132,6 +133,7 @@ class _Layer(RecurrentLayer, nn.RNNBase):
             I = row[0].output_size * len(row)
         return made
 
+    @in_own_precision
     def forward(
         self, input: Any, hx: Any = None, *, lengths: Any = None, reset: Tensor | None = None
     ) -> tuple[Any, Any]:

@@ -1,0 +1,126 @@
+"""Under autocast layers take bfloat16, compute and carry states in float32, return bfloat16."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence
+
+import gatewise as gw
+from tests.layers.torch_pairs import tensors
+
+T, B = 12, 4
+SIZES = [(5, 6), (48, 96)]  # torch's operator and a kernel, where both are to be had
+MAKE = {
+    "LSTM": gw.LSTM,
+    "GRU": gw.GRU,
+    "RNN": gw.RNN,
+    "Recurrent": lambda *sizes, **options: gw.Recurrent("peephole", *sizes, **options),
+}
+
+
+@pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.kernels)], ids=["", "kernels"])
+def _with_and_without_kernels(request):
+    """The reference and torch's operators; then whatever runs by default."""
+
+
+def mixed():
+    return torch.autocast("cpu", torch.bfloat16)
+
+
+def gradients(layer, y, x):
+    weights = list(layer.parameters())
+    return torch.autograd.grad(y.float().square().mean(), [*weights, x])
+
+
+@pytest.mark.usefixtures("_with_and_without_kernels")
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("kind", MAKE)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_states_keep_their_precision(kind, sizes, dtype):
+    layer = MAKE[kind](*sizes, num_layers=2, bidirectional=True)
+    x = torch.randn(T, B, sizes[0]).to(dtype).requires_grad_()
+    with mixed():
+        y, state = layer(x)
+        again, _ = layer(x, state)  # what comes out goes in again
+    wanted, wanted_state = layer(x.float())
+    assert y.dtype == again.dtype == torch.bfloat16
+    assert {part.dtype for part in tensors(state)} == {torch.float32}
+    assert torch.equal(y, wanted.bfloat16())
+    torch.testing.assert_close(tensors(state), tensors(wanted_state))
+    assert torch.equal(again, layer(x.float(), wanted_state)[0].bfloat16())
+    found, expected = gradients(layer, y, x), gradients(layer, wanted, x)
+    for mine, right in zip(found, expected, strict=True):
+        assert mine.dtype == right.dtype
+        # y was rounded, and with it what flows back: half a unit in its last place, eight bits
+        assert (mine - right).norm() <= 2**-8 * right.norm()
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+def test_close_to_torch_under_autocast(kind, sizes):
+    theirs, ours = getattr(nn, kind)(*sizes), getattr(gw, kind)(*sizes)
+    ours.load_state_dict(theirs.state_dict())
+    x = torch.randn(T, B, sizes[0], dtype=torch.bfloat16)
+    with mixed():
+        found, wanted = ours(x)[0], theirs(x)[0]
+    assert found.dtype == wanted.dtype
+    # torch rounds every product and state to bfloat16, at each of T steps
+    torch.testing.assert_close(found, wanted, rtol=0, atol=2**-8 * T / 2)
+    exact = theirs.double()(x.double())[0]
+    assert (found - exact).abs().max() <= (wanted - exact).abs().max()  # and ours is the nearer
+
+
+def test_every_way_to_call():
+    layer = gw.Recurrent("cfc", 4, 4, batch_first=True)
+    x, dt = torch.randn(B, T, 4).bfloat16(), torch.rand(B, T).bfloat16()
+    names = [name for name in layer.graph.inputs if name != "x"]
+    with mixed():
+        y, state = layer(x, lengths=[3, T, 0, 5], reset=torch.rand(B, T) < 0.2, **{names[0]: dt})
+    assert (y.dtype, state[0].dtype) == (torch.bfloat16, torch.float32)
+    packed = pack_padded_sequence(x, torch.tensor([3, T, 1, 5]), True, enforce_sorted=False)
+    lstm = gw.LSTM(4, 4)
+    with mixed():
+        y, (h, c) = lstm(packed, tuple(torch.zeros(1, B, 4).bfloat16() for _ in "hc"))
+    assert (y.data.dtype, h.dtype, c.dtype) == (torch.bfloat16, torch.float32, torch.float32)
+    step = gw.Step("peephole", 4, 4)
+    with mixed():
+        y, state = step(x[:, 0])
+    assert (y.dtype, state.c.dtype) == (torch.bfloat16, torch.float32)
+
+
+def test_double_precision_is_left_alone():
+    layer, x = gw.LSTM(4, 5, dtype=torch.float64), torch.randn(T, B, 4)
+    with mixed():
+        y, _ = layer(x)
+    assert y.dtype == torch.float64
+    assert torch.equal(y, layer(x.double())[0])
+
+
+def test_torchs_operator_keeps_its_own_rules_where_it_was_asked_for():
+    theirs, ours = nn.LSTM(4, 5), gw.LSTM(4, 5)
+    ours.load_state_dict(theirs.state_dict())
+    x = torch.randn(T, B, 4)
+    with mixed(), gw.use_backend("torch"):
+        found, wanted = ours(x), theirs(x)
+    assert all(map(torch.equal, tensors(found), tensors(wanted)))
+    assert found[1][1].dtype == torch.bfloat16
+
+
+def test_a_training_step_with_autocast_and_an_optimizer():
+    torch.manual_seed(0)
+    model = nn.ModuleList([gw.GRU(4, 16), gw.Recurrent("mgu", 16, 16), nn.Linear(16, 4)])
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    x, losses = torch.randn(T, B, 4), []
+    for _ in range(30):
+        with mixed():
+            y = x
+            for layer in model[:2]:
+                y, _ = layer(y)
+            loss = nn.functional.mse_loss(model[2](y).float(), x)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.7 * losses[0]
