@@ -20,6 +20,8 @@ from gatewise.tasks.naive import HISTORY, NAIVES, forecast_naively
 Array = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 BATCH = 1024  # windows forecast at once
+METHODS = ("network", "blend", *NAIVES)
+"""Ways to forecast; `"blend"` is the mean of the network's forecast and Naive2's."""
 
 
 class Origins(NamedTuple):
@@ -38,7 +40,7 @@ class Backtest(NamedTuple):
     """What a model and the naive forecasts are worth on the same moments.
 
     Attributes:
-        accuracy: By method: `"network"` and `NAIVES`.
+        accuracy: By one of `METHODS`.
         coverage: The share of values within each interval, by its lower and upper quantile.
         origins: How many moments there were.
         series: Of how many series and targets.
@@ -194,12 +196,21 @@ def measure_coverage(
     }
 
 
-def compare(network: Array, naives: dict[str, Array], outcome: Outcome) -> dict[str, Accuracy]:
-    """Return the accuracy of a network's medians, `(N, F)`, and of the naive forecasts."""
-    naive2 = measure_accuracy(naives["Naive2"], outcome)
-    found = {"network": measure_accuracy(network, outcome, naive2)}
-    found |= {name: measure_accuracy(naives[name], outcome, naive2) for name in NAIVES[:-1]}
-    return found | {"Naive2": naive2}
+def points_of(network: Array, naives: dict[str, Array]) -> dict[str, Array]:
+    """Return each method's forecasts, `(N, F, Q)`, from the network's and the naive ones."""
+    naive2 = naives["Naive2"][:, :, None]
+    points = {"network": network, "blend": (network + naive2) / 2}
+    return points | {name: found[:, :, None] for name, found in naives.items()}
+
+
+def compare(points: dict[str, Array], outcome: Outcome) -> dict[str, Accuracy]:
+    """Return the accuracy of each method's medians."""
+    middle = {name: found[:, :, found.shape[2] // 2] for name, found in points.items()}
+    naive2 = measure_accuracy(middle["Naive2"], outcome)
+    return {
+        name: naive2 if name == "Naive2" else measure_accuracy(found, outcome, naive2)
+        for name, found in middle.items()
+    }
 
 
 def best_method(accuracy: dict[str, Accuracy]) -> str:

@@ -1,5 +1,6 @@
 """A trained forecast model: load it, forecast with it, test it on what came true."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from gatewise.data.windows import Rows, pack_rows
 from gatewise.tasks.forecasting import ForecastNetwork
 from gatewise.tasks.naive import NAIVES
 from gatewise.training.backtest import (
+    METHODS,
     Backtest,
     Origins,
     compare,
@@ -28,11 +30,11 @@ from gatewise.training.backtest import (
     measure_coverage,
     observe,
     place_origins,
+    points_of,
 )
 from gatewise.training.model_file import ModelFile, ModelFileError, load_weights
 from gatewise.training.text_settings import cell_from_description
 
-METHODS = ("network", *NAIVES)
 MOST_ORIGINS = 20_000  # of a backtest whose stride nobody gave
 CENTRED = ("window", "series", "standard")  # scalings that the level of a series is nothing to
 
@@ -49,7 +51,8 @@ class ForecastModel:
         frequency: The grid of what it learned from.
         season: Steps of a season.
         quantiles: What it tells besides the median.
-        best: The method with the smallest error in validation: `"network"` or a naive forecast.
+        best: The method with the smallest error in validation: the network, a naive forecast, or
+            the blend of both.
     """
 
     task = "forecast"
@@ -147,18 +150,31 @@ class ForecastModel:
         Args:
             rows: What `pack` returned.
             where: The moments.
-            method: One of `METHODS`; None is `best`.
+            method: One of `gatewise.training.backtest.METHODS`; None is `best`.
 
         Returns:
             Calibrated quantiles, `(N, F, Q)`, in the series' own units.
         """
         method = self._method(method)
-        found, spread = forecast_windows(self.model, rows, where)
-        if method != "network":
-            found = forecast_by_rule(method, rows, where, self.model.horizon, self.season)[
-                :, :, None
-            ]
-        return correct(found, np.array(self.config["calibration"][method]), spread)
+        points, spread = self._points(rows, where, (method,))
+        return correct(points[method], self._offsets(method), spread)
+
+    def _points(
+        self, rows: Rows, where: Origins, methods: Sequence[str]
+    ) -> tuple[dict[str, Array], Array]:
+        """Return what methods forecast before calibration, and the spread of each window."""
+        network, spread = forecast_windows(self.model, rows, where)
+        wanted = {"Naive2" if name == "blend" else name for name in methods}
+        naives = {
+            name: forecast_by_rule(name, rows, where, self.model.horizon, self.season)
+            if name in wanted
+            else np.zeros((len(where.rows), self.model.horizon))
+            for name in NAIVES
+        }
+        return points_of(network, naives), spread
+
+    def _offsets(self, method: str) -> Array:
+        return np.array(self.config["calibration"][method])
 
     def _method(self, method: str | None) -> str:
         if method is None:
@@ -172,8 +188,8 @@ class ForecastModel:
 
         Args:
             data: See `read`; series that the model never met are welcome.
-            method: `"network"`, `"naive"`, `"seasonal naive"` or `"Naive2"`; None is the one with
-                the smallest error in validation, `best`.
+            method: One of `gatewise.training.backtest.METHODS`; None is the one with the smallest
+                error in validation, `best`.
             **reading: See `read`.
 
         Returns:
@@ -250,17 +266,13 @@ class ForecastModel:
         return self.measure(rows, where, stride)
 
     def measure(self, rows: Rows, where: Origins, stride: int) -> Backtest:
-        """Compare the network's forecasts and the naive ones with what came true."""
-        horizon = self.model.horizon
-        found = self.quantile_forecasts(rows, where, "network")
-        naives = {
-            name: forecast_by_rule(name, rows, where, horizon, self.season) for name in NAIVES
-        }
-        outcome = observe(rows, where, horizon, self.season)
-        middle = found[:, :, len(self.quantiles) // 2]
+        """Compare all methods with what came true; the coverage is that of `best`."""
+        points, spread = self._points(rows, where, METHODS)
+        outcome = observe(rows, where, self.model.horizon, self.season)
+        told = correct(points[self.best], self._offsets(self.best), spread)
         return Backtest(
-            compare(middle, naives, outcome),
-            measure_coverage(found, outcome.true, self.quantiles),
+            compare(points, outcome),
+            measure_coverage(told, outcome.true, self.quantiles),
             len(where.rows),
             len(np.unique(where.rows)),
             stride,

@@ -27,6 +27,7 @@ from gatewise.training.backtest import (
     forecast_by_rule,
     observe,
     place_origins,
+    points_of,
     window_of,
 )
 from gatewise.training.checkpoint import Progress
@@ -222,21 +223,18 @@ class ForecastTraining(Task):
         """See `Task.metrics`."""
         own = self.moments.rows
         unit, shift = self.rows.unit[own], self.rows.shift[own]
-        self.validated = np.concatenate(self.found) * unit[:, None, None] + shift[:, None, None]
+        validated = np.concatenate(self.found) * unit[:, None, None] + shift[:, None, None]
         self.spreads = np.concatenate(self.spread) * unit
-        middle = self.validated[:, :, self.validated.shape[2] // 2]
-        self.accuracy = compare(middle, self.naives, self.outcome)
+        self.points = points_of(validated, self.naives)
+        self.accuracy = compare(self.points, self.outcome)
         network = self.accuracy["network"]
         return {"MASE": network.mase, "sMAPE": network.smape, "OWA": network.owa}
 
     def calibration(self) -> dict[str, list[list[float]]]:
         """Return what is added to each method's forecasts to make its quantiles true."""
-        points = {"network": self.validated} | {
-            name: found[:, :, None] for name, found in self.naives.items()
-        }
         return {
             name: calibrate(found, self.outcome.true, self.spreads, self.model.quantiles).tolist()
-            for name, found in points.items()
+            for name, found in self.points.items()
         }
 
     def write_model(self, path: Path, progress: Progress) -> None:
