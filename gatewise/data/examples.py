@@ -11,7 +11,7 @@ import numpy as np
 
 from gatewise.data.source import DataError, DataFile, ending
 from gatewise.data.table import ENDINGS as TABLES
-from gatewise.data.table import is_frame
+from gatewise.data.table import FrameContents, is_frame
 
 
 class Block(NamedTuple):
@@ -110,7 +110,7 @@ class Examples:
     read: Callable[[], Iterator[Block]]
     labelled: bool
     channels: tuple[str, ...] = ()
-    files: tuple[DataFile, ...] = ()
+    files: tuple[DataFile | FrameContents, ...] = ()
     said: tuple[str, ...] = ()
     unit: str = "row"
     roles: Roles = field(default_factory=Roles)

@@ -133,7 +133,14 @@ class NumberFeatures:
             raise DataError(f"{place}: {value.shape[1]} channels, where {self.width} are needed")
         if not len(value):
             raise DataError(f"{place}: a sequence without steps")
-        return value if self.small else value.astype(np.float32)
+        if not self.small:
+            return value.astype(np.float32)
+        whole = value.astype(np.uint8)
+        if (whole != value).any():
+            raise DataError(
+                f"{place}: whole numbers from 0 to 255 are needed, as were learned from"
+            )
+        return whole
 
     def to_dict(self) -> dict[str, Any]:
         """See `Features.to_dict`."""

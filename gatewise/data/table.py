@@ -7,6 +7,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -300,6 +301,24 @@ def faulty_json(text: PlainText) -> str | None:
             if not isinstance(found, dict):
                 return f'row {number} is not a JSON object such as {{"text": …, "label": …}}'
     return None
+
+
+@dataclass(frozen=True)
+class FrameContents:
+    """What identifies a frame, as a `DataFile` identifies a file."""
+
+    table: Table
+    path: Path = Path("the frame")
+    encoding: None = None
+    guessed: bool = False
+
+    def digest(self) -> str:
+        """Return what identifies the contents, in hexadecimal."""
+        return content_digest(self.table)
+
+    def stamp(self) -> dict[str, int]:
+        """Return the same as a number: a frame has no time of change."""
+        return {"contents": int(self.digest()[:15], 16)}
 
 
 def content_digest(table: Table) -> str:

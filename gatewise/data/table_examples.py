@@ -10,7 +10,7 @@ import polars as pl
 
 from gatewise.data.examples import Block, Examples, Roles, as_sequence, blocks_of
 from gatewise.data.source import DataError
-from gatewise.data.table import ROW, Table, read_table
+from gatewise.data.table import ROW, FrameContents, Table, read_table
 
 LABELS = ("label", "labels", "class", "target", "category", "y", "sentiment")
 TEXTS = (
@@ -78,7 +78,7 @@ def read_table_examples(data: Any, roles: Roles) -> Examples:
     if kind == "numbers" and not id_column:
         width = next(read()).inputs[0].shape[1]
         channels = tuple(f"channel {k + 1}" for k in range(width))
-    files = () if table.file is None else (table.file,)
+    files = (FrameContents(table) if table.file is None else table.file,)
     return Examples(
         table.name, kind, read, label is not None, channels, files, tuple(said), "row", found
     )

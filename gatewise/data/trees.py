@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 from gatewise.data.examples import Block, Examples, Roles
 from gatewise.data.source import DataError, PlainText
 
-BRACKETS = {"-LRB-": "(", "-RRB-": ")", "-LSB-": "[", "-RSB-": "]", "-LCB-": "{", "-RCB-": "}"}
+BRACKETS: dict[str, str] = {
+    **{"-LRB-": "(", "-RRB-": ")", "-LSB-": "[", "-RSB-": "]", "-LCB-": "{", "-RCB-": "}"}
+}
 FINE = ("very negative", "negative", "neutral", "positive", "very positive")
 BINARY = {"0": "negative", "1": "negative", "3": "positive", "4": "positive"}
 PIECE = re.compile(r"\(|\)|[^\s()]+")
@@ -97,7 +99,7 @@ def read_tree(line: str, place: str) -> list[Phrase]:
         elif not opened:
             raise DataError(f"{place}: {piece!r} stands outside of the tree")
         else:
-            words.append(BRACKETS.get(piece, piece.replace("\\/", "/")))
+            words.append(BRACKETS.get(piece) or piece.replace("\\/", "/"))
     if opened:
         raise DataError(f"{place}: {len(opened)} brackets are never closed")
     return [Phrase(label, " ".join(words[first:last])) for label, first, last in spans]

@@ -8,6 +8,7 @@ from typing import Any
 from gatewise.training.model_file import ModelFileError, read_model_file
 
 MODELS = {
+    "classification": "classifier_model:Classifier",
     "language": "text_model:TextModel",
     "forecast": "forecast_model:ForecastModel",
 }

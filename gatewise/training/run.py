@@ -121,6 +121,7 @@ def train_task(
     display: Display,
     checkpoint_seconds: float = 30.0,
     prepared: Sequence[str] = (),
+    finish: Callable[[AnyTask, Progress], None] | None = None,
 ) -> Progress:
     """Build a task from a seed, and train it or go on with it; the caller's random state is kept.
 
@@ -133,6 +134,8 @@ def train_task(
         display: Who is told how it goes.
         checkpoint_seconds: A checkpoint at least so often.
         prepared: Names of further files in the folder, which go with it at the end.
+        finish: Called when training is over, before the folder goes; after a kill in it, it is
+            called again.
 
     Returns:
         How far the run came.
@@ -153,6 +156,8 @@ def train_task(
         plan = replace(plan, checkpoint_seconds=checkpoint_seconds)
         started(task, plan, Progress() if checkpoint is None else checkpoint.progress)
         progress = fit(task, plan, folder, output, display)
+        if finish is not None:
+            finish(task, progress)
     folder.remove(prepared)
     return progress
 

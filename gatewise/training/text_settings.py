@@ -9,6 +9,13 @@ from gatewise.data.corpus import Corpus, Tokenization
 from gatewise.equations import Cell
 from gatewise.tasks.language import TORCH_LAYERS, embedding_size
 from gatewise.training.plan import OPTIMIZERS, Plan
+from gatewise.training.ranges import (
+    check_above_zero,
+    check_choices,
+    check_fraction,
+    check_least,
+    check_shares,
+)
 from gatewise.training.schedule import Budget
 
 TOKENS = ("characters", "words", "bpe")
@@ -129,26 +136,14 @@ class TextSettings:
 
 def check_settings(settings: TextSettings) -> None:
     """Raise `ValueError` for settings that cannot be."""
-    choices = {"tokens": TOKENS, "optimizer": tuple(OPTIMIZERS), "device": DEVICES}
-    for name, known in choices.items():
-        if getattr(settings, name) not in known:
-            raise ValueError(f"{name}: {getattr(settings, name)!r} is none of {', '.join(known)}")
+    check_choices(settings, {"tokens": TOKENS, "optimizer": tuple(OPTIMIZERS), "device": DEVICES})
     least = dict.fromkeys(("minimum_count", "hidden", "layers", "embedding", "batch_size"), 1)
     least |= dict.fromkeys(("window", "steps", "validate_every", "patience"), 1)
     least |= {"vocabulary_size": 257 if settings.tokens == "bpe" else 2, "clip": 0, "seed": 0}
-    for name, smallest in least.items():
-        value = getattr(settings, name)
-        if value is not None and not smallest <= value < math.inf:
-            raise ValueError(f"{name.replace('_', '-')} is at least {smallest}, not {value}")
-    for name in ("epochs", "minutes", "learning_rate"):
-        value = getattr(settings, name)
-        if value is not None and not 0 < value < math.inf:
-            raise ValueError(f"{name.replace('_', '-')} is a number above 0, not {value}")
-    if settings.dropout is not None and not 0 <= settings.dropout < 1:
-        raise ValueError(f"dropout lies from 0 to below 1, not {settings.dropout}")
-    fraction = settings.validation_fraction
-    if fraction is not None and not 0 < fraction < 1:
-        raise ValueError(f"validation-fraction lies between 0 and 1, {fraction} does not")
+    check_least(settings, least)
+    check_above_zero(settings, ("epochs", "minutes", "learning_rate"))
+    check_shares(settings, ("dropout",))
+    check_fraction(settings, "validation_fraction")
 
 
 def describe_cell(cell: str | Cell) -> dict[str, Any]:

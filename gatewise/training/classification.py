@@ -1,0 +1,291 @@
+"""Train a classifier: from files or frames to the model file and its report."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from gatewise.data.dataset import FILES, Dataset, prepare_dataset
+from gatewise.data.examples import Examples, Roles, read_examples
+from gatewise.data.source import DataError, DataFile
+from gatewise.data.vectors import WordVectors, read_vectors
+from gatewise.tasks.measures import Findings, fit_temperature
+from gatewise.training.checkpoint import Progress, RunFolder
+from gatewise.training.classification_settings import ClassificationSettings
+from gatewise.training.classification_training import ClassificationTraining
+from gatewise.training.classifier_model import Classifier
+from gatewise.training.load import load
+from gatewise.training.model_file import read_model_file, write_model_file
+from gatewise.training.plan import Display, Plan
+from gatewise.training.run import (
+    describe_run,
+    refuse_device,
+    refuse_output,
+    train_task,
+    unfinished,
+)
+
+CALIBRATION = 50  # examples at least, to find a temperature with
+
+
+class Run(NamedTuple):
+    """What there is to show when a run begins or goes on.
+
+    Attributes:
+        name: Of the data.
+        dataset: What became of it.
+        settings: With nothing left open.
+        plan: How long it lasts.
+        batches_per_epoch: Steps of an epoch.
+        parameters: How many weights the model has.
+        output: The model file.
+        progress: How far earlier sessions came.
+    """
+
+    name: str
+    dataset: Dataset
+    settings: ClassificationSettings
+    plan: Plan
+    batches_per_epoch: int
+    parameters: int
+    output: Path
+    progress: Progress
+
+
+class Result(NamedTuple):
+    """What came out.
+
+    Attributes:
+        output: The model file; the best model by validation.
+        progress: How far the run came, with all validations.
+        findings: By `"validation"` and, if there was one, `"test"`; calibrated.
+        temperature: See `Classifier`.
+        run: What was trained on what.
+    """
+
+    output: Path
+    progress: Progress
+    findings: Mapping[str, Findings]
+    temperature: float
+    run: Run
+
+
+class ClassificationDisplay(Display):
+    """Who is told how a classifier's training goes; this one keeps silent."""
+
+    def preparing(self, stage: str, share: float) -> None:
+        """The examples are being made ready; `share` is done."""
+
+    def started(self, run: Run) -> None:
+        """Training begins or goes on."""
+
+    def stepped(self, progress: Progress, loss: float, spent: float) -> None:
+        """See `Display.stepped`."""
+
+    def validating(self) -> None:
+        """See `Display.validating`."""
+
+    def validated(self, progress: Progress) -> None:
+        """See `Display.validated`."""
+
+
+def train_classifier(
+    data: Any,
+    output: str | os.PathLike[str] = "model.safetensors",
+    settings: ClassificationSettings | None = None,
+    *,
+    roles: Roles | None = None,
+    validation: Any = None,
+    test: Any = None,
+    vectors: str | os.PathLike[str] | None = None,
+    restart: bool = False,
+    checkpoint_seconds: float = 30.0,
+    display: ClassificationDisplay | None = None,
+) -> Result:
+    """Train a classifier on examples with labels, or go on with it.
+
+    The model file holds the best model so far from the first validation on. Until the end, a
+    folder beside it (`model.run` for `model.safetensors`) holds what a stopped or killed run
+    needs to go on: call this again with the same arguments. At the end a report stands beside it,
+    `model.md` and `model.html`.
+
+    Args:
+        data: A file, a folder, or a frame of polars or pandas; see `read_examples`.
+        output: The model file to make.
+        settings: See `ClassificationSettings`; None is all its defaults.
+        roles: Which column is what; None finds it out.
+        validation: Other examples to choose the best model by; None holds some back.
+        test: Examples to measure that model on, once.
+        vectors: A text file with pretrained vectors, see `read_vectors`.
+        restart: Begin anew, whatever is there.
+        checkpoint_seconds: A checkpoint at least so often.
+        display: Who is told how it goes.
+
+    Returns:
+        What came out.
+
+    Raises:
+        DataError: The data cannot be used.
+        RunError: The run cannot start or go on.
+        Stopped: The user stopped it; it can go on.
+    """
+    settings, display = settings or ClassificationSettings(), display or ClassificationDisplay()
+    folder, output = RunFolder(Path(output)), Path(output)
+    roles = roles or Roles()
+    refuse_device(settings.device)
+    named = [each for each in (data, validation, test, vectors) if isinstance(each, str | Path)]
+    refuse_output(output, named, folder, restart)
+    display.preparing("reading the data", 0.0)
+    training = read_examples(data, roles, "train")
+    others = [open_other(each, training) for each in (validation, test)]
+    refuse_vectors(vectors, training, settings)
+    outcome: list[Result] = []
+    with folder:
+        if restart:
+            folder.clear(FILES)
+        dataset = ready_dataset(training, others, settings, roles, vectors, folder, display)
+        found = find_vectors(vectors, dataset)
+        chosen = settings.chosen_for(dataset, None if found is None else found.values.shape[1])
+        runs: list[Run] = []
+
+        def build() -> tuple[ClassificationTraining, Plan]:
+            task = ClassificationTraining(chosen, dataset, training.roles, found)
+            return task, task.plan()
+
+        def started(task: ClassificationTraining, plan: Plan, progress: Progress) -> None:
+            size = sum(weight.numel() for weight in task.model.parameters())
+            run = Run(
+                training.name,
+                dataset,
+                chosen,
+                plan,
+                task.batches_per_epoch,
+                size,
+                Path(output),
+                progress,
+            )
+            runs.append(run)
+            display.started(run)
+
+        def finish(task: ClassificationTraining, progress: Progress) -> None:
+            outcome.append(finish_model(runs[0], progress))
+
+        train_task(
+            build,
+            started,
+            chosen.seed,
+            folder,
+            output,
+            display,
+            checkpoint_seconds,
+            FILES,
+            finish,
+        )
+    return outcome[0]
+
+
+def open_other(data: Any, training: Examples) -> Examples | None:
+    """Open validation or test examples with the roles that were found in the training examples."""
+    if data is None:
+        return None
+    roles = training.roles
+    if roles.label and Path(roles.label).is_file():  # each array has its own file of labels
+        roles = replace(roles, label=None)
+    return read_examples(data, roles, "test")
+
+
+def refuse_vectors(vectors: Any, training: Examples, settings: ClassificationSettings) -> None:
+    """Raise `DataError` for vectors that cannot be used."""
+    if vectors is None:
+        if settings.freeze_vectors:
+            raise DataError("--freeze-vectors needs --vectors")
+        return
+    if training.kind != "text":
+        raise DataError(f"--vectors {vectors}: {training.name} holds no words")
+    if not Path(vectors).is_file():
+        raise DataError(f"--vectors {vectors}: no such file")
+
+
+def find_vectors(vectors: Any, dataset: Dataset) -> WordVectors | None:
+    """Read the vectors of the vocabulary's words."""
+    if vectors is None:
+        return None
+    words = getattr(getattr(dataset.features, "tokenizer", None), "words", None)
+    if words is None:
+        raise DataError(f"--vectors {vectors}: vectors are for --tokens words")
+    return read_vectors(Path(vectors), words)
+
+
+def ready_dataset(
+    training: Examples,
+    others: list[Examples | None],
+    settings: ClassificationSettings,
+    roles: Roles,
+    vectors: Any,
+    folder: RunFolder,
+    display: ClassificationDisplay,
+) -> Dataset:
+    """Return the examples as numbers: those of the run that is gone on with, or new ones.
+
+    Raises:
+        RunError: The unfinished run has other settings or other data.
+        DataError: The examples cannot be used.
+    """
+    validation, test = others
+    sources = {
+        "data": training.files,
+        "validation data": validation.files if validation else (),
+        "test data": test.files if test else (),
+        "file of vectors": () if vectors is None else (DataFile(Path(vectors)),),
+    }
+    now = describe_run({**settings.to_dict(), **asdict(roles)}, sources, folder)
+    known = unfinished(now, folder)
+    if known is not None:
+        return Dataset.from_dict(known["dataset"], folder.path)
+    try:
+        dataset = prepare_dataset(
+            training, validation, test, settings.preparation(), folder.path, display.preparing
+        )
+    except BaseException:
+        folder.remove(FILES)
+        raise
+    folder.write_description({**now, "dataset": dataset.to_dict()})
+    return dataset
+
+
+def finish_model(run: Run, progress: Progress) -> Result:
+    """Calibrate the best model, measure it, and write it with its report."""
+    from gatewise.training.classification_report import write_classification_report
+
+    model: Classifier = load(run.output)
+    dataset = run.dataset
+    outputs, targets = outputs_of(model, dataset, "validation")
+    temperature = 1.0
+    if model.classes and len(targets) >= CALIBRATION:
+        temperature = fit_temperature(model.outcome, outputs, targets)
+    model.temperature = temperature
+    findings = {"validation": model.measure(outputs, targets)}
+    if "test" in dataset.parts:
+        findings["test"] = model.measure(*outputs_of(model, dataset, "test"))
+    file = read_model_file(run.output)
+    measured = {name: found.figures for name, found in findings.items()}
+    write_model_file(
+        run.output,
+        replace(
+            file,
+            config={**file.config, "temperature": temperature},
+            training={**file.training, "seconds": progress.seconds, "measured": measured},
+        ),
+    )
+    result = Result(run.output, progress, findings, temperature, run)
+    write_classification_report(result)
+    return result
+
+
+def outputs_of(model: Classifier, dataset: Dataset, name: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the outputs `(N, K)` and targets `(N,)` of a part of the data."""
+    part = dataset.open(name)
+    return model.run(part.inputs), torch.from_numpy(part.targets)

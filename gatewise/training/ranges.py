@@ -1,0 +1,50 @@
+"""Checks of settings that every task has."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def check_choices(settings: Any, choices: Mapping[str, Sequence[Any]]) -> None:
+    """Raise `ValueError` for a setting that is none of its choices; None may always be one."""
+    for name, known in choices.items():
+        value = getattr(settings, name)
+        if value not in known:
+            shown = ", ".join(str(each) for each in known if each is not None)
+            raise ValueError(f"{written(name)}: {value!r} is none of {shown}")
+
+
+def check_least(settings: Any, least: Mapping[str, float]) -> None:
+    """Raise `ValueError` for a setting below its smallest value, or infinite; None may be."""
+    for name, smallest in least.items():
+        value = getattr(settings, name)
+        if value is not None and not smallest <= value < math.inf:
+            raise ValueError(f"{written(name)} is at least {smallest}, not {value}")
+
+
+def check_above_zero(settings: Any, names: Sequence[str]) -> None:
+    """Raise `ValueError` for a setting that is not above zero, or infinite; None may be."""
+    for name in names:
+        value = getattr(settings, name)
+        if value is not None and not 0 < value < math.inf:
+            raise ValueError(f"{written(name)} is a number above 0, not {value}")
+
+
+def check_shares(settings: Any, names: Sequence[str]) -> None:
+    """Raise `ValueError` for a setting that does not lie from 0 to below 1; None may be."""
+    for name in names:
+        value = getattr(settings, name)
+        if value is not None and not 0 <= value < 1:
+            raise ValueError(f"{written(name)} lies from 0 to below 1, not {value}")
+
+
+def check_fraction(settings: Any, name: str) -> None:
+    """Raise `ValueError` for a setting that does not lie between 0 and 1; None may be."""
+    value = getattr(settings, name)
+    if value is not None and not 0 < value < 1:
+        raise ValueError(f"{written(name)} lies between 0 and 1, {value} does not")
+
+
+def written(name: str) -> str:
+    """Return a setting's name as the command line writes it."""
+    return name.replace("_", "-")
