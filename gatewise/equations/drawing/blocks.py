@@ -51,6 +51,7 @@ class Block:
         entries: what enters it.
         names: the values of the cell that it computes; empty where it has none.
         state: of a source or sink, the state's name; else empty.
+        value: the expression that it shows; None for parts that have none of their own.
     """
 
     kind: Kind
@@ -58,6 +59,7 @@ class Block:
     entries: list[Entry] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     state: str = ""
+    value: Expression | None = None
 
     @property
     def is_layer(self) -> bool:
@@ -121,6 +123,7 @@ class _Builder:
         if node not in self.blocks:
             made = self._make(node)
             made.names += [n for n in self.names.get(node, ()) if n not in made.names]
+            made.value = node
             self.blocks[node] = made
         return self.blocks[node]
 

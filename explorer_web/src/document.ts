@@ -1,0 +1,99 @@
+/** What the exporter wrote into the page: the model, its input, and what torch computed. */
+
+export interface Expression {
+  operation: string;
+  operands?: number[];
+  /** The name of the cell's value that it is. */
+  value?: string;
+  number?: number;
+  /** A leaf's name: of an input, a state, a weight or a constant. */
+  name?: string;
+  /** Whether it is made of weights alone. */
+  weight?: boolean;
+  /** Where its numbers stand in a program, and where they stood before a clamp. */
+  slot: number;
+  computed?: number;
+}
+
+export interface Place {
+  node: number;
+  kind: "source" | "layer" | "function" | "operator" | "sink";
+  x: number;
+  y: number;
+  w: number;
+  h: number;
+}
+
+export interface Cell {
+  name: string;
+  title: string;
+  paper: string;
+  equations: [string, string][];
+  /** The value that each equation is of, or the symbol of what several share. */
+  lineNames: string[];
+  states: string[];
+  values: string[];
+  gates: string[];
+  sigmoids: string[];
+  output: string | null;
+  inputs: Record<string, string | number>;
+  changeable: string[];
+  memory: string[];
+  noMemory: Record<string, string>;
+  forgetGates: { gate: string; state: string; keeps: boolean }[];
+  roles: Record<string, { role: string; says: string }>;
+  nodes: Expression[];
+  roots: Record<string, number>;
+  diagram: { svg: string; places: Place[] };
+}
+
+export interface TrackDocument {
+  cell: string;
+  reverse: boolean;
+  sizes: Record<string, number>;
+  constants: Record<string, number>;
+  start: Record<string, string>;
+  weights: Record<string, string>;
+}
+
+export interface Weights {
+  rows: number;
+  columns: number;
+  data: string;
+}
+
+export type Layer =
+  | { kind: "embedding"; weight: Weights }
+  | { kind: "numbers"; names: string[] }
+  | { kind: "recurrent"; tracks: TrackDocument[][]; residual: boolean }
+  | { kind: "pool"; mode: "last" | "mean" | "max" | "ends" }
+  | { kind: "scale"; weight: string; bias: string }
+  | { kind: "linear"; weight: Weights; bias?: string };
+
+export type TokenizerDocument =
+  | { kind: "characters"; characters: string; unknown: boolean }
+  | { kind: "words"; words: string[] }
+  | { kind: "bpe"; tokens: string[] };
+
+export interface Output {
+  kind: "next" | "class" | "values" | "none";
+  labels: string[];
+}
+
+export interface PageDocument {
+  title: string;
+  about: string;
+  cells: Record<string, Cell>;
+  layers: Layer[];
+  tokenizer?: TokenizerDocument;
+  input: { tokens?: number[]; numbers?: Weights; labels?: string[]; further?: Record<string, Weights> };
+  output: Output;
+  /** What torch computed for the input: the top layer's last outputs and the last scores. */
+  torch: { first: number; outputs: Weights; scores?: string };
+}
+
+/** Numbers from base64 of little-endian float32. */
+export function decode(text: string): Float32Array {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  return new Float32Array(bytes.buffer);
+}

@@ -1,0 +1,52 @@
+/** Elements of the page, made in one call. */
+
+type Child = Node | string | number | null | undefined | false;
+type Attributes = Record<string, unknown>;
+
+function fill(element: Element, attributes: Attributes, children: Child[]): void {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value as EventListener);
+    else element.setAttribute(name, value === true ? "" : String(value));
+  }
+  for (const child of children)
+    if (child !== null && child !== undefined && child !== false)
+      element.append(child instanceof Node ? child : String(child));
+}
+
+export function make<K extends keyof HTMLElementTagNameMap>(
+  tag: K, attributes: Attributes = {}, ...children: Child[]
+): HTMLElementTagNameMap[K] {
+  const element = document.createElement(tag);
+  fill(element, attributes, children);
+  return element;
+}
+
+export function draw<K extends keyof SVGElementTagNameMap>(
+  tag: K, attributes: Attributes = {}, ...children: Child[]
+): SVGElementTagNameMap[K] {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  fill(element, attributes, children);
+  return element;
+}
+
+/** A number as the page shows it: four decimals, or two digits where that would be zero. */
+export function shown(value: number, decimals = 4): string {
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "∞" : "−∞";
+  const small = value !== 0 && Math.abs(value) < 0.5 * 10 ** -decimals;
+  const large = Math.abs(value) >= 1e5;
+  const text = small || large ? value.toExponential(1) : value.toFixed(decimals);
+  return text.replace(/^-/, "−").replace("e-", "e−").replace("e+", "e");
+}
+
+export function percent(share: number): string {
+  const value = share * 100;
+  if (value > 0 && value < 0.1) return "<0.1%";
+  return `${value >= 99.95 || value < 10 ? value.toFixed(1) : value.toFixed(0)}%`;
+}
+
+/** A name with what stands below it: `c_hat` and the like, and the time. */
+export function symbol(name: string, time = "t"): HTMLElement {
+  const [letter, ...below] = name.split("_");
+  return make("span", { class: "symbol" }, make("i", {}, letter), make("sub", {}, [...below, time].filter(Boolean).join(",")));
+}

@@ -1,0 +1,168 @@
+/** Units × time, one map for each gate and state, and the lines of the chosen unit. */
+
+import { make, shown, symbol } from "./element";
+import { drawLines } from "./lines";
+import { type Matrix } from "./matrix";
+import { Palette, lineColour, pageColour } from "./palette";
+import { choice, section } from "./section";
+import { orderOf } from "./sorting";
+import { type Aspect, type Shown, type Sort, type Store, type View, touches } from "./store";
+import { type Strip, TimePane } from "./timepane";
+
+export class Maps implements View {
+  readonly element: HTMLElement;
+  private readonly pane: TimePane;
+  private maps = new Map<string, Strip>();
+  private lines!: Strip;
+  private order: number[] = [];
+  private readonly legend = make("div", { class: "legend" });
+  private readonly tooltip = make("div", { class: "tooltip", hidden: true, role: "status" });
+  private readonly sort;
+  private readonly shown;
+  private readonly tracks;
+  private readonly image = make("canvas");
+
+  constructor(private readonly store: Store) {
+    this.pane = new TimePane(store, (strip, t, y, pressed) => this.point(strip, t, y, pressed));
+    this.sort = choice<Sort>(
+      "Sort units by",
+      [["contribution", "contribution"], ["timescale", "timescale"], ["cluster", "likeness"], ["number", "number"]],
+      () => store.sort, (value) => store.set("sort", value),
+    );
+    this.shown = choice<Shown>(
+      "Show", [["now", "changed"], ["original", "original"], ["difference", "difference"]],
+      () => store.shown, (value) => store.set("shown", value),
+    );
+    this.tracks = choice<string>(
+      "Layer", store.network.tracks.map((track, k) => [String(k), track.name]),
+      () => String(store.track), (value) => store.set("track", Number(value)),
+    );
+    this.tracks.element.hidden = store.network.tracks.length < 2;
+    const zoom = make(
+      "div", { class: "choice", role: "group", "aria-label": "Zoom" },
+      make("button", { type: "button", "aria-label": "Show fewer steps", onclick: () => store.zoom((store.to - store.from) / 2) }, "+"),
+      make("button", { type: "button", "aria-label": "Show more steps", onclick: () => store.zoom((store.to - store.from) * 2) }, "−"),
+      make("button", { type: "button", onclick: () => store.zoom(store.T) }, "all steps"),
+    );
+    this.element = section(
+      "gates", "Every gate and state, over time",
+      "A column is a step, a row is a unit, a colour is its value. Point at any place to read it; click to choose its step and unit.",
+      make("div", { class: "toolbar" }, this.tracks.element, this.sort.element, this.shown.element, zoom),
+      this.pane.element, this.legend, this.tooltip,
+    );
+    this.pane.element.addEventListener("pointerleave", () => (this.tooltip.hidden = true));
+    this.build();
+  }
+
+  private build(): void {
+    for (const strip of this.maps.values()) this.pane.remove(strip);
+    if (this.lines) this.pane.remove(this.lines);
+    const { cell } = this.store;
+    const rows = this.store.network.tracks[this.store.track].size;
+    const height = Math.max(40, Math.min(128, Math.round(rows * 1.5)));
+    this.maps = new Map();
+    for (const name of cell.values) {
+      const role = cell.roles[name];
+      const label = make("div", { title: role?.says ?? "" }, symbol(name), make("small", {}, role?.role ?? ""), make("span", { class: "scale" }));
+      this.maps.set(name, this.pane.add(label, height, `${name}, ${role?.role ?? "value"}: ${rows} units over time`));
+    }
+    this.lines = this.pane.add(make("div", { class: "unit-name" }), 120, "The chosen unit's values over time");
+  }
+
+  update(aspects: Set<Aspect>): void {
+    if (touches(aspects, "track")) this.build();
+    const sorted = touches(aspects, "run", "track", "sort") ||
+      (this.store.sort === "contribution" && touches(aspects, "gradient"));
+    if (sorted) this.order = orderOf(this.store);
+    if (sorted || touches(aspects, "shown", "window", "size")) {
+      this.pane.drawAxis();
+      for (const [name, strip] of this.maps) this.drawMap(name, strip);
+    } else if (touches(aspects, "cursor")) this.pane.drawAxis();
+    if (sorted || touches(aspects, "shown", "window", "size", "unit", "cursor")) this.drawUnit();
+    this.pane.placeCursor();
+    for (const control of [this.sort, this.shown, this.tracks]) control.refresh();
+    this.shown.element.hidden = !this.store.isChanged;
+  }
+
+  private palette(name: string, values: Matrix): Palette {
+    const gate = this.store.cell.sigmoids.includes(name);
+    if (gate && this.store.shown !== "difference") return new Palette(0, 1, "gate");
+    let most = 1e-6;
+    for (const value of values.data) if (Math.abs(value) > most) most = Math.abs(value);
+    const bounded = this.store.cell.gates.includes(name) && this.store.shown !== "difference";
+    most = bounded && most <= 1 ? 1 : most;
+    return new Palette(-most, most, "signed");
+  }
+
+  private drawMap(name: string, strip: Strip): void {
+    const { store, pane } = this;
+    const values = store.series(name);
+    const palette = this.palette(name, values);
+    const { from, to } = store;
+    const rows = this.rowsOf(values);
+    this.image.width = to - from;
+    this.image.height = rows.length;
+    const paint = this.image.getContext("2d")!;
+    const pixels = paint.createImageData(to - from, rows.length);
+    const colours = new Uint32Array(pixels.data.buffer);
+    for (let t = from; t < to; t++) {
+      const row = t * values.columns;
+      for (let k = 0; k < rows.length; k++)
+        colours[k * (to - from) + t - from] = palette.packed(values.data[row + rows[k]]);
+    }
+    paint.putImageData(pixels, 0, 0);
+    const context = pane.begin(strip);
+    const scale = window.devicePixelRatio || 1;
+    context.imageSmoothingEnabled = pane.width * scale < to - from || strip.height * scale < rows.length;
+    context.drawImage(this.image, 0, 0, pane.width, strip.height);
+    const bar = strip.label.querySelector<HTMLElement>(".scale")!;
+    bar.style.setProperty("--scale", palette.gradient());
+    const ends = (value: number) => (Math.abs(value) < 10 && value % 1 ? shown(value, 2) : shown(value, 0));
+    bar.replaceChildren(make("span", {}, ends(palette.low)), make("i"), make("span", {}, ends(palette.high)));
+  }
+
+  /** The reader's order of the units; values of another size are in their own. */
+  private rowsOf(values: Matrix): number[] {
+    return this.order.length === values.columns ? this.order : Array.from({ length: values.columns }, (_, k) => k);
+  }
+
+  private drawUnit(): void {
+    const { store, pane, lines } = this;
+    const { unit, cell } = store;
+    const names = cell.values.filter((name) => store.series(name).columns > unit);
+    drawLines(pane, lines, store, [
+      ...(store.comparable && store.shown === "now"
+        ? names.map((name) => ({ value: (t: number) => store.series(name, "original").at(t, unit), colour: "", ghost: true }))
+        : []),
+      ...names.map((name) => ({
+        value: (t: number) => store.series(name).at(t, unit), colour: lineColour(cell.values.indexOf(name)),
+      })),
+    ]);
+    lines.label.querySelector(".unit-name")!.replaceChildren(make("b", {}, `unit ${unit}`), make("small", {}, "all its values"));
+    this.legend.replaceChildren(
+      ...names.map((name) =>
+        make("span", {}, make("i", { style: `background:${lineColour(cell.values.indexOf(name))}` }), symbol(name), ` ${shown(store.series(name).at(store.cursor, unit))}`)),
+    );
+    for (const [name, strip] of this.maps) this.markUnit(strip, this.rowsOf(store.series(name)));
+  }
+
+  /** A mark beside the chosen unit's row. */
+  private markUnit(strip: Strip, rows: number[]): void {
+    const mark = strip.label.querySelector<HTMLElement>(".row-mark") ?? strip.label.appendChild(make("span", { class: "row-mark", "aria-hidden": "true" }));
+    const row = rows.indexOf(this.store.unit);
+    mark.hidden = row < 0;
+    mark.style.top = `${((row + 0.5) / rows.length) * strip.height}px`;
+    mark.style.borderRightColor = pageColour("accent");
+  }
+
+  private point(strip: Strip, t: number, y: number, pressed: boolean): void {
+    const name = [...this.maps].find(([, each]) => each === strip)?.[0];
+    if (!name) return;
+    const values = this.store.series(name);
+    const rows = this.rowsOf(values);
+    const unit = rows[Math.max(0, Math.min(rows.length - 1, Math.floor((y / strip.height) * rows.length)))];
+    if (pressed) this.store.setUnit(unit);
+    this.tooltip.hidden = false;
+    this.tooltip.textContent = `${name}, unit ${unit}, ${this.store.named(t)}: ${shown(values.at(t, unit))}`;
+  }
+}

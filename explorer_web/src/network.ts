@@ -1,0 +1,196 @@
+/** The model in the page: from the input through all layers to the scores, and back. */
+
+import { type Change } from "./change";
+import { type Cell, type Layer, type PageDocument, type Weights, decode } from "./document";
+import { Head } from "./head";
+import { Matrix, beside, columnsOf, norm, softmax } from "./matrix";
+import { type Pace } from "./pace";
+import { Recurrence, type TrackGradient, type TrackRun } from "./recurrence";
+
+/** The input of a run: tokens of a text, or rows of numbers. */
+export interface Input {
+  tokens: number[] | null;
+  numbers: Matrix | null;
+}
+
+export function lengthOf(input: Input): number {
+  return input.tokens ? input.tokens.length : input.numbers!.rows;
+}
+
+export interface Run {
+  input: Input;
+  changes: Change[];
+  T: number;
+  /** What each track read, by its number. */
+  read: Matrix[];
+  tracks: TrackRun[];
+  outputs: Matrix;
+  scores: Map<number, Float32Array>;
+}
+
+/** What a gradient is taken of: log probability of a label, a score, or half the output squared. */
+export interface Target {
+  step: number;
+  label: number | null;
+}
+
+export interface Gradient {
+  target: Target;
+  tracks: TrackGradient[];
+}
+
+export class Network {
+  readonly tracks: Recurrence[] = [];
+  readonly head: Head;
+  private readonly rows: Recurrence[][] = [];
+  private readonly embedding: Matrix | null = null;
+  private readonly residual: boolean = false;
+  private readonly further: Record<string, Matrix>;
+
+  constructor(readonly document: PageDocument) {
+    const after: Layer[] = [];
+    for (const layer of document.layers) {
+      if (layer.kind === "embedding") this.embedding = matrixOf(layer.weight);
+      else if (layer.kind === "recurrent") {
+        this.residual = layer.residual;
+        for (const row of layer.tracks) this.rows.push(row.map((track) => this.add(track, document)));
+      } else if (layer.kind !== "numbers") after.push(layer);
+    }
+    const top = this.rows[this.rows.length - 1];
+    this.head = new Head(after, top.length > 1 ? top[0].size : null);
+    const further = document.input.further ?? {};
+    this.further = Object.fromEntries(
+      Object.entries(further).map(([name, weights]) => [name, matrixOf(weights)]),
+    );
+  }
+
+  private add(track: Recurrence["document"], document: PageDocument): Recurrence {
+    const made = new Recurrence(track, document.cells[track.cell], this.rows.length, this.tracks.length);
+    this.tracks.push(made);
+    return made;
+  }
+
+  /** Whether the future changes what a step says. */
+  get looksAhead(): boolean {
+    return this.rows.some((row) => row.length > 1 || row[0].document.reverse);
+  }
+
+  cellOf(track: number): Cell {
+    return this.tracks[track].cell;
+  }
+
+  async run(input: Input, changes: Change[], pace: Pace): Promise<Run> {
+    let x = this.first(input);
+    const run: Run = {
+      input, changes, T: x.rows, read: [], tracks: [], outputs: x, scores: new Map(),
+    };
+    for (const [depth, row] of this.rows.entries()) {
+      const outputs: Matrix[] = [];
+      for (const track of row) {
+        const made = await track.run(x, this.further, changes, pace);
+        run.read.push(x);
+        run.tracks.push(made);
+        outputs.push(made.output);
+      }
+      const y = beside(outputs);
+      x = depth && this.residual ? sum(y, x) : y;
+    }
+    run.outputs = x;
+    return run;
+  }
+
+  private first(input: Input): Matrix {
+    if (!input.tokens) return input.numbers!;
+    const found = new Matrix(input.tokens.length, this.embedding!.columns);
+    for (const [t, token] of input.tokens.entries()) found.row(t).set(this.embedding!.row(token));
+    return found;
+  }
+
+  /** Another token whose vector points most nearly the same way. */
+  nearestToken(token: number): number | null {
+    const { embedding } = this;
+    if (!embedding || embedding.rows < 2) return null;
+    const own = embedding.row(token);
+    let [best, found] = [-Infinity, 0];
+    for (let k = 0; k < embedding.rows; k++) {
+      const other = embedding.row(k);
+      const likeness = own.reduce((total, value, j) => total + value * other[j], 0) / (norm(other) || 1);
+      if (k !== token && likeness > best) [best, found] = [likeness, k];
+    }
+    return found;
+  }
+
+  /** The scores after a step, computed when first asked for. */
+  scores(run: Run, t: number): Float32Array {
+    const known = run.scores.get(t);
+    if (known) return known;
+    const found = this.head.exists ? this.head.scores(run.outputs, t) : new Float32Array(0);
+    run.scores.set(t, found);
+    return found;
+  }
+
+  /** Every number of one step of one track, in its program's slots. */
+  enter(run: Run, track: number, t: number): Recurrence {
+    const found = this.tracks[track];
+    found.enter(run.tracks[track], run.read[track], this.further, run.changes, t);
+    return found;
+  }
+
+  async differentiate(run: Run, target: Target, pace: Pace): Promise<Gradient> {
+    let flow = this.outputGradient(run, target);
+    const tracks: TrackGradient[] = new Array(this.tracks.length);
+    for (let depth = this.rows.length - 1; depth >= 0; depth--) {
+      const row = this.rows[depth];
+      let below: Matrix | null = null;
+      let start = 0;
+      for (const track of row) {
+        const k = track.number;
+        const part = columnsOf(flow, start, track.size);
+        start += track.size;
+        tracks[k] = await track.differentiate(
+          run.tracks[k], run.read[k], this.further, run.changes, part, pace,
+        );
+        below = below ? sum(below, tracks[k].input) : tracks[k].input;
+      }
+      flow = depth && this.residual ? sum(below!, flow) : below!;
+    }
+    return { target, tracks };
+  }
+
+  private outputGradient(run: Run, { step, label }: Target): Matrix {
+    if (!this.head.exists || label === null) {
+      const found = new Matrix(run.T, run.outputs.columns);
+      found.row(step).set(run.outputs.row(step));
+      return found;
+    }
+    const scores = this.scores(run, step);
+    const gradient = new Float32Array(scores.length);
+    if (this.document.output.kind !== "values")
+      softmax(scores).forEach((share, k) => (gradient[k] = -share));
+    gradient[label] += 1;
+    return this.head.backward(run.outputs, step, gradient);
+  }
+
+  /** The largest difference from what torch computed for the page's own input. */
+  difference(run: Run): number {
+    const { first, outputs, scores } = this.document.torch;
+    const theirs = matrixOf(outputs);
+    let found = 0;
+    for (let k = 0; k < theirs.rows; k++)
+      found = Math.max(found, apart(theirs.row(k), run.outputs.row(first + k)));
+    if (scores) found = Math.max(found, apart(decode(scores), this.scores(run, run.T - 1)));
+    return found;
+  }
+}
+
+export function matrixOf(weights: Weights): Matrix {
+  return new Matrix(weights.rows, weights.columns, decode(weights.data));
+}
+
+function sum(a: Matrix, b: Matrix): Matrix {
+  return new Matrix(a.rows, a.columns, a.data.map((value, k) => value + b.data[k]));
+}
+
+function apart(a: Float32Array, b: Float32Array): number {
+  return a.reduce((most, value, k) => Math.max(most, Math.abs(value - b[k])), 0);
+}

@@ -1,0 +1,280 @@
+/** What the reader looks at and has changed, and the runs that follow from it. */
+
+import { type Change, sameChanges } from "./change";
+import { type Cell, type PageDocument } from "./document";
+import { Matrix, largest, softmax } from "./matrix";
+import { type Gradient, type Input, Network, type Run, type Target, lengthOf, matrixOf } from "./network";
+import { Pace, Stopped } from "./pace";
+import { Tokenizer, visible } from "./tokenizer";
+
+export type Sort = "number" | "timescale" | "cluster" | "contribution";
+export type Shown = "now" | "original" | "difference";
+/** What has become different: views redraw what depends on it. */
+export type Aspect = "run" | "cursor" | "unit" | "track" | "sort" | "shown" | "window" | "gradient" | "size" | "source";
+
+export interface View {
+  readonly element: HTMLElement;
+  update(aspects: Set<Aspect>): void;
+}
+
+export class Store {
+  readonly network: Network;
+  readonly tokenizer: Tokenizer | null;
+  readonly originalInput: Input;
+  input: Input;
+  changes: Change[] = [];
+  original!: Run;
+  changed: Run | null = null;
+  gradient: Gradient | null = null;
+  originalGradient: Gradient | null = null;
+  cursor = 0;
+  unit = 0;
+  track = 0;
+  /** The step whose writing the ledger follows; null for the one that weighs most. */
+  source: number | null = null;
+  sort: Sort = "number";
+  shown: Shown = "now";
+  from = 0;
+  to = 0;
+  private readonly views: View[] = [];
+  private pending = new Set<Aspect>();
+  private frame = 0;
+  private pace: Pace | null = null;
+  private gradientPace: Pace | null = null;
+  private working: Promise<void> = Promise.resolve();
+  /** Told how far long work has come; 1 when it is done. */
+  progress: (share: number) => void = () => {};
+
+  constructor(readonly document: PageDocument) {
+    this.network = new Network(document);
+    this.tokenizer = document.tokenizer ? new Tokenizer(document.tokenizer) : null;
+    const { tokens, numbers } = document.input;
+    this.originalInput = { tokens: tokens ?? null, numbers: numbers ? matrixOf(numbers) : null };
+    this.input = this.originalInput;
+    this.track = this.network.tracks.length - 1;
+    while (this.network.tracks[this.track].document.reverse) this.track--;
+  }
+
+  async begin(): Promise<void> {
+    this.original = await this.network.run(this.originalInput, [], new Pace(this.progress));
+    this.cursor = this.T - 1;
+    [this.from, this.to] = [0, this.T];
+    await this.differentiate();
+    this.unit = this.contributions().order[0];
+    this.progress(1);
+  }
+
+  add(view: View): void {
+    this.views.push(view);
+  }
+
+  // -- what is shown
+
+  get run(): Run {
+    return this.changed ?? this.original;
+  }
+
+  get T(): number {
+    return this.run.T;
+  }
+
+  get cell(): Cell {
+    return this.network.cellOf(this.track);
+  }
+
+  get isChanged(): boolean {
+    return this.changed !== null;
+  }
+
+  /** Whether original and changed steps stand for each other. */
+  get comparable(): boolean {
+    return this.changed !== null && this.changed.T === this.original.T;
+  }
+
+  label(t: number, run = this.run): string {
+    const { tokens } = run.input;
+    if (tokens) return visible(this.tokenizer!.tokens[tokens[t]]);
+    return this.document.input.labels?.[t] ?? `step ${t}`;
+  }
+
+  /** A step as it stands in a sentence. */
+  named(t: number): string {
+    return this.run.input.tokens ? `“${this.label(t)}” (step ${t})` : this.label(t);
+  }
+
+  labels(): string[] {
+    return Array.from({ length: this.T }, (_, t) => this.label(t));
+  }
+
+  scoreLabel(k: number): string {
+    const { output } = this.document;
+    return output.kind === "next" ? visible(this.tokenizer!.tokens[k]) : (output.labels[k] ?? `${k}`);
+  }
+
+  /** A named value of the track at every step: as it is, as it was, or the difference. */
+  series(name: string, shown: Shown = this.shown): Matrix {
+    const now = this.run.tracks[this.track].values[name];
+    if (shown === "now" || !this.changed) return now;
+    const before = this.original.tracks[this.track].values[name];
+    if (shown === "original") return before;
+    if (!this.comparable) return now;
+    return new Matrix(now.rows, now.columns, now.data.map((value, k) => value - before.data[k]));
+  }
+
+  /** The scores' probabilities after a step, or the scores where they are none. */
+  prediction(t: number, run = this.run): ArrayLike<number> {
+    const scores = this.network.scores(run, t);
+    return this.document.output.kind === "values" ? scores : softmax(scores);
+  }
+
+  // -- what the reader does
+
+  setCursor(t: number): void {
+    const wanted = Math.max(0, Math.min(this.T - 1, t));
+    if (wanted === this.cursor) return;
+    this.cursor = wanted;
+    if (wanted < this.from || wanted >= this.to) this.zoom(this.to - this.from);
+    this.mark("cursor");
+    void this.differentiate();
+  }
+
+  setUnit(unit: number): void {
+    const size = this.network.tracks[this.track].size;
+    const wanted = Math.max(0, Math.min(size - 1, unit));
+    if (wanted === this.unit) return;
+    this.unit = wanted;
+    this.mark("unit");
+  }
+
+  set<K extends "track" | "sort" | "shown" | "source">(key: K, value: this[K]): void {
+    if (this[key] === value) return;
+    this[key] = value;
+    if (key === "track") this.unit = Math.min(this.unit, this.network.tracks[this.track].size - 1);
+    this.mark(key);
+  }
+
+  /** Show so many steps, the cursor among them. */
+  zoom(count: number): void {
+    const steps = Math.max(2, Math.min(this.T, Math.round(count)));
+    this.from = Math.max(0, Math.min(this.T - steps, this.cursor - Math.floor(steps / 2)));
+    this.to = Math.min(this.T, this.from + steps);
+    this.mark("window");
+  }
+
+  /** Read another input; everything follows. */
+  async read(input: Input): Promise<void> {
+    const wasWhole = this.from === 0 && this.to === this.T;
+    const atEnd = this.cursor === this.T - 1;
+    this.input = input;
+    this.changes = this.changes.filter((change) => change.from < lengthOf(input));
+    for (const change of this.changes) change.to = Math.min(change.to, lengthOf(input) - 1);
+    await this.recompute(() => {
+      if (atEnd || this.cursor >= this.T) this.cursor = this.T - 1;
+      if (wasWhole || this.to > this.T) [this.from, this.to] = [0, this.T];
+      if (this.source !== null && this.source >= this.T) this.source = null;
+    });
+  }
+
+  async change(changes: Change[]): Promise<void> {
+    if (sameChanges(changes, this.changes)) return;
+    this.changes = changes;
+    await this.recompute();
+  }
+
+  async reset(): Promise<void> {
+    this.changes = [];
+    await this.read(this.originalInput);
+  }
+
+  private async recompute(then: () => void = () => {}): Promise<void> {
+    this.pace?.stop();
+    const pace = (this.pace = new Pace(this.progress));
+    const same = this.input === this.originalInput && !this.changes.length;
+    try {
+      const run = same ? null : await this.network.run(this.input, [...this.changes], pace);
+      this.changed = run;
+    } catch (error) {
+      if (error instanceof Stopped) return;
+      throw error;
+    }
+    if (!this.changed) this.shown = "now";
+    then();
+    this.mark("run");
+    await this.differentiate();
+    this.progress(1);
+  }
+
+  // -- gradients
+
+  /** The label that the reader asks about: the next token of the input, else the likeliest. */
+  target(run: Run, t: number): Target {
+    const { tokens } = run.input;
+    const { kind } = this.document.output;
+    if (kind === "none" || !this.network.head.exists) return { step: t, label: null };
+    if (kind === "next" && tokens && t + 1 < tokens.length) return { step: t, label: tokens[t + 1] };
+    return { step: t, label: largest(this.network.scores(run, t), 1)[0] };
+  }
+
+  private differentiate(): Promise<void> {
+    this.gradientPace?.stop();
+    this.working = this.differentiateNow((this.gradientPace = new Pace()));
+    return this.working;
+  }
+
+  private async differentiateNow(pace: Pace): Promise<void> {
+    const { cursor } = this;
+    try {
+      const now = await this.network.differentiate(this.run, this.target(this.run, cursor), pace);
+      const then =
+        this.comparable || !this.changed
+          ? this.changed
+            ? await this.network.differentiate(this.original, this.target(this.original, cursor), pace)
+            : now
+          : null;
+      [this.gradient, this.originalGradient] = [now, then];
+      this.mark("gradient");
+    } catch (error) {
+      if (!(error instanceof Stopped)) throw error;
+    }
+  }
+
+  /** What each unit of the track does for the target at the cursor: value times gradient. */
+  contributions(): { share: Float32Array; order: number[] } {
+    const run = this.run.tracks[this.track];
+    const size = this.network.tracks[this.track].size;
+    const share = new Float32Array(size);
+    const name = this.cell.output;
+    const state = this.gradient?.tracks[this.track].states;
+    if (state && name && state[name] && this.gradient!.target.step < this.T) {
+      const t = this.gradient!.target.step;
+      for (let k = 0; k < size; k++) share[k] = state[name].at(t, k) * run.values[name].at(t, k);
+    }
+    const order = Array.from(share.keys()).sort((a, b) => Math.abs(share[b]) - Math.abs(share[a]));
+    return { share, order };
+  }
+
+  /** Wait for the gradient at the cursor. */
+  settled(): Promise<void> {
+    return this.working;
+  }
+
+  // -- redrawing
+
+  mark(aspect: Aspect): void {
+    this.pending.add(aspect);
+    if (!this.frame) this.frame = requestAnimationFrame(() => this.flush());
+  }
+
+  /** Redraw at once what has become different. */
+  flush(): void {
+    cancelAnimationFrame(this.frame);
+    this.frame = 0;
+    const aspects = this.pending;
+    this.pending = new Set();
+    if (aspects.size) for (const view of this.views) view.update(aspects);
+  }
+}
+
+export function touches(aspects: Set<Aspect>, ...wanted: Aspect[]): boolean {
+  return wanted.some((aspect) => aspects.has(aspect));
+}

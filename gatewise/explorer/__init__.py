@@ -1,0 +1,5 @@
+"""A page that shows what every gate of a model does, opens offline, and can be changed."""
+
+from gatewise.explorer.export import export
+
+__all__ = ["export"]

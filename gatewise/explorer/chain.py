@@ -1,0 +1,150 @@
+"""A model as the page runs it: a list of layers, each with its weights."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gatewise import cells
+from gatewise.equations import Graph
+from gatewise.explorer.cell_page import CellPage, describe_cell
+from gatewise.layers import GRU, LSTM, RNN
+from gatewise.layers.depth import Track
+from gatewise.layers.layer import RecurrentLayer
+
+TORCH_LAYERS: dict[type[nn.Module], Any] = {nn.LSTM: LSTM, nn.GRU: GRU, nn.RNN: RNN}
+
+
+@dataclass
+class Chain:
+    """Layers for the page, and the cells that they run.
+
+    Attributes:
+        layers: JSON-ready, from the input on.
+        cells: by key, what the page knows of each cell.
+    """
+
+    layers: list[dict[str, Any]] = field(default_factory=list)
+    cells: dict[str, CellPage] = field(default_factory=dict)
+    _keys: dict[Graph, str] = field(default_factory=dict)
+
+    def add_embedding(self, weight: Tensor) -> None:
+        """Add a table of vectors ``(V, I)``, one for each token."""
+        self.layers.append({"kind": "embedding", "weight": matrix(weight)})
+
+    def add_numbers(self, names: list[str]) -> None:
+        """Add an input of numbers, one name for each channel."""
+        self.layers.append({"kind": "numbers", "names": names})
+
+    def add_recurrent(self, layer: RecurrentLayer) -> None:
+        """Add every layer and direction of a recurrent layer."""
+        rows = [[self._track(layer, track) for track in row] for row in layer.tracks()]
+        residual = bool(getattr(layer, "residual", False))
+        self.layers.append({"kind": "recurrent", "tracks": rows, "residual": residual})
+
+    def add_track(self, track: Track, start: dict[str, Tensor]) -> None:
+        """Add one recurrence by itself, with the states ``(size,)`` that it starts from."""
+        row = [self._described(track, start)]
+        self.layers.append({"kind": "recurrent", "tracks": [row], "residual": False})
+
+    def add_pooling(self, mode: str) -> None:
+        """Add ``last``, ``mean``, ``max`` or ``ends`` (of both directions) over the steps."""
+        self.layers.append({"kind": "pool", "mode": mode})
+
+    def add_linear(self, layer: nn.Linear) -> None:
+        """Add a linear layer."""
+        found: dict[str, Any] = {"kind": "linear", "weight": matrix(layer.weight)}
+        if layer.bias is not None:
+            found["bias"] = numbers(layer.bias)
+        self.layers.append(found)
+
+    def add_scale(self, weight: Tensor, bias: Tensor) -> None:
+        """Add ``weight * value + bias``, number by number, ``(size,)`` each."""
+        self.layers.append({"kind": "scale", "weight": numbers(weight), "bias": numbers(bias)})
+
+    def _track(self, layer: RecurrentLayer, track: Track) -> dict[str, Any]:
+        recurrence = track.recurrence
+        values = layer.start_values(recurrence)
+        start = {
+            name: torch.full((recurrence.state_size(name),), values[name])
+            for name in recurrence.graph.states
+        }
+        return self._described(track, start)
+
+    def _described(self, track: Track, start: dict[str, Tensor]) -> dict[str, Any]:
+        recurrence = track.recurrence
+        return {
+            "cell": self._cell(recurrence.graph),
+            "reverse": recurrence.reverse,
+            "sizes": dict(recurrence.sizes),
+            "constants": dict(recurrence.graph.constants),
+            "start": {name: numbers(value) for name, value in start.items()},
+            "weights": {n: numbers(track.parameters[n]) for n in recurrence.graph.parameters},
+        }
+
+    def _cell(self, graph: Graph) -> str:
+        if graph not in self._keys:
+            key = f"{graph.name}{len(self._keys) or ''}"
+            title, paper = _title(graph)
+            self.cells[key] = describe_cell(graph, title, paper)
+            self._keys[graph] = key
+        return self._keys[graph]
+
+
+def _title(graph: Graph) -> tuple[str, str]:
+    """What the catalogue calls a cell; a cell of the user's own goes by its name."""
+    if graph.name not in cells.names():
+        return graph.name, ""
+    known = cells.get(graph.name)
+    return known.title, known.paper
+
+
+def recurrent_layer(module: nn.Module) -> RecurrentLayer:
+    """A layer of ours with the weights of one of torch's; ours as it is.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    if isinstance(module, RecurrentLayer):
+        return module
+    for kind, ours in TORCH_LAYERS.items():
+        if isinstance(module, kind):
+            return _like_torch(module, ours)
+    known = ", ".join(sorted({"Recurrent", *(ours.__name__ for ours in TORCH_LAYERS.values())}))
+    raise TypeError(
+        f"{type(module).__name__} is no recurrent layer; explore one of its layers ({known}), or "
+        "trace it: `with gw.trace(model) as t: model(x)`, then `t.explore(path)`."
+    )
+
+
+def _like_torch(module: Any, ours: Any) -> RecurrentLayer:
+    options = {
+        "num_layers": module.num_layers,
+        "bias": module.bias,
+        "batch_first": module.batch_first,
+        "bidirectional": module.bidirectional,
+        "dtype": next(module.parameters()).dtype,
+    }
+    if module.proj_size:
+        options["proj_size"] = module.proj_size
+    if isinstance(module, nn.RNN):
+        options["nonlinearity"] = module.nonlinearity
+    layer = ours(module.input_size, module.hidden_size, **options)
+    layer.load_state_dict(module.state_dict())
+    return layer.eval()
+
+
+def numbers(values: Tensor) -> str:
+    """Numbers as base64 of little-endian float32."""
+    flat = values.detach().to("cpu", torch.float32).contiguous().reshape(-1)
+    return base64.b64encode(flat.numpy().astype("<f4").tobytes()).decode("ascii")
+
+
+def matrix(values: Tensor) -> dict[str, Any]:
+    """Rows and columns, and the numbers."""
+    rows, columns = values.shape
+    return {"rows": rows, "columns": columns, "data": numbers(values)}
