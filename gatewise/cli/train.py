@@ -1,5 +1,6 @@
 """`gatewise train`: one command for each kind of data; `gatewise train text` is here."""
 
+import importlib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,11 +10,16 @@ from gatewise.cli.failure import failures_explained
 
 TEXT, MODEL, LENGTH, STEPS = "Text", "Model", "How long", "Optimisation"  # panels of the help
 
+KINDS = ("forecast",)
+"""Each is a file `train_KIND` beside this one with a function `register(train)`."""
+
 train = typer.Typer(help="Train a model and write it as one file.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
+    for kind in KINDS:
+        importlib.import_module(f"gatewise.cli.train_{kind}").register(train)
     app.add_typer(train, name="train")
 
 

@@ -45,22 +45,34 @@ def split_series(
         test: As validation.
 
     Raises:
-        DataError: A size cannot be, or no series is long enough.
+        DataError: A size cannot be.
 
     Example:
         >>> split_series([144, 30], 12)
         Split(training=array([96, 18]), validation=array([120,  30]), test=array([144,  30]))
     """
     rows = [split_one(length, horizon, training, validation, test) for length in lengths]
-    found = Split(*np.array(rows, dtype=np.int64).reshape(-1, 3).T)
-    if not (found.validation > found.training).any():
-        longest = max(lengths, default=0)
-        least = horizon + 2 + (part_size(validation, longest, horizon) or 0)
-        raise DataError(
-            f"the longest series has {longest} steps, too few to learn to forecast {horizon}: "
-            f"give at least {least} or a shorter --horizon"
-        )
-    return found
+    return Split(*np.array(rows, dtype=np.int64).reshape(-1, 3).T)
+
+
+def split_end(lengths: Sequence[int], horizon: int, test: float | None = None) -> Split:
+    """Cut a test off the end of series that nothing is learned from.
+
+    Args:
+        lengths: Steps of each series.
+        horizon: F.
+        test: See `split_series`; a series that keeps no two steps before it has none.
+
+    Example:
+        >>> split_end([30, 12], 12).validation.tolist()
+        [18, 12]
+    """
+    kept = [length - part_size(test, length, horizon) for length in lengths]
+    begin = np.array(
+        [steps if steps >= 2 else length for steps, length in zip(kept, lengths, strict=True)],
+        dtype=np.int64,
+    )
+    return Split(begin, begin, np.array(lengths, dtype=np.int64))
 
 
 def split_one(

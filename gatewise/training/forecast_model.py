@@ -14,7 +14,7 @@ from gatewise.data.columns import Columns
 from gatewise.data.covariates import Encoding
 from gatewise.data.series import Series, SeriesSet, read_series
 from gatewise.data.source import DataError
-from gatewise.data.split import split_series
+from gatewise.data.split import Split, split_end, split_series
 from gatewise.data.table import Table, read_table
 from gatewise.data.windows import Rows, pack_rows
 from gatewise.tasks.forecasting import ForecastNetwork
@@ -244,26 +244,36 @@ class ForecastModel:
             DataError: The data cannot be used, or no series is long enough.
         """
         series = self.read(data, **reading)
-        settings = self.training["settings"]
         same = data is None or self.training["digest"] == digest_of(data)
-        training, validation, usual = (
-            settings[name] if same else None for name in ("training", "validation", "test")
-        )
+        if same and test is None:
+            tested = self.backtest_trained(series, stride)
+        else:
+            lengths = [each.steps for each in series.series]
+            tested = self._backtest(series, split_end(lengths, self.model.horizon, test), stride)
+        if tested is None:
+            raise DataError(
+                f"no series is long enough to test forecasts of {self.model.horizon} steps; give "
+                "more data, or a larger --test"
+            )
+        return tested
+
+    def backtest_trained(self, series: SeriesSet, stride: int | None = None) -> Backtest | None:
+        """Test on the series of training, in the part that was kept for it; None if there is none.
+
+        Args:
+            series: What `read()` returned.
+            stride: See `backtest`.
+        """
+        settings = self.training["settings"]
+        sizes = (settings["training"], settings["validation"], settings["test"])
         lengths = [each.steps for each in series.series]
-        test = usual if test is None else test
-        split = split_series(lengths, self.model.horizon, training, validation, test)
+        return self._backtest(series, split_series(lengths, self.model.horizon, *sizes), stride)
+
+    def _backtest(self, series: SeriesSet, split: Split, stride: int | None) -> Backtest | None:
         rows = self.pack(series, split.training)
-        where, stride = place_origins(
-            rows,
-            split.validation[rows.series],
-            split.test[rows.series],
-            self.model.horizon,
-            stride,
-            MOST_ORIGINS,
-        )
-        if not len(where.rows):
-            raise DataError("no series is long enough to be tested; give a smaller --horizon")
-        return self.measure(rows, where, stride)
+        begin, end = (each[rows.series] for each in (split.validation, split.test))
+        where, stride = place_origins(rows, begin, end, self.model.horizon, stride, MOST_ORIGINS)
+        return self.measure(rows, where, stride) if len(where.rows) else None
 
     def measure(self, rows: Rows, where: Origins, stride: int) -> Backtest:
         """Compare all methods with what came true; the coverage is that of `best`."""

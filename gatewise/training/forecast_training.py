@@ -129,8 +129,8 @@ class ForecastTraining(Task):
         self.total = int(self.counts.sum())
         if self.total == 0:
             raise DataError(
-                f"no series has {horizon + 2} steps to learn from; give more data, a shorter "
-                "--horizon, or a smaller --validation and --test"
+                f"no series keeps {horizon + 1} steps to learn from beside validation and test, "
+                f"the longest has {self.rows.steps.max()}; give more data, or a shorter --horizon"
             )
         self.batch_size = min(self.settings.batch_size or 1, self.total)
         self.batches_per_epoch = max(1, min(self.total, EPOCH) // self.batch_size)
@@ -160,8 +160,9 @@ class ForecastTraining(Task):
         )
         if not len(self.moments.rows):
             raise DataError(
-                "no series is long enough to be measured on in training; give more data, a "
-                "shorter --horizon, or a larger --validation"
+                f"no series is long enough to learn from and to be measured on, the longest has "
+                f"{self.rows.steps.max()} steps for forecasts of {horizon}; give more data, a "
+                "shorter --horizon, or another --validation"
             )
         self.outcome = observe(self.rows, self.moments, horizon, season)
         self.naives = {

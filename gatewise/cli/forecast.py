@@ -1,0 +1,174 @@
+"""`gatewise forecast` and `gatewise backtest`: use a forecast model, and test it."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gatewise.cli.failure import failures_explained
+
+MODEL = Annotated[Path, typer.Argument(help="A model file that `gatewise train forecast` wrote.")]
+DATA = Annotated[
+    Path | None,
+    typer.Argument(help="A table of series, met or not.", show_default="that of training"),
+]
+ID = Annotated[
+    str | None,
+    typer.Option(help="Column that tells series apart.", show_default="as in training"),
+]
+TIME = Annotated[str | None, typer.Option(help="Column of times.", show_default="as in training")]
+TARGET = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Column to forecast; may be given several times.", show_default="as in training"
+    ),
+]
+FREQUENCY = Annotated[
+    str | None, typer.Option(help="Of the grid of times.", show_default="guessed")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(forecast)
+    app.command()(backtest)
+
+
+def forecast(
+    model: MODEL,
+    data: DATA = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The table to write.", show_default="the terminal"),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="A PNG picture of history, forecast and interval.")
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="network, blend (its mean with Naive2), naive, 'seasonal naive' or Naive2.",
+            show_default="the best in validation",
+        ),
+    ] = None,
+    id: ID = None,
+    time: TIME = None,
+    target: TARGET = None,
+    frequency: FREQUENCY = None,
+) -> None:
+    """Forecast the steps behind the end of each series, with an interval.
+
+    The table has a row for each series and step: CSV, or Parquet where the name ends so.
+    """
+    reading = {"id": id, "time": time, "targets": tuple(target or ()), "frequency": frequency}
+    with failures_explained():
+        write_forecast(model, data, output, plot, method, reading)
+
+
+def write_forecast(
+    path: Path,
+    data: Path | None,
+    output: Path | None,
+    plot: Path | None,
+    method: str | None,
+    reading: dict[str, Any],
+) -> None:
+    """Forecast, and write table and picture."""
+    from gatewise.training.forecast_report import draw_forecast
+    from gatewise.training.whole_file import write_whole
+
+    model = load_forecast_model(path)
+    if plot is not None and plot.suffix.lower() != ".png":
+        raise ValueError(f"{plot}: a picture is called something.png")
+    series = model.read(data, **reading)
+    found = model.forecast(series, method)
+    picture = None if plot is None else draw_forecast(model, series, found)
+    if output is None:
+        typer.echo(found.write_csv(float_precision=6), nl=False)
+    else:
+        write_whole(output, as_bytes(found, output))
+    if plot is not None and picture is not None:
+        write_whole(plot, picture)
+    for said in series.said:
+        typer.echo(said, err=True)
+    typer.echo(describe_method(model, method), err=True)
+
+
+def as_bytes(found: Any, output: Path) -> bytes:
+    """Return a table as the file that its name asks for."""
+    import io
+
+    if output.suffix == ".parquet":
+        buffer = io.BytesIO()
+        found.write_parquet(buffer)
+        return buffer.getvalue()
+    if output.suffix in (".csv", ""):
+        return found.write_csv().encode()
+    raise ValueError(f"{output}: forecasts are written as .csv or .parquet")
+
+
+def describe_method(model: Any, method: str | None) -> str:
+    """Say how the forecast was made, and why."""
+    used = method or model.best
+    errors = {name: row["mase"] for name, row in model.config["accuracy"].items()}
+    listed = ", ".join(f"{name} {mase:.3f}" for name, mase in errors.items() if mase is not None)
+    why = "as asked" if method else "the best in validation"
+    return f"forecast by {used}, {why}; MASE in validation: {listed}"
+
+
+def load_forecast_model(path: Path) -> Any:
+    """Load a model, or raise `ValueError` if it forecasts no series."""
+    from gatewise.training.load import load
+
+    model = load(path)
+    if model.task != "forecast":
+        raise ValueError(f"{path}: a model for the task {model.task!r}; it forecasts no series")
+    return model
+
+
+def backtest(
+    model: MODEL,
+    data: DATA = None,
+    test: Annotated[
+        float | None,
+        typer.Option(
+            help="The last steps, or share, of each series to test on.",
+            show_default="as in training; else a tenth, at least one or two horizons",
+            min=0,
+        ),
+    ] = None,
+    stride: Annotated[
+        int | None,
+        typer.Option(
+            help="Steps between two forecasts.", show_default="1, or more beyond 20,000", min=1
+        ),
+    ] = None,
+    id: ID = None,
+    time: TIME = None,
+    target: TARGET = None,
+    frequency: FREQUENCY = None,
+) -> None:
+    """Forecast from many past moments and compare with what came true, and with naive forecasts.
+
+    On the file of training only the part that was kept for it is tested, unless --test says more.
+    """
+    reading = {"id": id, "time": time, "targets": tuple(target or ()), "frequency": frequency}
+    with failures_explained():
+        show_backtest(load_forecast_model(model), data, test, stride, reading)
+
+
+def show_backtest(
+    model: Any, data: Path | None, test: float | None, stride: int | None, reading: dict[str, Any]
+) -> None:
+    """Test, and print a table."""
+    from gatewise.training.forecast_report import LEGEND, coverage_lines, table_of
+    from gatewise.training.report import as_markdown
+
+    tested = model.backtest(data, test, stride, **reading)
+    typer.echo(
+        f"{tested.origins:,} forecasts of {model.model.horizon} steps in {tested.series:,} series, "
+        f"{tested.stride} step(s) apart; `gatewise forecast` would use {model.best}\n"
+    )
+    typer.echo(as_markdown(table_of(tested.accuracy)) + "\n")
+    for line in [*coverage_lines(tested), LEGEND]:
+        typer.echo(line)

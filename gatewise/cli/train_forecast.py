@@ -1,0 +1,222 @@
+"""`gatewise train forecast`: learn to forecast series."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gatewise.cli.failure import failures_explained
+from gatewise.cli.train import LENGTH, MODEL, STEPS, option
+
+SERIES, PARTS = "Series", "Parts"  # panels of the help
+
+
+def register(train: typer.Typer) -> None:
+    """Add the command."""
+    train.command()(forecast)
+
+
+def forecast(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="A table: CSV, TSV, Parquet or JSON lines, packed or not. A row for each series "
+            "and time, or a column for each series."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The model file to make.")] = Path(
+        "model.safetensors"
+    ),
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin anew, whatever is there.")
+    ] = False,
+    horizon: Annotated[
+        int | None,
+        option(SERIES, "Steps to forecast.", show_default="a season, or 12", min=1),
+    ] = None,
+    lookback: Annotated[
+        int | None,
+        option(
+            SERIES,
+            "Steps that the network reads.",
+            show_default="3 seasons or 2 horizons, whichever is longer; at most half the series",
+            min=1,
+        ),
+    ] = None,
+    id: Annotated[
+        str | None, option(SERIES, "Column that tells series apart.", show_default="guessed")
+    ] = None,
+    time: Annotated[str | None, option(SERIES, "Column of times.", show_default="guessed")] = None,
+    target: Annotated[
+        list[str] | None,
+        option(SERIES, "Column to forecast; may be given several times.", show_default="guessed"),
+    ] = None,
+    known: Annotated[
+        list[str] | None,
+        option(SERIES, "Column that is known of the future too; may be given several times."),
+    ] = None,
+    static: Annotated[
+        list[str] | None,
+        option(SERIES, "Column that holds for a whole series; may be given several times."),
+    ] = None,
+    frequency: Annotated[
+        str | None,
+        option(SERIES, "Of the grid of times: hour, 15 minutes, month.", show_default="guessed"),
+    ] = None,
+    season: Annotated[
+        int | None,
+        option(SERIES, "Steps of a season; 1 for none.", show_default="usual for the times", min=1),
+    ] = None,
+    time_format: Annotated[
+        str | None,
+        option(SERIES, "How times are written: '%d/%m/%Y %H:%M'.", show_default="guessed"),
+    ] = None,
+    encoding: Annotated[
+        str | None, option(SERIES, "Of a text file.", show_default="UTF-8, or else guessed")
+    ] = None,
+    training: Annotated[
+        int | None,
+        option(PARTS, "Steps of each series to learn from.", show_default="what is left", min=1),
+    ] = None,
+    validation: Annotated[
+        float | None,
+        option(
+            PARTS,
+            "Steps, or share, to stop training by.",
+            show_default="a tenth, at least one or two horizons",
+            min=0,
+        ),
+    ] = None,
+    test: Annotated[
+        float | None,
+        option(PARTS, "Steps, or share, to test on.", show_default="as --validation", min=0),
+    ] = None,
+    cell: Annotated[
+        str, option(MODEL, "A cell of the catalogue, or one of your own: path/to/file.py:name.")
+    ] = "gru",
+    hidden: Annotated[
+        int | None,
+        option(MODEL, "Hidden size.", show_default="128, or 64 for little data", min=1),
+    ] = None,
+    layers: Annotated[int, option(MODEL, "Recurrent layers.", min=1)] = 1,
+    segment: Annotated[
+        int | None,
+        option(
+            MODEL, "Steps that are read at once.", show_default="a divisor of the season", min=1
+        ),
+    ] = None,
+    decoding: Annotated[str, option(MODEL, "segments, direct or recursive.")] = "segments",
+    scaling: Annotated[str, option(MODEL, "window, series, standard, mean or none.")] = "window",
+    anchor: Annotated[
+        str | None,
+        option(
+            MODEL,
+            "What forecasts begin from: last, seasonal or none.",
+            show_default="the better of last and seasonal",
+        ),
+    ] = None,
+    quantile: Annotated[
+        list[float] | None,
+        option(
+            MODEL,
+            "Quantile to forecast; may be given several times, in pairs around 0.5.",
+            show_default="0.1, 0.5, 0.9",
+        ),
+    ] = None,
+    loss: Annotated[str, option(MODEL, "quantile, mae or mse.")] = "quantile",
+    dropout: Annotated[
+        float | None, option(MODEL, "Share of values dropped.", show_default="0.3")
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        option(
+            LENGTH,
+            "Minutes at most, all sessions together.",
+            show_default="without --epochs and --steps: 5 minutes, or 100 epochs (at least 1,500 "
+            "steps) if those are over earlier",
+        ),
+    ] = None,
+    epochs: Annotated[float | None, option(LENGTH, "Epochs at most.")] = None,
+    steps: Annotated[int | None, option(LENGTH, "Steps at most.", min=1)] = None,
+    patience: Annotated[
+        int, option(LENGTH, "End after so many validations without improvement.", min=1)
+    ] = 10,
+    validate_every: Annotated[
+        int | None,
+        option(LENGTH, "Steps between validations.", show_default="an epoch, 50 to 500", min=1),
+    ] = None,
+    checkpoint_seconds: Annotated[
+        float, option(LENGTH, "A checkpoint at least so often.", min=0)
+    ] = 30.0,
+    optimizer: Annotated[str, option(STEPS, "adamw, adam, rmsprop or sgd.")] = "adamw",
+    learning_rate: Annotated[
+        float | None,
+        option(STEPS, "The highest.", show_default="0.001; sgd 0.5"),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        option(STEPS, "Windows of a step.", show_default="256, fewer for little data", min=1),
+    ] = None,
+    clip: Annotated[
+        float, option(STEPS, "The gradient's norm is cut to this; 0 never cuts.", min=0)
+    ] = 1.0,
+    seed: Annotated[int, option(STEPS, "What every random number comes from.", min=0)] = 0,
+    threads: Annotated[
+        int | None, option(STEPS, "Processor threads.", show_default="one for each core", min=1)
+    ] = None,
+    device: Annotated[str, option(STEPS, "auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Train a forecast model on one series or thousands.
+
+    Naive, seasonal naive and Naive2 are measured beside it; where they are better, it says so and
+    `gatewise forecast` uses them. A report with a picture is written beside the model file.
+
+    Ctrl-C stops; the same command goes on from there, after a kill from the last checkpoint.
+    """
+    chosen = dict(locals())
+    with failures_explained():
+        train_with(chosen)
+
+
+def train_with(chosen: dict[str, Any]) -> None:
+    """Train with the options of the command line."""
+    import torch
+
+    from gatewise.cli.cell_option import find_cell
+    from gatewise.cli.forecast_display import LiveForecastDisplay
+    from gatewise.training.forecast import train_forecast
+    from gatewise.training.forecast_report import report_forecast
+    from gatewise.training.forecast_settings import ForecastSettings
+    from gatewise.training.plan import Stopped
+
+    if chosen["threads"]:
+        torch.set_num_threads(chosen["threads"])
+    names = ForecastSettings.__dataclass_fields__.keys() - {"targets", "quantiles"}
+    settings = {name: chosen[name] for name in names}
+    settings |= {name: tuple(chosen[name] or ()) for name in ("known", "static")}
+    settings["targets"] = tuple(chosen["target"] or ())
+    if chosen["quantile"]:
+        settings["quantiles"] = tuple(sorted(chosen["quantile"]))
+    settings["cell"] = find_cell(chosen["cell"])
+    output = chosen["output"]
+    with LiveForecastDisplay() as display:
+        try:
+            progress = train_forecast(
+                chosen["data"],
+                output,
+                ForecastSettings(**settings),
+                restart=chosen["restart"],
+                checkpoint_seconds=chosen["checkpoint_seconds"],
+                display=display,
+            )
+        except Stopped:
+            display.stopped()
+            raise typer.Exit(130) from None
+        display.finished(progress)
+    typer.echo("Testing …")
+    markdown, page = report_forecast(output)
+    typer.echo(markdown.read_text(encoding="utf-8").split("\n\n")[1])
+    typer.echo(
+        f"{output} holds the model; {markdown} and {page} tell what it is worth. Try it:\n"
+        f"  gatewise forecast {output} -o forecast.csv --plot forecast.png"
+    )

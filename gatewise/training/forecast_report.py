@@ -1,0 +1,206 @@
+"""What became of a forecast model: a picture, tables and plain words, beside the model file."""
+
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from gatewise.data.columns import shorten
+from gatewise.data.series import SeriesSet
+from gatewise.tasks.forecast_metrics import Accuracy
+from gatewise.training.backtest import Backtest
+from gatewise.training.forecast_model import ForecastModel
+from gatewise.training.report import Command, Heading, Paragraph, Picture, Table, write_report
+
+PANELS = 6  # series in a picture
+INK, OURS = "#555555", "#0b62a4"
+HEAD = ("", "MSE", "MAE", "sMAPE %", "MASE", "OWA")
+LEGEND = (
+    "MSE and MAE are of values standardised by the mean and standard deviation of the part that "
+    "was learned from; MASE is relative to the mean change over one season before each forecast; "
+    "OWA is relative to Naive2 (Makridakis et al. 2020). Less is better."
+)
+
+Array = NDArray[np.float64]
+
+
+def report_forecast(path: Path, data: Any = None) -> tuple[Path, Path]:
+    """Test a trained model on the part that it never saw, and write a report beside its file.
+
+    Args:
+        path: The model file.
+        data: What it learned from; None is the file that its model file names.
+
+    Returns:
+        Where the Markdown and the HTML stand.
+    """
+    from gatewise.training.load import load
+
+    model: ForecastModel = load(path)
+    series = model.read(data)
+    tested = model.backtest_trained(series)
+    picture = path.stem + "-forecast.png"
+    blocks = [
+        Paragraph(verdict(model, tested)),
+        Heading("What was learned"),
+        *[Paragraph(said[:1].upper() + said[1:] + ".") for said in describe(model, series)],
+        Heading("Validation: what training was stopped by, and the method chosen"),
+        table_of({name: Accuracy(**filled(row)) for name, row in model.config["accuracy"].items()}),
+    ]
+    if tested is not None:
+        blocks += [
+            Heading(f"Test: {tested.origins:,} moments that nothing was chosen on"),
+            table_of(tested.accuracy),
+            *[Paragraph(line) for line in coverage_lines(tested)],
+        ]
+    blocks += [
+        Paragraph(LEGEND),
+        Heading("Forecast"),
+        Picture(picture, "History, forecast and interval", draw_forecast(model, series)),
+        Command(f"gatewise forecast {path.name} -o forecast.csv --plot forecast.png"),
+    ]
+    return write_report(path, f"Forecast of {shorten(model.columns.targets)}", blocks)
+
+
+def filled(row: dict[str, Any]) -> dict[str, float]:
+    """Return numbers with NaN for None."""
+    return {name: math.nan if value is None else value for name, value in row.items()}
+
+
+def describe(model: ForecastModel, series: SeriesSet) -> list[str]:
+    """Say what was learned from, and how."""
+    settings = model.training["settings"]
+    network = model.config["network"]
+    count = f"{len(series.series):,} series" if len(series.series) > 1 else "one series"
+    return [
+        f"{count} of {len(series.columns.targets)} target(s), {series.steps:,} steps together",
+        *series.said,
+        f"cell {model.config['cell']['name']}, hidden size {network['hidden']}, look-back "
+        f"{network['lookback']} steps in segments of {network['segment']}, horizon "
+        f"{network['horizon']}, decoding {network['decoding']}, scaling {network['scaling']}, "
+        f"anchor {network['anchor']}, seed {settings['seed']}",
+        f"{model.training['step']:,} steps in {model.training['seconds']:.0f} seconds",
+    ]
+
+
+def verdict(model: ForecastModel, tested: Backtest | None) -> str:
+    """Say in plain words whether the network is worth using."""
+    names = {"network": "the network", "blend": "the mean of the network and Naive2"}
+    best = names.get(model.best, f"the {model.best} forecast")
+    if model.best in names:
+        chosen = f"In validation, {best} had the smallest error: forecasts are made by it."
+    else:
+        chosen = (
+            f"In validation, {best} was better than the network: forecasts are made by it, unless "
+            "you ask for --method network."
+        )
+    if tested is None:
+        return f"{chosen} No series is long enough for a test."
+    own = tested.accuracy[model.best].mase
+    rivals = {name: tested.accuracy[name].mase for name in ("naive", "seasonal naive", "Naive2")}
+    listed = ", ".join(f"{name} {number:.3f}" for name, number in rivals.items())
+    better = all(own < rival for name, rival in rivals.items() if name != model.best)
+    word = "better than every naive forecast" if better else "no better than a naive forecast"
+    return f"{chosen} In the test its MASE is {own:.3f}, {word} ({listed})."
+
+
+def table_of(accuracy: dict[str, Accuracy]) -> Table:
+    """Return a table of methods and errors."""
+    rows = [
+        (
+            name,
+            *(
+                show(number, digits)
+                for number, digits in (
+                    (each.mse, 4),
+                    (each.mae, 4),
+                    (each.smape, 2),
+                    (each.mase, 3),
+                    (each.owa, 3),
+                )
+            ),
+        )
+        for name, each in accuracy.items()
+    ]
+    return Table(HEAD, rows)
+
+
+def show(number: float, digits: int) -> str:
+    """Show a number, or a dash."""
+    return f"{number:.{digits}f}" if math.isfinite(number) else "–"
+
+
+def coverage_lines(tested: Backtest) -> list[str]:
+    """Say how many values fell into the intervals."""
+    return [
+        f"The interval from {low:g} to {high:g} should hold {high - low:.0%} of the values, and "
+        f"held {share:.1%}."
+        for (low, high), share in tested.coverage.items()
+        if math.isfinite(share)
+    ]
+
+
+def draw_forecast(
+    model: ForecastModel, series: SeriesSet, forecast: pl.DataFrame | None = None
+) -> bytes:
+    """Draw the end of each history, the forecast, and its widest interval.
+
+    Args:
+        model: The model.
+        series: What is forecast; the first six series and targets are drawn.
+        forecast: What `model.forecast` returned; None makes it.
+
+    Returns:
+        A PNG picture.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    forecast = model.forecast(series) if forecast is None else forecast
+    targets, horizon = series.columns.targets, model.model.horizon
+    pairs = [(s, k) for s in range(len(series.series)) for k in range(len(targets))][:PANELS]
+    columns = 1 if len(pairs) == 1 else 2
+    rows = math.ceil(len(pairs) / columns)
+    figure = Figure(figsize=(5.5 * columns + 2, 2.6 * rows + 0.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    for number, (s, k) in enumerate(pairs):
+        axes = figure.add_subplot(rows, columns, number + 1)
+        part = forecast.slice(s * horizon, horizon)
+        draw_one(axes, model, series, s, k, part)
+        if number == 0:
+            axes.legend(frameon=False, fontsize=8)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=120)
+    return picture.getvalue()
+
+
+def draw_one(
+    axes: Any, model: ForecastModel, series: SeriesSet, s: int, k: int, part: pl.DataFrame
+) -> None:
+    """Draw one series and target."""
+    own, name = series.series[s], series.columns.targets[k]
+    steps = min(own.steps, max(3 * model.model.horizon, model.model.lookback))
+    numbers = own.start + own.steps + np.arange(-steps, model.model.horizon)
+    times = series.frequency.times(numbers)
+    past = np.where(own.missing[-steps:, k], np.nan, own.values[-steps:, k])
+    axes.plot(times[:steps], past, color=INK, linewidth=1, label="history")
+    low, high = model.quantiles[0], model.quantiles[-1]
+    ahead = times[steps:]
+    if low < high:
+        axes.fill_between(
+            ahead,
+            part[f"{name}_{low:g}"].to_numpy(),
+            part[f"{name}_{high:g}"].to_numpy(),
+            color=OURS,
+            alpha=0.25,
+            linewidth=0,
+            label=f"{high - low:.0%} interval",
+        )
+    axes.plot(ahead, part[name].to_numpy(), color=OURS, linewidth=1.5, label="forecast")
+    axes.set_title(" ".join(each for each in (own.name, name) if each), fontsize=9, loc="left")
+    axes.tick_params(labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
