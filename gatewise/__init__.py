@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         Step,
         detach_state,
     )
-    from gatewise.lens import trace
+    from gatewise.lens import ablate, clamp, freeze, intervene, replace_state, trace
     from gatewise.training import load
 
 __all__ = [
@@ -32,10 +32,15 @@ __all__ = [
     "Recurrent",
     "State",
     "Step",
+    "ablate",
     "cells",
+    "clamp",
     "detach_state",
     "equations",
+    "freeze",
+    "intervene",
     "load",
+    "replace_state",
     "trace",
     "use_backend",
 ]
@@ -43,7 +48,8 @@ __version__ = "0.1.0"
 
 # What needs torch, or the training extra, is imported when it is first asked for: the command line
 # answers at once, and can choose how torch's threads wait before torch is there.
-_HOMES = {"load": "training", "trace": "lens", "use_backend": "backends"}
+_LENS = ("ablate", "clamp", "freeze", "intervene", "replace_state", "trace")
+_HOMES = {**dict.fromkeys(_LENS, "lens"), "load": "training", "use_backend": "backends"}
 
 
 def __getattr__(name: str) -> Any:

@@ -18,7 +18,8 @@ class Interceptor(Protocol):
     """Sees every recurrence before it runs, and its result before the layer does.
 
     Attributes:
-        rank: interceptors of a lower rank come first, so that who looks sees what others changed.
+        rank: interceptors of a lower rank come first, so that who looks sees what others changed;
+            of one rank, the one that began last.
     """
 
     rank: int
@@ -36,7 +37,7 @@ _active: ContextVar[tuple[Interceptor, ...]] = ContextVar("gatewise_interceptors
 @contextmanager
 def intercepting(interceptor: Interceptor) -> Iterator[None]:
     """Let an interceptor stand between layers and backends inside the ``with`` block."""
-    together = sorted((*_active.get(), interceptor), key=lambda each: each.rank)
+    together = sorted((interceptor, *_active.get()), key=lambda each: each.rank)
     token = _active.set(tuple(together))
     try:
         yield
@@ -46,7 +47,7 @@ def intercepting(interceptor: Interceptor) -> Iterator[None]:
 
 @contextmanager
 def unobserved() -> Iterator[None]:
-    """Inside the ``with`` block nobody stands between: what runs is no part of what is looked at."""
+    """Inside the ``with`` block nobody stands between layers and backends."""
     token = _active.set(())
     try:
         yield

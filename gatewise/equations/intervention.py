@@ -32,16 +32,15 @@ def with_freeze(graph: Graph, name: str) -> Graph:
     value, state = graph.values[name], FROZEN + name
     size = graph.sizes.values[value]
     held = where(number(0.5) < input_leaf(f"hold_{name}"), state_leaf(state), value)
-    changed = renewed(
-        graph,
-        rebuild(graph.roots, {value: held}),
-        inputs={**graph.inputs, f"hold_{name}": size},
-    )
+    new = rebuild(graph.roots, {value: held})
     return replace(
-        changed,
-        states={**changed.states, state: size},
-        new_states={**changed.new_states, state: held},
-    )
+        graph,
+        inputs={**graph.inputs, f"hold_{name}": size},
+        states={**graph.states, state: size},
+        values={key: new[old] for key, old in graph.values.items()},
+        new_states={**{key: new[old] for key, old in graph.new_states.items()}, state: held},
+        output=new[graph.output],
+    )  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=256)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -17,16 +17,13 @@ from gatewise.backends import PAST, Operands, Recurrence, evaluate_steps, run
 from gatewise.backends.interception import unobserved
 from gatewise.equations import Graph
 from gatewise.equations.expression import Value
-from gatewise.equations.intervention import FROZEN, named_pre_activations
-from gatewise.equations.text import to_text
+from gatewise.equations.size import size_number
+from gatewise.lens.naming import PRE, Names
 from gatewise.lens.place import Kept, Place, Values
 from gatewise.lens.versions import Versions
 
 if TYPE_CHECKING:
     from gatewise.lens.plots import Plots
-
-PRE = "pre."
-"""``pre.f`` names the pre-activation of f."""
 
 
 class TraceError(RuntimeError):
@@ -105,23 +102,22 @@ class Record:
     @property
     def states(self) -> tuple[str, ...]:
         """The states of the cell."""
-        return tuple(name for name in self.graph.states if not name.startswith(FROZEN))
+        return self._known.states
 
     @property
     def gates(self) -> tuple[str, ...]:
         """The cell's gates: named activations, the output apart."""
-        graph = self.graph
-        return tuple(n for n in named_pre_activations(graph) if graph.values[n] is not self._output)
-
-    @property
-    def _output(self) -> Value:
-        output = self.graph.output
-        return output.operands[1] if output.operation == "where" else output  # type: ignore[return-value]
+        return self._known.gates
 
     @property
     def hidden_size(self) -> int:
         """H."""
         return self.recurrence.sizes["H"]
+
+    def size(self, name: str) -> int:
+        """How many units a value has, kept or not."""
+        node = next(family[name] for family in self._known.families if name in family)
+        return size_number(self.graph.sizes.values[node], self.recurrence.sizes)
 
     @property
     def every(self) -> int:
@@ -163,13 +159,13 @@ class Record:
     @property
     def pre(self) -> Values:
         """Pre-activations: ``record.pre.f`` is what went into the activation of f."""
-        names = tuple(named_pre_activations(self.graph))
+        names = [name.removeprefix(PRE) for name in self._known.pre]
         return Values(names, lambda name: self[PRE + name])
 
     @property
     def products(self) -> Values:
         """Products of a matrix and a vector: ``record.products["U.f"]`` is U.f @ h."""
-        return Values(tuple(self._products), lambda name: self[name])
+        return Values(tuple(self._known.products), lambda name: self[name])
 
     @property
     def grad(self) -> Values:
@@ -223,9 +219,9 @@ class Record:
             TraceError: a weight or an input was changed in place since, so that it is lost.
         """
         if name not in self._stored:
-            family = next((f for f in self._families if name in f), None)
+            family = next((f for f in self._known.families if name in f), None)
             if family is None:
-                raise KeyError(f"{name!r} is no value of {self.graph.name!r}: {self._listed}.")
+                raise KeyError(f"{name!r} is no value of {self.graph.name!r}: {self._known}.")
             if not self._handed_on(name):
                 self._evaluate(family)
         return self._stored[name]
@@ -288,23 +284,8 @@ class Record:
     # -- how they are found
 
     @cached_property
-    def _products(self) -> dict[str, Value]:
-        nodes = [node for node in self.graph.order if node.operation == "product"]
-        matrices = [to_text(node.operands[0]) for node in nodes]
-        return {
-            matrix if matrices.count(matrix) == 1 else to_text(node): node  # type: ignore[misc]
-            for node, matrix in zip(nodes, matrices, strict=True)
-        }
-
-    @cached_property
-    def _families(self) -> tuple[dict[str, Value], ...]:
-        """What is computed together."""
-        pre = {PRE + name: node for name, node in named_pre_activations(self.graph).items()}
-        return dict(self.graph.values), pre, self._products
-
-    @property
-    def _listed(self) -> str:
-        return "; ".join(", ".join(family) for family in self._families)
+    def _known(self) -> Names:
+        return Names(self.graph)
 
     def _evaluate(self, family: Mapping[str, Value]) -> None:
         past, operands = self._run_again(), self.operands
@@ -325,10 +306,7 @@ class Record:
 
     def _handed_on(self, name: str) -> bool:
         """Store a state's new value, which is what the next step started from; False for others."""
-        value, new = self.graph.values.get(name), self.graph.new_states.get(name)
-        if new is not None and new.operation == "where" and "alive" in self.graph.inputs:
-            new = new.operands[1]
-        if value is None or value is not new or self.every > 1:
+        if self.every > 1 or name not in self._known.handed_on:
             return False
         past = self._run_again()[name]
         assert self._last is not None
@@ -392,7 +370,7 @@ class Record:
 
     def known(self, names: Iterable[str]) -> list[str]:
         """Those of some names that this record can compute."""
-        return [name for name in names if any(name in family for family in self._families)]
+        return [name for name in names if any(name in family for family in self._known.families)]
 
     def hold(self, names: Sequence[str]) -> None:
         """Compute some values now and let go of all else: they outlive a change of the weights.

@@ -26,7 +26,7 @@ def to_xarray(record: Record, names: Sequence[str] | None = None) -> Any:
 
     Returns:
         Variables over ``step``, ``sequence``, ``unit``; values of another size than H have a
-        dimension of their own, such as ``unit_P``.
+        dimension of their own, such as ``unit_h``.
 
     Raises:
         ModuleNotFoundError: xarray is not installed.
@@ -35,7 +35,7 @@ def to_xarray(record: Record, names: Sequence[str] | None = None) -> Any:
     variables, coordinates = {}, _coordinates(record)
     for name in _names(record, names):
         series = record.series(name)
-        last = "unit" if _is_hidden(record, series) else f"unit_{name}"
+        last = "unit" if record.size(name) == record.hidden_size else f"unit_{name}"
         variables[name] = (("step", "sequence", last), _numpy(series))
     used = {dimension for dims, _ in variables.values() for dimension in dims}
     place = {"module": record.module, "layer": record.layer, "direction": record.direction}
@@ -118,10 +118,6 @@ def _coordinates(record: Record) -> dict[str, Sequence[int]]:
     T, B = record.series(some).shape[:2]
     units = record.units or tuple(range(record.hidden_size))
     return {"step": range(0, T * record.every, record.every), "sequence": range(B), "unit": units}
-
-
-def _is_hidden(record: Record, series: Tensor) -> bool:
-    return series.shape[-1] == len(record.units or range(record.hidden_size))
 
 
 def _numpy(series: Tensor) -> np.ndarray:

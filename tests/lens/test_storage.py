@@ -63,7 +63,7 @@ def test_what_is_no_trace_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError):
         Trace.load(path)
     path.write_bytes(b"nothing")
-    with pytest.raises(ValueError, match="trace.npz"):
+    with pytest.raises(ValueError, match=r"trace\.npz"):
         Trace.load(path)
     np.savez(path, a=np.zeros(3))
     with pytest.raises(ValueError, match="this is no trace, or a damaged one"):
@@ -121,7 +121,7 @@ def test_tables(library):
     else:
         one = frame.set_index(["module", "layer", "step", "sequence", "unit"]).loc[[row]]
         missing = frame[frame["module"] == "b"]["f"].isna().sum()
-    assert float(list(one["f"])[0]) == float(t["a", 1].f[3, 1, 4])
+    assert float(next(iter(one["f"]))) == float(t["a", 1].f[3, 1, 4])
     assert missing == T * B * 2
     with pytest.raises(ValueError, match="library='arrow'"):
         t.to_frame(library="arrow")
