@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         State,
         Step,
         detach_state,
+        windows,
     )
     from gatewise.lens import ablate, clamp, freeze, intervene, replace_state, trace
     from gatewise.training import load
@@ -43,6 +44,7 @@ __all__ = [
     "replace_state",
     "trace",
     "use_backend",
+    "windows",
 ]
 __version__ = "0.1.0"
 

@@ -4,6 +4,7 @@ from gatewise.layers.recurrent import Recurrent
 from gatewise.layers.state import State, detach_state
 from gatewise.layers.step import GRUCell, LSTMCell, RNNCell, Step
 from gatewise.layers.torch_compatible import GRU, LSTM, RNN
+from gatewise.layers.windows import windows
 
 __all__ = [
     "GRU",
@@ -16,4 +17,5 @@ __all__ = [
     "State",
     "Step",
     "detach_state",
+    "windows",
 ]

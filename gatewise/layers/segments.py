@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -25,8 +25,10 @@ from gatewise.backends import (
 )
 from gatewise.backends.explanation import explain, explaining, is_explaining
 
-ROWS = 512
-"""Steps times sequences of a segment, at least: fewer, and kernels spend their time on packing."""
+ROWS, SHARE = 512, 10
+"""A segment has so many rows (steps times sequences) and this part of all steps, at least: less
+memory than that is little beside the output's own, and kernels would spend their time on packing.
+"""
 
 
 def segment_steps(T: int, B: int, recompute: bool | int) -> int:
@@ -35,19 +37,21 @@ def segment_steps(T: int, B: int, recompute: bool | int) -> int:
     Args:
         T: steps of the sequence.
         B: sequences side by side.
-        recompute: a number of steps; or True for about √T, the fewest states and shortest segment
-            together (Chen et al. 2016), but at least `ROWS` rows.
+        recompute: a number of steps; or True for about √T, with which the states kept and a
+            segment's values are fewest together (Chen et al. 2016), but no less than `ROWS` and
+            `SHARE` say.
     """
     if recompute is not True:
         return int(recompute)
-    return max(math.isqrt(T), -(-ROWS // max(1, B)))
+    return max(1, math.isqrt(T), -(-T // SHARE), -(-ROWS // max(1, B)))
 
 
 def run_in_segments(recurrence: Recurrence, operands: Operands, steps: int) -> Result:
     """Run a recurrence; where there are gradients, keep the states every so many steps alone.
 
     The result and its gradients, of any order, are those of `run`. The forward pass of a segment
-    runs again in the backward pass, on the same backend.
+    runs again in the backward pass, on the same backend. The last one that runs keeps all it needs:
+    its backward pass comes first, and nothing else is there then.
 
     Args:
         recurrence: what to run.
@@ -58,40 +62,55 @@ def run_in_segments(recurrence: Recurrence, operands: Operands, steps: int) -> R
     if steps >= T or not _has_gradient(operands):
         return run(recurrence, operands)
     choice = choose(recurrence, operands)
-    pieces = {name: value.split(steps) for name, value in operands.inputs.items()}
     count = -(-T // steps)
+    steps = -(-T // count)
+    pieces = {name: value.split(steps) for name, value in operands.inputs.items()}
+    order = range(count - 1, -1, -1) if recurrence.reverse else range(count)
     outputs: list[Tensor] = [operands.x] * count
-    states = dict(operands.states)
+    states = operands.states
     found: list[Explanation] = []
     with explaining() if is_explaining() else nullcontext(found) as found:
-        for k in reversed(range(count)) if recurrence.reverse else range(count):
+        for k in order:
             inputs = {name: parts[k] for name, parts in pieces.items()}
-            part = replace(operands, inputs=inputs, states=states)
-            outputs[k], states = _checkpointed(recurrence, part, choice.backend)
+            segment = _Segment(
+                recurrence, replace(operands, inputs=inputs, states=states), choice.backend
+            )
+            outputs[k], states = segment.run() if k == order[-1] else segment.run_lightly()
     if found:
         again = f"{count} segments of {steps} steps, each computed again in the backward pass"
         what = found[0].what.replace(f"{steps} steps", f"{T} steps")
         details = f"{again}; {found[0].details}"
         explain(Explanation(what, choice.backend.name, choice.reason, details))
-    return Result(torch.cat(outputs), states, {})
+    return Result(torch.cat(outputs), dict(states), {})
 
 
-def _checkpointed(
-    recurrence: Recurrence, operands: Operands, backend: Backend
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """The output and the last states of a segment, which keeps no more than what it is given."""
-    kinds = (operands.inputs, operands.states, operands.parameters, operands.givens)
+@dataclass(frozen=True)
+class _Segment:
+    recurrence: Recurrence
+    operands: Operands
+    backend: Backend
 
-    def segment(*tensors: Tensor) -> tuple[Tensor, ...]:
-        given = iter(tensors)
-        with use_backend(backend):  # the backward pass may come when another one is asked for
-            result = run(recurrence, Operands(*(_filled(kind, given) for kind in kinds)))
-        return result.output, *result.states.values()
+    def run(self) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """The output and the last states."""
+        with use_backend(self.backend):  # the backward pass may come when another is asked for
+            result = run(self.recurrence, self.operands)
+        return result.output, result.states
 
-    tensors = [tensor for kind in kinds for tensor in _tensors(kind)]
-    # masks are drawn before: there is no random state to keep
-    output, *states = checkpoint(segment, *tensors, use_reentrant=False, preserve_rng_state=False)
-    return output, dict(zip(operands.states, states, strict=True))
+    def run_lightly(self) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """The same, keeping no more than the operands."""
+        o = self.operands
+        kinds = (o.inputs, o.states, o.parameters, o.givens)
+
+        def again(*tensors: Tensor) -> tuple[Tensor, ...]:
+            given = iter(tensors)
+            operands = Operands(*(_filled(kind, given) for kind in kinds))
+            output, states = replace(self, operands=operands).run()
+            return output, *states.values()
+
+        tensors = [tensor for kind in kinds for tensor in _tensors(kind)]
+        # masks are drawn before: there is no random state to keep
+        output, *last = checkpoint(again, *tensors, use_reentrant=False, preserve_rng_state=False)
+        return output, dict(zip(o.states, last, strict=True))
 
 
 def _tensors(named: Mapping[str, Tensor]) -> Iterable[Tensor]:
