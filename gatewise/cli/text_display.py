@@ -1,67 +1,33 @@
 """How a language model's training looks: a table of validations above one line that moves."""
 
 import math
-import time
-from collections import deque
-from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn
-from rich.progress import Progress as Bar
 from rich.table import Table
 
+from gatewise.cli.live_display import LiveDisplay, clock, is_best
 from gatewise.data.corpus import Corpus
 from gatewise.tasks.language import bits_per_character, perplexity
 from gatewise.training.checkpoint import Measurement, Progress
 from gatewise.training.text import Run, TextDisplay
 from gatewise.training.text_settings import TextSettings
 
-RECENT = 10.0  # seconds that the speed is averaged over
-PLAIN_EVERY = 30.0  # seconds between lines where nothing can move
 
-
-class LiveTextDisplay(TextDisplay):
-    """Shows training in a terminal; writes plain lines where the output is no terminal.
+class LiveTextDisplay(LiveDisplay, TextDisplay):
+    """Shows a language model's training.
 
     Args:
         console: Where to write; None is standard output.
     """
 
     def __init__(self, console: Console | None = None):
-        self.console = console or Console(highlight=False)
-        if not self.console.is_terminal:
-            self.console.width = 200  # a file has no edge to wrap at
-        self.bar = Bar(
-            TextColumn("{task.percentage:>3.0f} %"),
-            BarColumn(bar_width=None, complete_style="green", finished_style="green"),
-            TextColumn("{task.description}"),
-            console=self.console,
-            expand=True,
-            transient=True,
-            disable=not self.console.is_terminal,
-        )
-        self.line = self.bar.add_task("", total=1.0, visible=False)
+        super().__init__(console)
         self.run: Run | None = None
-        self.recent: deque[tuple[float, int]] = deque()  # times and steps since a validation
-        self.loss = math.nan
-        self.said = time.monotonic()
-
-    def __enter__(self) -> Self:
-        self.bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.stop()
-
-    def preparing(self, stage: str, share: float) -> None:
-        """Say what is being made ready."""
-        self.move(share, stage)
 
     def started(self, run: Run) -> None:
         """Say what is trained on what, and what earlier sessions measured."""
         self.run = run
-        self.begun_at, self.begun_with = time.monotonic(), share_spent(run)
-        self.bar.update(self.line, completed=self.begun_with, description="starting")
+        self.begin(share_spent(run))
         for file in run.files:
             if file.guessed:
                 self.console.print(
@@ -77,48 +43,11 @@ class LiveTextDisplay(TextDisplay):
     def stepped(self, progress: Progress, loss: float, spent: float) -> None:
         """Move the line."""
         assert self.run is not None
-        now = time.monotonic()
-        self.loss = loss if math.isnan(self.loss) else 0.95 * self.loss + 0.05 * loss
-        self.recent.append((now, progress.step))
-        while now - self.recent[0][0] > RECENT:
-            self.recent.popleft()
-        parts = [
-            f"epoch {epochs(progress, self.run):.1f}",
-            f"loss {self.loss:.3f}",
-            figure(self.loss, self.run),
-            self.speed(),
-            self.time_left(now, spent),
-        ]
-        self.move(spent, " · ".join(part for part in parts if part))
-
-    def move(self, share: float, line: str) -> None:
-        """Move the line; where nothing can move, write another now and then."""
-        if self.console.is_terminal:
-            self.bar.update(self.line, completed=share, description=line, visible=True)
-        elif time.monotonic() - self.said >= PLAIN_EVERY:
-            self.said = time.monotonic()
-            self.console.print(f"{share:4.0%}  {line}")
-
-    def speed(self) -> str:
-        """Return the tokens read per second."""
-        assert self.run is not None
-        (begin, first), (end, last) = self.recent[0], self.recent[-1]
-        if end - begin < 0.5:
-            return ""
-        rate = (last - first) * self.run.streams.tokens_per_window / (end - begin)
-        return f"{rate / 1000:.1f}k tokens/s" if rate >= 1000 else f"{rate:.0f} tokens/s"
-
-    def time_left(self, now: float, spent: float) -> str:
-        """Return how long it will take at the speed so far."""
-        gone, passed = spent - self.begun_with, now - self.begun_at
-        if passed < 2 or gone <= 0:
-            return ""
-        return f"{clock((1 - spent) / gone * passed)} left"
-
-    def validating(self) -> None:
-        """Say that a validation runs."""
-        self.recent.clear()
-        self.bar.update(self.line, description="validating")
+        loss = self.smooth(loss)
+        begun = f"epoch {epochs(progress, self.run):.1f}"
+        figures = [begun, f"loss {loss:.3f}", figure(loss, self.run)]
+        per_step = self.run.streams.tokens_per_window
+        self.advance(progress, spent, figures, per_step, "tokens")
 
     def validated(self, progress: Progress) -> None:
         """Write a row of the table."""
@@ -128,13 +57,8 @@ class LiveTextDisplay(TextDisplay):
 
     def stopped(self) -> None:
         """Say how to go on."""
-        self.bar.stop()
         assert self.run is not None
-        self.console.print(
-            f"\nStopped; everything is kept in {self.run.output.with_suffix('.run')}. "
-            "The same command (without --restart) goes on from here.",
-            soft_wrap=True,
-        )
+        self.say_stopped(self.run.output)
 
     def finished(self, progress: Progress) -> None:
         """Say what came out, and what to do with it."""
@@ -186,11 +110,6 @@ def row(measured: Measurement, corpus: Corpus, settings: TextSettings, best: boo
     if settings.tokens != "characters":
         columns += f"{perplexity(measured.validation):12.1f}"
     return columns + f"{bits(measured.validation, corpus):11.3f}" + ("  best" if best else "")
-
-
-def is_best(history: list[Measurement]) -> bool:
-    """Say whether the last validation is better than all before."""
-    return all(history[-1].validation < before.validation for before in history[:-1])
 
 
 def bits(nats_per_token: float, corpus: Corpus) -> float:
@@ -253,11 +172,3 @@ def describe_plan(run: Run) -> str:
         f"{streams.batch_size} streams × {streams.window} steps, until {' or '.join(ends)}, "
         f"or no better for {run.settings.patience} validations"
     )
-
-
-def clock(seconds: float) -> str:
-    """Show a duration as minutes and seconds, or hours and minutes."""
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes}:{rest:02d}"
-    return f"{minutes // 60} h {minutes % 60:02d} min"

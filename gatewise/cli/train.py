@@ -13,6 +13,8 @@ TEXT, MODEL, LENGTH, STEPS = "Text", "Model", "How long", "Optimisation"  # pane
 KINDS = ("forecast",)
 """Each is a file `train_KIND` beside this one with a function `register(train)`."""
 
+KINDS = ("classify",)
+
 train = typer.Typer(help="Train a model and write it as one file.", no_args_is_help=True)
 
 
@@ -112,10 +114,10 @@ def text(
     checkpoint_seconds: Annotated[
         float, option(LENGTH, "A checkpoint at least so often.", min=0)
     ] = 30.0,
-    optimizer: Annotated[str, option(STEPS, "adamw, adam, rmsprop or sgd.")] = "adamw",
+    optimizer: Annotated[str, option(STEPS, "adamw, adam, rmsprop, sgd or ntasgd.")] = "adamw",
     learning_rate: Annotated[
         float | None,
-        option(STEPS, "The highest.", show_default="0.002; rmsprop 0.001; sgd 0.5"),
+        option(STEPS, "The highest.", show_default="0.002; rmsprop 0.001; sgd 0.5; ntasgd 10"),
     ] = None,
     batch_size: Annotated[
         int | None,
@@ -129,6 +131,10 @@ def text(
     clip: Annotated[
         float, option(STEPS, "The gradient's norm is cut to this; 0 never cuts.", min=0)
     ] = 1.0,
+    clip_value: Annotated[
+        float,
+        option(STEPS, "Each number of the gradient is cut to ± this before; 0 never cuts.", min=0),
+    ] = 0.0,
     seed: Annotated[int, option(STEPS, "What every random number comes from.", min=0)] = 0,
     threads: Annotated[
         int | None, option(STEPS, "Processor threads.", show_default="one for each core", min=1)

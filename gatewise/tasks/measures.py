@@ -52,7 +52,7 @@ def measure_classes(probabilities: Tensor, targets: Tensor, ordered: bool = Fals
         error = multiclass_calibration_error(probabilities, targets, classes, n_bins=BINS)
         confusion = multiclass_confusion_matrix(probabilities, targets, classes)
     likely = probabilities.gather(1, targets[:, None])[:, 0].clamp_min(1e-12)
-    figures = {"accuracy": accuracy, "macro_f1": f1, "loss": -likely.log().mean()}
+    figures = {"accuracy": accuracy, "macro_f1": f1, "loss": likely.log().mean().neg().abs()}
     figures["calibration_error"] = error
     if ordered:
         figures["steps_off"] = (probabilities.argmax(-1) - targets).abs().float().mean()

@@ -39,11 +39,12 @@ class TextSettings:
             use their input unit by unit.
         dropout: None is 0.3 for characters, 0.5 for words and byte pairs; 0.1 from two million
             tokens on.
-        optimizer: `"adamw"`, `"adam"`, `"rmsprop"` or `"sgd"`.
+        optimizer: A key of `gatewise.training.optimizers.OPTIMIZERS`.
         learning_rate: The highest; None is the optimiser's own default.
         batch_size: Parallel streams B; None is 32, fewer for a short text.
         window: Steps T of truncated backpropagation.
         clip: The gradient's norm is cut to this; 0 never cuts.
+        clip_value: Each number of the gradient is cut to ± this before; 0 never cuts.
         epochs: Epochs at most.
         steps: Steps at most.
         minutes: Minutes at most. Without epochs, steps and minutes: ten minutes, or 50 epochs
@@ -68,6 +69,7 @@ class TextSettings:
     batch_size: int | None = None
     window: int = 64
     clip: float = 1.0
+    clip_value: float = 0.0
     epochs: float | None = None
     steps: int | None = None
     minutes: float | None = None
@@ -122,6 +124,7 @@ class TextSettings:
             self.learning_rate or OPTIMIZERS[self.optimizer][1],
             self.clip,
             self.device,
+            clip_value=self.clip_value,
         )
 
     def budget(self, steps_per_epoch: int) -> Budget:
@@ -139,7 +142,8 @@ def check_settings(settings: TextSettings) -> None:
     check_choices(settings, {"tokens": TOKENS, "optimizer": tuple(OPTIMIZERS), "device": DEVICES})
     least = dict.fromkeys(("minimum_count", "hidden", "layers", "embedding", "batch_size"), 1)
     least |= dict.fromkeys(("window", "steps", "validate_every", "patience"), 1)
-    least |= {"vocabulary_size": 257 if settings.tokens == "bpe" else 2, "clip": 0, "seed": 0}
+    least |= {"vocabulary_size": 257 if settings.tokens == "bpe" else 2, "seed": 0}
+    least |= {"clip": 0, "clip_value": 0}
     check_least(settings, least)
     check_above_zero(settings, ("epochs", "minutes", "learning_rate"))
     check_shares(settings, ("dropout",))

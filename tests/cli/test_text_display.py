@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from gatewise.cli import text_display
-from gatewise.cli.text_display import LiveTextDisplay, clock
+from gatewise.cli import live_display
+from gatewise.cli.live_display import clock
+from gatewise.cli.text_display import LiveTextDisplay
 from gatewise.data.characters import CharacterTokenizer
 from gatewise.data.corpus import Corpus
 from gatewise.data.streams import TrainingStreams
@@ -29,7 +30,7 @@ class Time:
 @pytest.fixture
 def time(monkeypatch):
     made = Time()
-    monkeypatch.setattr(text_display, "time", made)
+    monkeypatch.setattr(live_display, "time", made)
     return made
 
 

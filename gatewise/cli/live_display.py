@@ -1,0 +1,139 @@
+"""What every training display shares: a table that grows above one line that moves."""
+
+import math
+import time
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bar
+
+from gatewise.training.checkpoint import Measurement, Progress
+
+RECENT = 10.0  # seconds that the speed is averaged over
+PLAIN_EVERY = 30.0  # seconds between lines where nothing can move
+
+
+class LiveDisplay:
+    """Shows training in a terminal; writes plain lines where the output is no terminal.
+
+    Args:
+        console: Where to write; None is standard output.
+    """
+
+    def __init__(self, console: Console | None = None):
+        self.console = console or Console(highlight=False)
+        if not self.console.is_terminal:
+            self.console.width = 200  # a file has no edge to wrap at
+        self.bar = Bar(
+            TextColumn("{task.percentage:>3.0f} %"),
+            BarColumn(bar_width=None, complete_style="green", finished_style="green"),
+            TextColumn("{task.description}"),
+            console=self.console,
+            expand=True,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        self.line = self.bar.add_task("", total=1.0, visible=False)
+        self.recent: deque[tuple[float, int]] = deque()  # times and steps since a validation
+        self.loss = math.nan
+        self.said = self.begun_at = time.monotonic()
+        self.begun_with = 0.0
+
+    def __enter__(self) -> Self:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def preparing(self, stage: str, share: float) -> None:
+        """Say what is being made ready."""
+        self.move(share, stage)
+
+    def begin(self, spent: float) -> None:
+        """Start the clock of this session; earlier ones spent a share of the budget."""
+        self.begun_at, self.begun_with = time.monotonic(), spent
+        self.bar.update(self.line, completed=spent, description="starting")
+
+    def advance(
+        self,
+        progress: Progress,
+        spent: float,
+        figures: Iterable[str],
+        per_step: float,
+        unit: str,
+    ) -> None:
+        """Move the line behind a step.
+
+        Args:
+            progress: How far the run is.
+            spent: Share of the budget.
+            figures: What stands before the speed.
+            per_step: How many units a step reads.
+            unit: Their name.
+        """
+        now = time.monotonic()
+        self.recent.append((now, progress.step))
+        while now - self.recent[0][0] > RECENT:
+            self.recent.popleft()
+        parts = [*figures, self.speed(per_step, unit), self.time_left(now, spent)]
+        self.move(spent, " · ".join(part for part in parts if part))
+
+    def smooth(self, loss: float) -> float:
+        """Return the loss averaged over the last steps."""
+        self.loss = loss if math.isnan(self.loss) else 0.95 * self.loss + 0.05 * loss
+        return self.loss
+
+    def move(self, share: float, line: str) -> None:
+        """Move the line; where nothing can move, write another now and then."""
+        if self.console.is_terminal:
+            self.bar.update(self.line, completed=share, description=line, visible=True)
+        elif time.monotonic() - self.said >= PLAIN_EVERY:
+            self.said = time.monotonic()
+            self.console.print(f"{share:4.0%}  {line}")
+
+    def speed(self, per_step: float, unit: str) -> str:
+        """Return the units read per second."""
+        (begin, first), (end, last) = self.recent[0], self.recent[-1]
+        if end - begin < 0.5:
+            return ""
+        rate = (last - first) * per_step / (end - begin)
+        return f"{rate / 1000:.1f}k {unit}/s" if rate >= 1000 else f"{rate:.0f} {unit}/s"
+
+    def time_left(self, now: float, spent: float) -> str:
+        """Return how long it will take at the speed so far."""
+        gone, passed = spent - self.begun_with, now - self.begun_at
+        if passed < 2 or gone <= 0:
+            return ""
+        return f"{clock((1 - spent) / gone * passed)} left"
+
+    def validating(self) -> None:
+        """Say that a validation runs."""
+        self.recent.clear()
+        self.bar.update(self.line, description="validating")
+
+    def say_stopped(self, output: Path) -> None:
+        """Say how to go on."""
+        self.bar.stop()
+        self.console.print(
+            f"\nStopped; everything is kept in {output.with_suffix('.run')}. "
+            "The same command (without --restart) goes on from here.",
+            soft_wrap=True,
+        )
+
+
+def is_best(history: list[Measurement]) -> bool:
+    """Say whether the last validation is better than all before."""
+    return all(history[-1].merit < before.merit for before in history[:-1])
+
+
+def clock(seconds: float) -> str:
+    """Show a duration as minutes and seconds, or hours and minutes."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02d}"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
