@@ -5,7 +5,9 @@ import gzip
 import hashlib
 import lzma
 import os
+import shutil
 import tempfile
+import weakref
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -142,7 +144,7 @@ class PlainText:
     """
 
     def __init__(self, path: Path, encoding: str | None = None):
-        self.folder: tempfile.TemporaryDirectory[str] | None = None
+        self.folder: Path | None = None
         try:
             named = None if encoding is None else check_encoding(encoding)
             raw = self.unpack(path)
@@ -150,7 +152,7 @@ class PlainText:
             self.file = DataFile(path, found, guessed)
             self.path = raw if found == "utf-8" and not marked(raw) else self.decode(raw, found)
         except TextError as error:
-            copy = "" if self.folder is None else str(Path(self.folder.name) / "unpacked")
+            copy = "" if self.folder is None else str(self.folder / "unpacked")
             message = str(error).replace(copy, str(path)) if copy else str(error)
             raise DataError(message) from error
 
@@ -172,8 +174,10 @@ class PlainText:
     def write(self, name: str, pieces: Iterable[bytes]) -> Path:
         """Write a copy."""
         if self.folder is None:
-            self.folder = tempfile.TemporaryDirectory(prefix="gatewise-")
-        path = Path(self.folder.name) / name
+            self.folder = Path(tempfile.mkdtemp(prefix="gatewise-"))
+            # a TemporaryDirectory would warn that nobody closed it
+            weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        path = self.folder / name
         with path.open("wb") as file:
             for piece in pieces:
                 file.write(piece)

@@ -1,0 +1,23 @@
+import numpy as np
+import pytest
+
+from gatewise.data.seasons import find_season
+
+
+@pytest.mark.parametrize("season", [4, 7, 24, 90])
+def test_a_repeating_pattern_is_found_below_trend_and_noise(season):
+    draw = np.random.default_rng(season)
+    steps = np.arange(8 * season)
+    pattern = draw.normal(size=season)[steps % season]
+    assert find_season([pattern + 0.1 * steps + 0.2 * draw.normal(size=len(steps))]) == season
+
+
+def test_random_walks_and_noise_have_none():
+    draw = np.random.default_rng(0)
+    assert find_season([draw.normal(size=500)]) == 1
+    assert find_season([draw.normal(size=500).cumsum()]) == 1
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [1.0] * 40, list(range(40))])
+def test_what_never_varies_has_none(values):
+    assert find_season([np.array(values, dtype=float)]) == 1

@@ -1,0 +1,152 @@
+import gzip
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gatewise.data.series import read_series
+from gatewise.data.source import DataError
+
+DATA = Path(__file__).parents[3] / "shared" / "data" / "series"
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text, name="data.csv"):
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return write
+
+
+LONG = """unique_id,ds,y,price,shop
+A,2020-01-01,1,10,north
+A,2020-01-02,2,11,north
+A,2020-01-03,,12,north
+A,2020-01-04,4,13,north
+A,2020-01-05,,14,north
+B,2020-01-03,7,20,south
+B,2020-01-02,6,19,south
+"""
+
+
+def test_long_tables_become_series_on_one_grid(write):
+    found = read_series(write(LONG), known=["price"], static=["shop"])
+    a, b = found.series
+    assert (a.name, b.name) == ("A", "B")
+    assert a.values[:, 0].tolist() == [1, 2, 3, 4]  # the gap lies on a line
+    assert a.missing[:, 0].tolist() == [False, False, True, False]
+    assert a.known["price"] == ["10", "11", "12", "13", "14"]  # the last is the future's
+    assert (a.static["shop"], b.static["shop"]) == ("north", "south")
+    assert b.values[:, 0].tolist() == [6, 7]  # rows may come in any order
+    assert b.start == a.start + 1
+    assert (str(found.frequency), found.season) == ("day", 7)
+    assert any("'unique_id'" in said for said in found.said)
+    assert any("1 of 6 values were missing" in said for said in found.said)
+
+
+def test_wide_tables_are_several_targets_of_one_series(write):
+    text = "date,a,b\n2020-01-01 00:00:00,1,2\n2020-01-01 01:00:00,3,4\n2020-01-01 02:00:00,,6\n"
+    found = read_series(write(text))
+    assert found.columns.targets == ("a", "b")
+    assert found.columns.id is None
+    (one,) = found.series
+    assert one.values.tolist() == [[1, 2], [3, 4], [3, 6]]  # beyond the end: the last value
+    assert one.missing.tolist() == [[False, False], [False, False], [True, False]]
+
+
+def test_a_plain_column_needs_no_time_and_no_name(write):
+    found = read_series(write("1\n2\n3\n1\n2\n3\n1\n2\n3\n1\n2\n3\n1\n2\n3\n"))
+    assert found.series[0].values[:4, 0].tolist() == [1, 2, 3, 1]
+    assert found.season == 3
+    assert found.frequency.unit == "step"
+
+
+def test_gaps_in_time_are_filled_and_marked(write):
+    found = read_series(write("ds,y\n2020-01-01,1\n2020-01-02,2\n2020-01-05,5\n2020-01-06,6\n"))
+    assert found.series[0].values[:, 0].tolist() == [1, 2, 3, 4, 5, 6]
+    assert found.series[0].missing[:, 0].tolist() == [False, False, True, True, False, False]
+
+
+def test_irregular_times_are_averaged_onto_the_commonest_step(write):
+    text = "ds,y\n2020-01-01 00:00,1\n2020-01-01 01:00,2\n2020-01-01 02:00,3\n2020-01-01 02:10,5\n"
+    found = read_series(write(text))
+    assert found.series[0].values[:, 0].tolist() == [1, 2, 4]
+    assert any("no regular grid" in said for said in found.said)
+
+
+def test_leading_gaps_are_no_part_of_a_series(write):
+    found = read_series(write("ds,y\n2020-01-01,\n2020-01-02,2\n2020-01-03,3\n"))
+    assert found.series[0].values[:, 0].tolist() == [2, 3]
+
+
+def test_a_series_without_values_is_left_out_and_named(write):
+    text = "id,ds,y\nA,2020-01-01,1\nA,2020-01-02,2\nB,2020-01-01,\nB,2020-01-02,\n"
+    found = read_series(write(text))
+    assert [each.name for each in found.series] == ["A"]
+    assert any("'B' is left out" in said for said in found.said)
+
+
+def test_frames_gzip_parquet_and_json_lines_are_read_alike(write, tmp_path):
+    frame = pl.DataFrame({"ds": ["2020-01-01", "2020-01-02"], "y": [1.0, 2.0]})
+    frame.write_parquet(tmp_path / "a.parquet")
+    frame.write_ndjson(tmp_path / "a.jsonl")
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(frame.write_csv().encode()))
+    for data in (frame, *(tmp_path / f"a.{end}" for end in ("parquet", "jsonl", "csv.gz"))):
+        found = read_series(data)
+        assert found.series[0].values[:, 0].tolist() == [1, 2]
+        assert str(found.frequency) == "day"
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        ("ds,y\n2020-01-01,1\n2020-01-02,?0.2\n", {}, "row 3, column 'y': '?0.2' is no number"),
+        ("ds,y\n2020-01-01,1\n2020-01-02,inf\n", {}, "row 3, column 'y': 'inf' is not finite"),
+        ("ds,y\n2020-01-01,1\nsoon,2\n", {}, "row 3, column 'ds': 'soon' is no time"),
+        ("ds,y\n2020-01-01,1\n2020-01-01,2\n", {}, "row 3: the series has this time already"),
+        ("id,ds,y\nA,1,1\nA,2,2\nA,2,3\n", {}, "row 4: series 'A' has this time already in row 3"),
+        ("ds,y\n2020-01-01,1\n", {}, "at least two"),
+        ("ds,y\n2020-01-01,\n2020-01-02,\n", {}, "no series has a value"),
+        ("ds,y\n2020-01-01,1\n2020-01-02,2\n", {"targets": ["z"]}, "--target z: no such column"),
+        ("ds,y\n2020-01-01,1\n2020-01-02,2\n", {"time": "when"}, "--time when: no such column"),
+        ("ds,y\n2020-01-01,1\n2020-01-02,2\n", {"frequency": "soon"}, "--frequency soon"),
+        ("ds,y\n2020-01-01,1\n2020-01-02,2\n", {"season": 0}, "--season 0"),
+        ("ds,y\n2020-01-01,1\n2020-01-02,2\n", {"known": ["y"], "targets": ["y"]}, "named twice"),
+        ("ds,word\n2020-01-01,a\n2020-01-02,b\n", {}, "no column of numbers"),
+        ("id,ds,y\nA,1,1\n,2,2\n", {}, "row 3, column 'id': names no series"),
+        (
+            "ds,y\n1700-01-01 00:00:00,1\n2020-01-01 00:00:00,2\n2020-01-01 00:00:01,2\n"
+            "2020-01-01 00:00:02,3\n",
+            {},
+            "steps of a second",
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_named(write, text, options, message):
+    with pytest.raises(DataError) as error:
+        read_series(write(text), **options)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "targets", "frequency"),
+    [
+        ("ETTh1.csv", 17420, 7, "hour"),
+        ("airline-passengers.csv", 144, 1, "month"),
+        ("co2.csv", 2284, 1, "week"),
+        ("monthly-sunspots.csv", 2820, 1, "month"),
+        ("daily-min-temperatures.csv", 3652, 1, "day"),
+        ("exchange_rate.txt.gz", 7588, 8, "step"),
+    ],
+)
+def test_public_series_are_read_without_a_word_from_the_user(name, steps, targets, frequency):
+    if not (DATA / name).exists():
+        pytest.skip(f"../shared/data/series/{name} is not here")
+    found = read_series(DATA / name)
+    (one,) = found.series
+    assert one.values.shape == (steps, targets)
+    assert not np.isnan(one.values).any()
+    assert str(found.frequency) == frequency
