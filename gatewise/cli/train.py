@@ -117,7 +117,7 @@ def text(
     optimizer: Annotated[str, option(STEPS, "adamw, adam, rmsprop, sgd or ntasgd.")] = "adamw",
     learning_rate: Annotated[
         float | None,
-        option(STEPS, "The highest.", show_default="0.002; rmsprop 0.001; sgd 0.5; ntasgd 10"),
+        option(STEPS, "The highest.", show_default="0.002; rmsprop 0.001; sgd 0.5; ntasgd 3"),
     ] = None,
     batch_size: Annotated[
         int | None,

@@ -80,12 +80,14 @@ class Dataset:
         features: How inputs became numbers.
         targets: How labels did.
         parts: The sequences of each of `PARTS` that there is.
+        spared: Whether what is measured on was not learned from.
         said: What was found out, in sentences for the user.
     """
 
     features: Features
     targets: Targets
     parts: dict[str, Ragged]
+    spared: bool
     said: tuple[str, ...]
 
     def open(self, part: str) -> Part:
@@ -99,6 +101,7 @@ class Dataset:
             "features": self.features.to_dict(),
             "targets": self.targets.to_dict(),
             "parts": {name: part.to_dict() for name, part in self.parts.items()},
+            "spared": self.spared,
             "said": list(self.said),
         }
 
@@ -109,6 +112,7 @@ class Dataset:
             features_from_dict(data["features"]),
             targets_from_dict(data["targets"]),
             {name: Ragged.from_dict(part, folder) for name, part in data["parts"].items()},
+            data["spared"],
             tuple(data["said"]),
         )
 
@@ -155,7 +159,8 @@ def prepare_dataset(
     if len(labelled) < len(labels):
         said.append(f"{len(labels) - len(labelled):,} examples without a label are left out")
     learned, held = divide(outline, targets, preparation, validation is not None)
-    if validation is None and (learned == held).all():
+    spared = validation is not None or bool((learned != held).any())
+    if not spared:
         said.append(
             f"{len(labelled)} examples are too few to hold some back: what is measured is how "
             "well these very examples are known, not how well others will be"
@@ -175,7 +180,7 @@ def prepare_dataset(
     if cut:
         longest = getattr(features, "longest", 0)
         said.append(f"{cut:,} texts are cut to {longest} tokens; --longest takes more")
-    return Dataset(features, targets, parts, tuple(said))
+    return Dataset(features, targets, parts, spared, tuple(said))
 
 
 def check_alike(training: Examples, others: Sequence[Examples | None]) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def read_lines(path: Path, roles: Roles, part: str = "train") -> Examples:
         files=(text.file,),
         said=tuple(said),
         unit="line",
-        roles=roles,
+        roles=replace(roles, label_place=place),
     )
 
 

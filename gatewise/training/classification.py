@@ -61,7 +61,8 @@ class Result(NamedTuple):
     Attributes:
         output: The model file; the best model by validation.
         progress: How far the run came, with all validations.
-        findings: By `"validation"` and, if there was one, `"test"`; calibrated.
+        findings: By `"validation"` (or `"examples learned from"` where none could be spared) and,
+            if there was one, `"test"`; calibrated.
         temperature: See `Classifier`.
         run: What was trained on what.
     """
@@ -264,10 +265,11 @@ def finish_model(run: Run, progress: Progress) -> Result:
     dataset = run.dataset
     outputs, targets = outputs_of(model, dataset, "validation")
     temperature = 1.0
-    if model.classes and len(targets) >= CALIBRATION:
+    if model.classes and dataset.spared and len(targets) >= CALIBRATION:
         temperature = fit_temperature(model.outcome, outputs, targets)
     model.temperature = temperature
-    findings = {"validation": model.measure(outputs, targets)}
+    measured_on = "validation" if dataset.spared else "examples learned from"
+    findings = {measured_on: model.measure(outputs, targets)}
     if "test" in dataset.parts:
         findings["test"] = model.measure(*outputs_of(model, dataset, "test"))
     file = read_model_file(run.output)

@@ -50,7 +50,7 @@ def write_classification_report(result: Any) -> tuple[Path, Path]:
         confusion = plot_confusion(findings, classes)
         reliability = plot_reliability(findings)
         blocks += [
-            Heading(f"Where it errs, on the {name} examples"),
+            Heading(f"Where it errs: {name}"),
             classes_table(findings, classes),
             Picture(f"{stem}.confusion.png", "Confusion of the classes", confusion),
             *confused_table(findings, classes),
@@ -74,6 +74,8 @@ def describe_learning(run: Any) -> str:
     cell = settings.cell if isinstance(settings.cell, str) else settings.cell.name
     way = "read from the beginning" if settings.one_way else "read both ways"
     counts = {name: len(dataset.open(name).inputs) for name in dataset.parts}
+    if not dataset.spared:
+        del counts["validation"]
     shares = ", ".join(f"{count:,} for {name}" for name, count in counts.items())
     layers = "1 layer" if settings.layers == 1 else f"{settings.layers} layers"
     return (
@@ -96,7 +98,9 @@ def describe_measuring(result: Any) -> str:
             "examples, so that it is as sure as it is right; their calibration error is therefore "
             "a little too good."
         )
-    if "test" not in result.findings:
+    if not result.run.dataset.spared:
+        text += " These examples were learned from: the figures say nothing about others."
+    elif "test" not in result.findings:
         text += " The best was chosen by these very examples: on others it may be a little worse."
     return text
 

@@ -11,6 +11,7 @@ import torch
 from gatewise.data.dataset import Dataset
 from gatewise.data.examples import Block, Examples, Roles, read_examples
 from gatewise.data.features import Features, features_from_dict
+from gatewise.data.source import DataError
 from gatewise.data.targets import Targets, targets_from_dict
 from gatewise.tasks.classification import NumberInput, SequenceClassifier, TokenInput
 from gatewise.tasks.measures import Findings, measure_classes, measure_numbers
@@ -116,8 +117,6 @@ class Classifier:
         Raises:
             DataError: See `predict`; also where a label is missing or unknown.
         """
-        from gatewise.data.source import DataError
-
         examples = self.examples(data)
         if not examples.labelled:
             raise DataError(f"{examples.name}: has no labels to compare with; name them: label")
@@ -133,16 +132,26 @@ class Classifier:
 
     def examples(self, data: Any, **roles: Any) -> Examples:
         """Open data with the roles that the model was trained with, some of them replaced."""
-        known = replace(self.roles, **{name: each for name, each in roles.items() if each})
+        given = {name: each for name, each in roles.items() if each}
+        known = replace(self.roles, **given)
+        if known.label and "label" not in given and Path(known.label).is_file():
+            known = replace(known, label=None)  # each array has its own file of labels
         examples = read_examples(data, known, "test")
+        if examples.unit == "line" and "label_place" not in given and not self.knows(examples):
+            examples = read_examples(data, replace(known, label_place="none"), "test")
         kind = self.features.kind
         if examples.kind != kind:
-            from gatewise.data.source import DataError
-
             raise DataError(
                 f"{examples.name} holds {examples.kind}, but the model was trained on {kind}"
             )
         return examples
+
+    def knows(self, examples: Examples) -> bool:
+        """Say whether what stands where labels stood in training are labels."""
+        if not examples.labelled:
+            return True
+        labels = {label for label in next(examples.blocks()).labels or () if label is not None}
+        return not self.classes or any(label in self.classes for label in labels)
 
     def predictions(self, examples: Examples) -> Iterator[Predictions]:
         """Yield what the model says of examples, block by block."""
