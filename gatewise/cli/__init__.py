@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 
-COMMANDS = ("demo", "cells", "train", "generate", "predict", "forecast", "doctor")
+COMMANDS = ("demo", "cells", "train", "generate", "explore", "predict", "forecast", "doctor")
 
 
 def build_app():
