@@ -1,6 +1,6 @@
 /** The cell at the present step: its picture with numbers, its equations, and each worked out. */
 
-import { draw, make, shown, symbol } from "./element";
+import { draw, formula, make, shown, symbol } from "./element";
 import { section } from "./section";
 import { type Aspect, type Store, type View, touches } from "./store";
 import { type Recurrence } from "./recurrence";
@@ -61,7 +61,7 @@ export class CellView implements View {
         return make(
           "button",
           { type: "button", class: "equation", "data-value": name, onclick: () => name && this.choose(name), disabled: !name },
-          make("span", { class: "formula" }, `${left} = ${right}`),
+          formula(`${left} = ${right}`),
           make("span", { class: "number" }),
         );
       }),
@@ -99,7 +99,7 @@ export class CellView implements View {
       if (slot.length !== 1 && slot.length <= store.unit) continue;
       const text = node.operation === "input" ? `${slot.length} numbers` : shown(slot.length === 1 ? slot[0] : slot[store.unit], 2);
       const [x, y, anchor] = this.spot(place);
-      const width = text.length * 6.6 + 8;
+      const width = text.length * 7 + 8;
       const left = anchor === "start" ? x - 4 : anchor === "end" ? x - width + 4 : x - width / 2;
       const name = node.value ?? "";
       const act = name ? { class: "pill named", tabindex: "-1", onclick: () => this.choose(name) } : { class: "pill" };
@@ -114,8 +114,8 @@ export class CellView implements View {
 
   /** Beside the block, where wires seldom run. */
   private spot({ kind, x, y, w, h }: { kind: string; x: number; y: number; w: number; h: number }): [number, number, string] {
-    if (kind === "source") return x === 0 ? [x + 6, y + 20, "start"] : [x + 10, y + 22, "start"];
-    if (kind === "sink") return [x - 2, y + 20, "end"];
+    if (kind === "source") return x === 0 ? [x - 12, y + 22, "end"] : [x + 10, y + 22, "start"];
+    if (kind === "sink") return [x + 12, y + 22, "start"];
     if (kind === "layer") return [x, y + h + 2, "middle"];
     return [x + w + 1, y + h + 3, "start"];
   }
@@ -157,10 +157,10 @@ export class CellView implements View {
     });
     const order = make("button", { type: "button", "aria-pressed": this.bySize, onclick: () => ((this.bySize = !this.bySize), this.draw()) }, "largest first");
     this.dot.append(
-      make("h3", { tabindex: "-1" }, `${name}: ${weights.length} multiplications`), order,
+      make("h3", { tabindex: "-1" }, formula(name), `: ${weights.length} multiplications`), order,
       make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `All multiplications of ${name}` },
         make("table", {},
-          make("thead", {}, make("tr", {}, ...["k", "weight", vectorName, "product", "sum"].map((text) => make("th", { scope: "col" }, text)))),
+          make("thead", {}, make("tr", {}, ...["k", "weight", vectorName, "product", "sum"].map((text) => make("th", { scope: "col" }, formula(text))))),
           make("tbody", {}, ...rows))),
       make("p", { class: "total" }, "Together: ", make("b", { class: "number" }, shown(walk.number(this.product)))),
     );

@@ -45,6 +45,22 @@ export function percent(share: number): string {
   return `${value >= 99.95 || value < 10 ? value.toFixed(1) : value.toFixed(0)}%`;
 }
 
+const BELOW = /_([\p{L}\p{N},]+)|([ₜ₀-₉₋]+)/gu;
+const RAISED: Record<string, string> = { "ₜ": "t", "₋": "−" };
+
+/** A formula in plain text, with what stands below the line set below it. */
+export function formula(text: string): HTMLElement {
+  const element = make("span", { class: "formula" });
+  let end = 0;
+  for (const found of text.matchAll(BELOW)) {
+    const low = found[1] ?? Array.from(found[2], (sign) => RAISED[sign] ?? String("₀₁₂₃₄₅₆₇₈₉".indexOf(sign))).join("");
+    element.append(text.slice(end, found.index), make("sub", {}, low));
+    end = found.index + found[0].length;
+  }
+  element.append(text.slice(end));
+  return element;
+}
+
 /** A name with what stands below it: `c_hat` and the like, and the time. */
 export function symbol(name: string, time = "t"): HTMLElement {
   const [letter, ...below] = name.split("_");

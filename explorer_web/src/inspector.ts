@@ -13,6 +13,10 @@ export class Inspector implements View {
   private readonly prediction = make("div", { class: "prediction" });
   private readonly unit = make("div", { class: "unit" });
 
+  /** A narrow screen's stepper, always at hand. */
+  readonly dock: HTMLElement;
+  private readonly docked = make("span");
+
   constructor(private readonly store: Store) {
     this.step.addEventListener("input", () => store.setCursor(this.step.valueAsNumber));
     const move = (by: number, label: string, sign: string) =>
@@ -22,6 +26,8 @@ export class Inspector implements View {
       make("div", { class: "stepper" }, move(-1, "Step before", "‹"), this.title, move(1, "Next step", "›")),
       this.step, this.prediction, this.unit,
     );
+    this.dock = make("div", { class: "dock", role: "group", "aria-label": "Step through the input" },
+      move(-1, "Step before", "‹"), this.docked, move(1, "Next step", "›"));
     this.draw();
   }
 
@@ -37,6 +43,7 @@ export class Inspector implements View {
     this.title.replaceChildren(
       make("small", {}, `step ${store.cursor} of ${store.T - 1}`), make("span", {}, store.label(store.cursor)),
     );
+    this.docked.textContent = `${store.cursor}: ${store.label(store.cursor)}`;
     this.prediction.replaceChildren(...this.predicted());
     this.unit.replaceChildren(...this.unitNumbers());
   }

@@ -57,6 +57,23 @@ export function shares(ledger: Ledger, weights?: ArrayLike<number>): Float64Arra
   return whole ? found.map((value) => value / whole) : found;
 }
 
+/** The entry that does most for a target: what is left times the target's gradient by the state. */
+export function weightiest(ledger: Ledger, gradient: ArrayLike<number>): { source: number; unit: number } {
+  const { left, step } = ledger;
+  // what was just read is no feat of memory
+  const near = Math.min(2, Math.floor(left.rows / 3));
+  let [best, source] = [-Infinity, step];
+  for (let t = 0; t < left.rows; t++) {
+    if (Math.abs(t - step) < near) continue;
+    const sum = left.row(t).reduce((total, value, k) => total + value * gradient[k], 0);
+    if (sum > best) [best, source] = [sum, t];
+  }
+  const row = left.row(source);
+  let unit = 0;
+  for (let k = 1; k < row.length; k++) if (row[k] * gradient[k] > row[unit] * gradient[unit]) unit = k;
+  return { source, unit };
+}
+
 /** The largest difference between the state and the sum of its entries: rounding alone. */
 export function errorOf(ledger: Ledger): number {
   const sum = Float64Array.from(ledger.initial);

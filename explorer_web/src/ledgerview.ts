@@ -1,7 +1,7 @@
 /** The memory ledger: when what the memory holds was written, and how much of it survives. */
 
 import { make, percent, shown, symbol } from "./element";
-import { type Ledger, account, errorOf, shares } from "./ledger";
+import { type Ledger, errorOf, shares } from "./ledger";
 import { drawLines } from "./lines";
 import { type Matrix, largest } from "./matrix";
 import { lineColour, pageColour } from "./palette";
@@ -45,19 +45,6 @@ export class LedgerView implements View {
     if (touches(aspects, "run", "cursor", "unit", "track", "window", "size", "source", "gradient")) this.draw();
   }
 
-  /** The state that is accounted for: the largest additive one, c before others. */
-  static stateOf(store: Store): string | null {
-    const { memory } = store.cell;
-    return memory.includes("c") ? "c" : (memory[0] ?? null);
-  }
-
-  static ledgerOf(store: Store, step = store.cursor, run = store.run): Ledger | null {
-    const state = LedgerView.stateOf(store);
-    if (!state) return null;
-    const { reverse } = store.network.tracks[store.track].document;
-    return account(run.tracks[store.track], state, step, reverse);
-  }
-
   private choose(event: PointerEvent): void {
     event.stopImmediatePropagation(); // the present step stays; a bar chooses the step that wrote
     const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
@@ -67,7 +54,7 @@ export class LedgerView implements View {
 
   private draw(): void {
     const { store } = this;
-    const ledger = LedgerView.ledgerOf(store);
+    const ledger = store.ledger();
     this.refusal.hidden = !!ledger;
     this.body.hidden = !ledger;
     if (!ledger) {
@@ -108,7 +95,7 @@ export class LedgerView implements View {
       const height = values[t] * scale;
       context.fillStyle = t === source ? pageColour("accent") : pageColour(values[t] < 0 ? "negative" : "positive");
       context.fillRect(pane.x(t) + gap, zero - Math.max(height, 0), Math.max(1, pane.columnWidth - 2 * gap), Math.max(1, Math.abs(height)));
-      if (pane.columnWidth < 38 || !values[t]) continue;
+      if (pane.columnWidth < 38 || Math.abs(values[t]) < 0.03 * (highest - lowest)) continue;
       context.fillStyle = pageColour("ink");
       const text = all ? percent(values[t]) : shown(values[t], 2);
       context.fillText(text, pane.x(t) + pane.columnWidth / 2, values[t] < 0 ? zero - height + 11 : zero - height - 3);
@@ -131,7 +118,7 @@ export class LedgerView implements View {
 
   private tell(ledger: Ledger): void {
     const { store } = this;
-    const state = LedgerView.stateOf(store)!;
+    const state = store.memory!;
     const source = this.sourceOf(ledger);
     const later = source > store.cursor !== store.network.tracks[store.track].document.reverse && source !== store.cursor;
     const row = ledger.left.row(source);

@@ -39,7 +39,7 @@ export function drawLines(pane: TimePane, strip: Strip, store: Store, lines: Lin
     context.moveTo(0, Math.round(y(value)) + 0.5);
     context.lineTo(pane.width, Math.round(y(value)) + 0.5);
     context.stroke();
-    context.fillText(tickText(value, scale), 3, y(value) - 3);
+    context.fillText(tickText(value, scale), 3, y(value) < 14 ? y(value) + 11 : y(value) - 3);
   }
   for (const line of lines) {
     context.strokeStyle = line.ghost ? pageColour("faint") : line.colour;

@@ -51,9 +51,9 @@ async function begin(): Promise<void> {
   const [reading, ...others] = views.map((view) => view.element);
   page.append(
     navigation(), changedBadge(store),
-    make("div", { class: "layout" }, make("div", { class: "views" }, reading, ...others), inspector.element),
+    make("div", { class: "layout" }, reading, inspector.element, make("div", { class: "views" }, ...others)),
     make("footer", {}, "Arrow keys: step and unit · Home, End: first and last step · + and −: zoom. Made with Gatewise; this file loads and sends nothing."),
-    tour.element,
+    tour.element, inspector.dock,
   );
   listen(store, tour);
   store.mark("run");

@@ -2,6 +2,7 @@
 
 import { type Change, sameChanges } from "./change";
 import { type Cell, type PageDocument } from "./document";
+import { type Ledger, account, weightiest } from "./ledger";
 import { Matrix, largest, softmax } from "./matrix";
 import { type Gradient, type Input, Network, type Run, type Target, lengthOf, matrixOf } from "./network";
 import { Pace, Stopped } from "./pace";
@@ -32,7 +33,7 @@ export class Store {
   track = 0;
   /** The step whose writing the ledger follows; null for the one that weighs most. */
   source: number | null = null;
-  sort: Sort = "number";
+  sort: Sort = "timescale";
   shown: Shown = "now";
   from = 0;
   to = 0;
@@ -60,7 +61,7 @@ export class Store {
     this.cursor = this.T - 1;
     [this.from, this.to] = [0, this.T];
     await this.differentiate();
-    this.unit = this.contributions().order[0];
+    this.unit = this.weightiest().unit;
     this.progress(1);
   }
 
@@ -256,6 +257,29 @@ export class Store {
   /** Wait for the gradient at the cursor. */
   settled(): Promise<void> {
     return this.working;
+  }
+
+  // -- memory
+
+  /** The state that the ledger accounts for: c where it is additive, else the first that is. */
+  get memory(): string | null {
+    const { memory } = this.cell;
+    return memory.includes("c") ? "c" : (memory[0] ?? null);
+  }
+
+  /** The ledger at the cursor; null where no state is updated by adding. */
+  ledger(): Ledger | null {
+    if (!this.memory) return null;
+    const { reverse } = this.network.tracks[this.track].document;
+    return account(this.run.tracks[this.track], this.memory, this.cursor, reverse);
+  }
+
+  /** The unit, and where there is a ledger the step, that do most for the answer at the cursor. */
+  weightiest(): { source: number | null; unit: number } {
+    const ledger = this.ledger();
+    const states = this.gradient?.tracks[this.track].states;
+    if (!ledger || !states) return { source: null, unit: this.contributions().order[0] };
+    return weightiest(ledger, states[this.memory!].row(this.cursor));
   }
 
   // -- redrawing

@@ -3,7 +3,6 @@
 import { type CellView } from "./cellview";
 import { type Store } from "./store";
 import { GradientView } from "./gradientview";
-import { LedgerView } from "./ledgerview";
 import { make, percent, shown } from "./element";
 import { largest } from "./matrix";
 import { hold, silence } from "./whatif";
@@ -21,7 +20,7 @@ export class Story {
 
   stops(): Stop[] {
     const { store } = this;
-    const gated = store.cell.forgetGates.length > 0 && LedgerView.stateOf(store) !== null;
+    const gated = store.cell.forgetGates.length > 0 && store.memory !== null;
     return gated ? this.gatedStops() : this.plainStops();
   }
 
@@ -45,31 +44,14 @@ export class Story {
     store.set("shown", "now");
     store.setCursor(store.T - 1);
     await store.settled();
-    const found = this.key();
+    const found = store.weightiest();
     store.setUnit(found.unit);
     store.set("source", found.source);
     store.flush();
   }
 
   private get state(): string {
-    return LedgerView.stateOf(this.store)!;
-  }
-
-  /** The entry of the ledger that does most for the answer: left times gradient. */
-  private key(): { source: number | null; unit: number } {
-    const { store } = this;
-    const ledger = LedgerView.ledgerOf(store);
-    const states = store.gradient?.tracks[store.track].states;
-    if (!ledger || !states) return { source: null, unit: store.contributions().order[0] };
-    const weight = states[this.state].row(store.cursor);
-    const steps = new Float64Array(store.T);
-    for (let t = 0; t < store.T; t++)
-      ledger.left.row(t).forEach((left, k) => (steps[t] += left * (weight[k] ?? 0)));
-    // what was just read is no feat of memory
-    const near = Math.min(2, Math.floor(store.T / 3));
-    const source = largest(steps.map((value, t) => (Math.abs(t - store.cursor) < near ? -Infinity : value)), 1)[0];
-    const units = Float64Array.from(ledger.left.row(source), (left, k) => left * (weight[k] ?? 0));
-    return { source, unit: largest(units, 1)[0] };
+    return this.store.memory!;
   }
 
   private at(name: string, t: number): number {
@@ -216,7 +198,7 @@ export class Story {
       enter: async () => {
         await this.home();
         const { store } = this;
-        const ledger = LedgerView.ledgerOf(store)!;
+        const ledger = store.ledger()!;
         const source = store.source!;
         const written = store.run.tracks[store.track].written[this.state].at(source, store.unit);
         const answer = this.answer();
@@ -228,16 +210,17 @@ export class Story {
   }
 
   private gradient(): Stop {
+    const title = this.store.memory ? "Why it could be learned" : "Why it is hard to learn";
     return {
-      section: "gradient", title: "Why it could be learned",
+      section: "gradient", title,
       enter: async () => {
         await this.home();
         const { store } = this;
         const reach = this.reach();
         const steps = store.cursor;
-        return `The same way back is open to the gradient. ${percent(reach)} of it arrives ${steps} step${steps === 1 ? "" : "s"} earlier. ` +
-          (LedgerView.stateOf(store) && reach > 0.01
-            ? "A mistake here can change what was written there."
+        return `A mistake at the last step must find its way back to where the clue was read. ${percent(reach)} of the gradient arrives ${steps} step${steps === 1 ? "" : "s"} earlier. ` +
+          (store.memory && reach > 0.01
+            ? "The way that carries the memory forward is open backwards too, so what was written there can be learned."
             : "At every step backwards it is multiplied by the weights and by the slope of a squashing function, so it shrinks from step to step: what lies too far back is hard to learn.");
       },
     };
@@ -277,7 +260,7 @@ export class Story {
       section: "memory", title: "Why a plain RNN forgets",
       enter: async () => {
         await this.home();
-        return LedgerView.stateOf(this.store)
+        return this.store.memory
           ? "This cell adds to its memory, so it can be taken apart by the step that wrote it."
           : "An LSTM's memory is a sum that can be taken apart by the step that wrote it. Here nothing of an old value stays by itself, so there is nothing to take apart: what is remembered is only what the weights write again and again.";
       },
@@ -318,18 +301,18 @@ export class Story {
         await this.home();
         const { store } = this;
         const source = store.source ?? this.nearby();
-        const other = this.neighbour(source);
+        const other = this.substitute(source);
         if (other === null) return "Change a number of the input, hold a gate, silence a unit: every view follows, beside the original.";
         const before = this.answer();
         const label = store.named(source);
         const tokens = [...store.run.input.tokens!];
-        tokens[source] = other;
+        tokens[source] = other.token;
         await store.read({ tokens, numbers: null });
         await store.settled();
         store.setCursor(store.T - 1);
         store.flush();
         const after = this.answer();
-        return `In place of ${label} the network now reads “${store.label(source)}”, the token that it holds for the most similar. ` +
+        return `In place of ${label} the network now reads “${store.label(source)}”, ${other.why}. ` +
           (before && after ? (before.index === after.index
             ? `It still says ${after.label}, with ${percent(after.share)} instead of ${percent(before.share)}. ` : `It says ${after.label} (${percent(after.share)}) instead of ${before.label}. `) : "") +
           "Now you: double-click any token, hold a gate, silence a unit. Every view follows.";
@@ -347,11 +330,17 @@ export class Story {
     return largest(steps.subarray(0, Math.max(1, store.T - 1)), 1)[0];
   }
 
-  /** The token whose vector points most nearly the same way. */
-  private neighbour(t: number): number | null {
+  /** Another token that could stand there: expected there by the model, or else like this one. */
+  private substitute(t: number): { token: number; why: string } | null {
     const { store } = this;
     const token = store.run.input.tokens?.[t];
-    return token === undefined ? null : store.network.nearestToken(token);
+    if (token === undefined) return null;
+    if (store.document.output.kind === "next" && t > 0) {
+      const expected = largest(store.prediction(t - 1), 2).find((k) => k !== token);
+      return expected === undefined ? null : { token: expected, why: "which it would rather have expected there" };
+    }
+    const nearest = store.network.nearestToken(token);
+    return nearest === null ? null : { token: nearest, why: "the token that it holds for the most similar" };
   }
 }
 

@@ -103,7 +103,8 @@ export class TimePane {
       const middle = this.x(t) + this.columnWidth / 2;
       if (slanted && !single) {
         context.save();
-        context.translate(middle + 3, axis.height - 4);
+        const reach = 2 + 0.5 * Math.min(100, measure.measureText(labels[t]).width) + 4;
+        context.translate(Math.min(middle + 3, this.width - reach), axis.height - 4);
         context.rotate(-Math.PI / 3);
         context.fillText(labels[t], 0, 0, 100);
         context.restore();

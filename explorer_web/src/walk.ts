@@ -1,7 +1,7 @@
 /** One value of one unit, worked out: the equation with its numbers, down to each multiplication. */
 
 import { type Cell, type Expression } from "./document";
-import { make, shown } from "./element";
+import { formula, make, shown } from "./element";
 import { type Program } from "./program";
 
 const SIGNS: Record<string, [string, number]> = {
@@ -107,7 +107,7 @@ export class Walk {
 
   private chip(k: number, node: Expression): Node {
     const text = node.operation === "less" || node.operation === "less_equal" ? String(!!this.number(k)) : shown(this.number(k));
-    const parts = [make("span", { class: "number" }, text), make("small", {}, this.name(k))];
+    const parts = [make("span", { class: "number" }, text), make("small", {}, formula(this.name(k)))];
     if (node.operation !== "product") return make("span", { class: "term" }, ...parts);
     return make(
       "button",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from textwrap import shorten
 from typing import Any
 
 import torch
@@ -39,7 +40,6 @@ class Subject:
     outputs: Tensor
     scores: Tensor | None = None
     tokenizer: dict[str, Any] | None = None
-    further: dict[str, Any] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """The page's data, JSON-ready."""
@@ -98,7 +98,7 @@ def _of_text(model: Any, text: Any) -> Subject:
     described = tokenizer_document(tokenizer)
     kind = {"characters": "characters", "words": "words", "bpe": "byte pairs"}[tokenizer.kind]
     return Subject(
-        title=f"“{text.strip()}”" if len(text) < 60 else f"“{text.strip()[:56]} …”",
+        title=f"“{shorten(' '.join(text.split()), 100, placeholder=' …')}”",
         about=f"A language model of {tokenizer.size:,} {kind}: {describe_layers(chain)}",
         chain=chain,
         input={"tokens": tokens.tolist()},
