@@ -269,7 +269,7 @@ class Record:
         alive = self.operands.inputs.get("alive")
         return None if alive is None else alive[:: self.every, :, 0] > 0.5
 
-    @cached_property
+    @property
     def operands(self) -> Operands:
         """What the recurrence was given: inputs ``(T, B, size)``, first states, weights.
 
@@ -278,8 +278,9 @@ class Record:
         """
         if self._operands is None:
             raise TraceError(f"{self.place}: only {', '.join(self._stored)} were kept; {VALUES}")
-        found = self._operands
-        return found if isinstance(found, Operands) else found()
+        if not isinstance(self._operands, Operands):
+            self._operands = self._operands()
+        return self._operands
 
     # -- how they are found
 
@@ -381,8 +382,7 @@ class Record:
         found = {name: self.series(name) for name in names}
         self.alive  # noqa: B018
         self._stored, self._operands, self._past, self._last = found, None, None, None
-        for lazy in ("operands", "output"):
-            vars(self).pop(lazy, None)
+        vars(self).pop("output", None)
 
 
 VALUES = (
