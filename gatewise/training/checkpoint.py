@@ -54,12 +54,14 @@ class Progress:
         cursor: The place in the training data behind the last step.
         seconds: Time spent on training and validation, all sessions together.
         history: All validations.
+        clipped: Steps whose gradient was cut.
     """
 
     step: int = 0
     cursor: tuple[int, int] = (0, 0)
     seconds: float = 0.0
     history: list[Measurement] = field(default_factory=list)
+    clipped: int = 0
 
     @property
     def best(self) -> Measurement | None:
@@ -76,12 +78,17 @@ class Progress:
         """Validations since the best."""
         return 0 if self.best is None else len(self.history) - 1 - self.history.index(self.best)
 
+    @property
+    def clipped_share(self) -> float:
+        """The share of steps whose gradient was cut."""
+        return self.clipped / max(self.step, 1)
+
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """Rebuild from `dataclasses.asdict`."""
         history = [Measurement(*measured) for measured in data["history"]]
         epoch, window = data["cursor"]
-        return cls(data["step"], (epoch, window), data["seconds"], history)
+        return cls(data["step"], (epoch, window), data["seconds"], history, data.get("clipped", 0))
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,6 @@ def build_trainer(plan: Plan) -> lightning.Trainer:
         accelerator=plan.device,
         devices=1,
         max_epochs=-1,
-        gradient_clip_val=plan.clip or None,
         num_sanity_val_steps=0,
         reload_dataloaders_every_n_epochs=1,
         logger=False,

@@ -10,8 +10,8 @@ import lightning
 import torch
 
 from gatewise.training.checkpoint import Checkpoint, Measurement, Progress, RunError, RunFolder
+from gatewise.training.optimizers import NTASGD, clip_gradients
 from gatewise.training.plan import Display, Plan, Stopped, Task
-from gatewise.training.schedule import learning_rate
 from gatewise.training.state import pack_optimizer, pack_state, unpack_optimizer, unpack_state
 
 
@@ -44,6 +44,7 @@ class TrainingModule(lightning.LightningModule):
         self.progress = Progress()
         self.state: Any = None  # behind the last training batch
         self.losses = [0.0, 0.0]  # of training: their sum and number since the last validation
+        self.optimizer = plan.build_optimizer(task.model)
         self.checkpoint = folder.read_checkpoint()
         self.asked_to_stop = False
         self.counted_at = self.saved_at = time.monotonic()
@@ -54,6 +55,9 @@ class TrainingModule(lightning.LightningModule):
             self.model.load_state_dict(
                 {name: weights[f"model.{name}"] for name in self.model.state_dict()}
             )
+            unpack_optimizer(self.optimizer, weights, self.checkpoint.numbers)
+            if isinstance(self.optimizer, NTASGD):
+                self.optimizer.go_on_from([each.validation for each in self.progress.history])
 
     # How far it is
 
@@ -104,15 +108,14 @@ class TrainingModule(lightning.LightningModule):
     # Training
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Make the optimiser."""
-        return self.plan.build_optimizer(self.model)
+        """Return the optimiser."""
+        return self.optimizer
 
     def on_train_start(self) -> None:
-        """Go on from the checkpoint: optimiser, carried state, random numbers."""
+        """Go on from the checkpoint: carried state, random numbers."""
         if self.checkpoint is None:
             return
-        tensors, numbers = self.checkpoint.tensors, self.checkpoint.numbers
-        unpack_optimizer(self.optimizer(), tensors, numbers)
+        tensors = self.checkpoint.tensors
         self.state = unpack_state(self.task.first_state(), tensors, self.device)
         torch.set_rng_state(tensors["random"])
         if "random.cuda" in tensors and torch.cuda.is_available():
@@ -122,14 +125,19 @@ class TrainingModule(lightning.LightningModule):
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Set the learning rate."""
         step = self.progress.step
-        rate = learning_rate(self.plan.learning_rate, step, self.spent(step))
-        for group in self.optimizer().param_groups:
+        rate = self.plan.rate(step, self.spent(step))
+        for group in self.optimizer.param_groups:
             group["lr"] = rate
 
     def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
         """Return the loss, the state carried on from the batch before."""
         loss, self.state = self.task.loss(batch, None if batch.fresh else self.state)
         return loss
+
+    def configure_gradient_clipping(self, *_: Any, **__: Any) -> None:
+        """Cut the gradients, and count the steps where there was something to cut."""
+        weights = self.model.parameters()
+        self.progress.clipped += clip_gradients(weights, self.plan.clip, self.plan.clip_value)
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Count the step; write a checkpoint now and then."""
@@ -147,8 +155,9 @@ class TrainingModule(lightning.LightningModule):
     # Validation
 
     def on_validation_epoch_start(self) -> None:
-        """Begin with no state and nothing counted."""
+        """Begin with no state and nothing counted; with averaged weights where there are any."""
         self.display.validating()
+        self.show_averages(True)
         self.task.begin_validation()
         self.validation_state: Any = None
         self.validation_losses = [0.0, 0]
@@ -180,6 +189,9 @@ class TrainingModule(lightning.LightningModule):
         self.losses = [0.0, 0.0]
         if progress.best is measured:
             self.task.write_model(self.output, progress)
+        self.show_averages(False)
+        if isinstance(self.optimizer, NTASGD):
+            self.optimizer.validated(measured.validation)
         self.display.validated(progress)
         if self.trainer.optimizers:  # not when only a validation was left over
             self.save()
@@ -192,6 +204,10 @@ class TrainingModule(lightning.LightningModule):
                 f"training diverged: the loss is {loss} after {self.progress.step} steps; "
                 "begin anew with a smaller --learning-rate or --clip: --restart"
             )
+
+    def show_averages(self, wanted: bool) -> bool:
+        """Give the model the averages of its weights, or the weights; say what it had before."""
+        return isinstance(self.optimizer, NTASGD) and self.optimizer.show_averages(wanted)
 
     # Stopping and going on
 
@@ -209,18 +225,16 @@ class TrainingModule(lightning.LightningModule):
     def save(self) -> None:
         """Write a checkpoint."""
         self.spent(self.progress.step)
+        shown = self.show_averages(False)
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         tensors["random"] = torch.get_rng_state()
         if self.device.type == "cuda":
             tensors["random.cuda"] = torch.cuda.get_rng_state(self.device)
-        optimizer_tensors, numbers = pack_optimizer(self.optimizer())
+        optimizer_tensors, numbers = pack_optimizer(self.optimizer)
         tensors |= optimizer_tensors | pack_state(self.state)
         whole = {name: value.detach().cpu().clone() for name, value in tensors.items()}
         self.folder.write_checkpoint(
             Checkpoint(self.progress, whole, {**numbers, "losses": self.losses})
         )
+        self.show_averages(shown)
         self.saved_at = time.monotonic()
-
-    def optimizer(self) -> torch.optim.Optimizer:
-        """Return torch's own optimiser, not Lightning's wrapper of it."""
-        return self.trainer.optimizers[0]

@@ -9,15 +9,8 @@ import torch
 from torch import nn
 
 from gatewise.training.checkpoint import Progress
-from gatewise.training.schedule import Budget
-
-OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], float, dict[str, Any]]] = {
-    # name: class, default learning rate, further arguments
-    "adamw": (torch.optim.AdamW, 2e-3, {"betas": (0.9, 0.99), "weight_decay": 0.01}),
-    "adam": (torch.optim.Adam, 2e-3, {"betas": (0.9, 0.99)}),
-    "rmsprop": (torch.optim.RMSprop, 1e-3, {"alpha": 0.95}),
-    "sgd": (torch.optim.SGD, 0.5, {"momentum": 0.9}),
-}
+from gatewise.training.optimizers import OPTIMIZERS, build_optimizer
+from gatewise.training.schedule import Budget, learning_rate
 
 
 @dataclass(frozen=True)
@@ -33,6 +26,7 @@ class Plan:
         clip: The gradient's norm is cut to this; 0 never cuts.
         device: Lightning's accelerator: `"auto"`, `"cpu"`, `"cuda"`, `"mps"`.
         checkpoint_seconds: A checkpoint at least so often.
+        clip_value: Each number of the gradient is cut to ± this before; 0 never cuts.
     """
 
     budget: Budget
@@ -43,11 +37,16 @@ class Plan:
     clip: float = 1.0
     device: str = "auto"
     checkpoint_seconds: float = 30.0
+    clip_value: float = 0.0
 
     def build_optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
         """Return the optimiser for a model's parameters."""
-        kind, _, arguments = OPTIMIZERS[self.optimizer]
-        return kind(model.parameters(), lr=self.learning_rate, **arguments)  # type: ignore[call-arg]
+        return build_optimizer(self.optimizer, model, self.learning_rate)
+
+    def rate(self, step: int, spent: float) -> float:
+        """Return the learning rate of a step; `spent` is the share of the budget used up."""
+        constant = OPTIMIZERS[self.optimizer].constant
+        return self.learning_rate if constant else learning_rate(self.learning_rate, step, spent)
 
 
 class Task(Protocol):

@@ -185,6 +185,7 @@ def model_file(
         "step": best.step,
         "epoch": best.epoch,
         "seconds": progress.seconds,
+        "clipped_share_of_steps": progress.clipped_share,
         "validation_nats_per_token": best.validation,
         "validation_bits_per_character": bits_per_character(
             best.validation, tokens.count, tokens.characters

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from gatewise.training.plan import OPTIMIZERS
+from gatewise.training.optimizers import OPTIMIZERS, build_optimizer
 from gatewise.training.state import (
     pack_optimizer,
     pack_state,
@@ -41,9 +41,8 @@ def test_optimizers_come_back(name):
 
     def build():
         torch.manual_seed(0)
-        kind, _, arguments = OPTIMIZERS[name]
         model = nn.Linear(3, 2)
-        return model, kind(model.parameters(), lr=0.01, **arguments)
+        return model, build_optimizer(name, model, 0.01)
 
     model, optimizer = build()
     steps(model, optimizer, 3)
