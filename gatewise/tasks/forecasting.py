@@ -144,8 +144,10 @@ class ForecastNetwork(nn.Module):
         n = self.lookback // self.segment
         embedded = self._embed(self._cut(past), self._cut(windows.missing))
         embedded = embedded + static
+        # recursive decoding forecasts the following segment from each: it is told that one's
+        ahead = int(self.decoding == "recursive")
         if known is not None:
-            embedded = embedded + known[:n]
+            embedded = embedded + known[ahead : n + ahead]
         outputs, state = self.recurrent(torch.relu(embedded))
         if self.decoding == "direct":
             found = self._decode_directly(outputs[-1], windows)
@@ -259,8 +261,8 @@ class ForecastNetwork(nn.Module):
                 read = future[:, begin : begin + self.segment]
             embedded = self._embed(read[None], none) + static
             if known is not None:
-                position = self.lookback // self.segment + number
-                embedded = embedded + known[position : position + 1]
+                following = self.lookback // self.segment + number + 1
+                embedded = embedded + known[following : following + 1]
             output, state = self.recurrent(torch.relu(embedded), state)
         return torch.cat(found, 1)
 
