@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from gatewise.cli.live_display import LiveDisplay, clock, is_best
+from gatewise.cli.live_display import LiveDisplay, ended, is_best
 from gatewise.tasks.measures import Findings
 from gatewise.training.checkpoint import Measurement, Progress
 from gatewise.training.classification import ClassificationDisplay, Result, Run
@@ -75,10 +75,8 @@ class LiveClassificationDisplay(LiveDisplay, ClassificationDisplay):
         self.bar.stop()
         best, progress, run = result.progress.best, result.progress, result.run
         assert best is not None
-        early = progress.waited >= run.plan.patience
-        why = f" No improvement in {progress.waited} validations." if early else ""
         self.console.print(
-            f"\nDone in {clock(progress.seconds)}, {progress.step:,} steps.{why} "
+            f"\n{ended(progress, run.plan.patience)} "
             f"The best by {run.settings.monitor} was at epoch {best.epoch:.2f}.\n"
         )
         self.console.print(figures(result))

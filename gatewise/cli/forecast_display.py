@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from gatewise.cli.text_display import clock, is_best
+from gatewise.cli.live_display import clock, ended, is_best
 from gatewise.data.columns import shorten
 from gatewise.tasks.naive import NAIVES
 from gatewise.training.checkpoint import Measurement, Progress
@@ -114,9 +114,7 @@ class LiveForecastDisplay(ForecastDisplay):
         """Say that training is over, and why."""
         self.bar.stop()
         assert self.run is not None
-        early = progress.waited >= self.run.plan.patience
-        why = f" No improvement in {progress.waited} validations." if early else ""
-        self.console.print(f"\nDone in {clock(progress.seconds)}, {progress.step:,} steps.{why}")
+        self.console.print(f"\n{ended(progress, self.run.plan.patience)}")
 
 
 def summary(run: Run) -> list[str]:

@@ -80,7 +80,8 @@ class LiveDisplay:
         self.recent.append((now, progress.step))
         while now - self.recent[0][0] > RECENT:
             self.recent.popleft()
-        parts = [*figures, self.speed(per_step, unit), self.time_left(now, spent)]
+        clipped = f"clipped {progress.clipped_share:.0%}" if progress.clipped else ""
+        parts = [*figures, clipped, self.speed(per_step, unit), self.time_left(now, spent)]
         self.move(spent, " · ".join(part for part in parts if part))
 
     def smooth(self, loss: float) -> float:
@@ -129,6 +130,16 @@ class LiveDisplay:
 def is_best(history: list[Measurement]) -> bool:
     """Say whether the last validation is better than all before."""
     return all(history[-1].merit < before.merit for before in history[:-1])
+
+
+def ended(progress: Progress, patience: int) -> str:
+    """Say how long a run took, why it ended, and how often its gradients were clipped."""
+    parts = [f"Done in {clock(progress.seconds)}, {progress.step:,} steps."]
+    if progress.waited >= patience:
+        parts.append(f"No improvement in {progress.waited} validations.")
+    if progress.clipped:
+        parts.append(f"Gradients were clipped in {progress.clipped_share:.0%} of the steps.")
+    return " ".join(parts)
 
 
 def clock(seconds: float) -> str:

@@ -5,7 +5,7 @@ import math
 from rich.console import Console
 from rich.table import Table
 
-from gatewise.cli.live_display import LiveDisplay, clock, is_best
+from gatewise.cli.live_display import LiveDisplay, ended, is_best
 from gatewise.data.corpus import Corpus
 from gatewise.tasks.language import bits_per_character, perplexity
 from gatewise.training.checkpoint import Measurement, Progress
@@ -66,13 +66,11 @@ class LiveTextDisplay(LiveDisplay, TextDisplay):
         run, best = self.run, progress.best
         assert run is not None
         assert best is not None
-        early = progress.waited >= run.settings.patience
-        why = f" No improvement in {progress.waited} validations." if early else ""
         loss = best.validation
         nats = f"{loss:.4f} nats per {unit(run.settings)}"
         size = run.output.stat().st_size / 1e6
         self.console.print(
-            f"\nDone in {clock(progress.seconds)}, {progress.step:,} steps.{why}\n"
+            f"\n{ended(progress, run.settings.patience)}\n"
             f"Best: {nats}, {bits(loss, run.corpus):.3f} bits per character, "
             f"at epoch {best.epoch:.2f}.\n"
             f"{run.output} ({size:.1f} MB) holds that model. Try it:\n"

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from gatewise.cli import live_display
-from gatewise.cli.live_display import clock
+from gatewise.cli.live_display import clock, ended
 from gatewise.cli.text_display import LiveTextDisplay
 from gatewise.data.characters import CharacterTokenizer
 from gatewise.data.corpus import Corpus
@@ -108,6 +108,20 @@ def test_only_what_is_better_is_called_best(time):
         True,
         False,
     ]
+
+
+def test_how_often_clipping_bites_is_said(time):
+    shown, text = display(False)
+    with shown:
+        shown.started(run(Progress()))
+        for step in range(1, 41):
+            time.now += 1.0
+            shown.stepped(Progress(step, (0, step), clipped=step // 4), 2.0, step / 100)
+    assert "clipped 23%" in text.getvalue()
+    history = [Measurement(20, 1.0, 2.5, 2.0)]
+    said = ended(Progress(40, (0, 3), 61.0, history, clipped=10), 5)
+    assert said == "Done in 1:01, 40 steps. Gradients were clipped in 25% of the steps."
+    assert "clipped" not in ended(Progress(40, (0, 3), 61.0, history), 5)
 
 
 @pytest.mark.parametrize(
