@@ -147,7 +147,7 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
             return {"": content}
         return {name: content[name] for name in content.files}
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        if "allow_pickle" in str(error) or "Object arrays" in str(error):
+        if any(word in str(error) for word in ("allow_pickle", "Object arrays", "Python objects")):
             raise DataError(
                 f"{path}: holds pickled objects, which are never loaded: they can run programs. "
                 "Save sequences of different length filled up, with an array `lengths`"

@@ -316,19 +316,18 @@ def write_part(
     chosen: np.ndarray | None,
 ) -> Ragged:
     """Write the chosen examples as files; None is all that have a label."""
-    writer = RaggedWriter(folder / f"{name}.inputs", features.dtype, features.width)
     numbers: list[float] = []
-    for block, which in chosen_blocks(examples, chosen):
-        assert block.labels is not None
-        several = [
-            (value, label, examples.place(row))
-            for value, label, row in compress(
-                zip(block.inputs, block.labels, block.rows, strict=True), which
-            )
-        ]
-        writer.write([features.encode(value, place) for value, _, place in several])
-        numbers += [targets.encode(str(label), place) for _, label, place in several]
-    stored = writer.close()
+    with RaggedWriter(folder / f"{name}.inputs", features.dtype, features.width) as writer:
+        for block, which in chosen_blocks(examples, chosen):
+            assert block.labels is not None
+            whole = zip(block.inputs, block.labels, block.rows, strict=True)
+            several = [
+                (value, str(label), examples.place(row))
+                for value, label, row in compress(whole, which)
+            ]
+            writer.write([features.encode(value, place) for value, _, place in several])
+            numbers += [targets.encode(label, place) for _, label, place in several]
+        stored = writer.close()
     if not numbers:
         raise DataError(f"{examples.name}: has no example with a label")
     np.save(targets_path(folder, name), np.array(numbers, np.float64))

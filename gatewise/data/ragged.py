@@ -4,13 +4,13 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 
 class RaggedWriter:
-    """Writes sequences one after the other; the files count only once `close` was called.
+    """Writes sequences one after the other, in a `with` block; `close` makes them count.
 
     Args:
         path: Of the numbers; the places where sequences begin go to a file beside it.
@@ -22,6 +22,12 @@ class RaggedWriter:
         self.path, self.dtype, self.width = path, np.dtype(dtype), width
         self.file = path.open("wb")
         self.lengths: list[np.ndarray] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
 
     def write(self, sequences: Iterable[np.ndarray]) -> None:
         """Append sequences."""

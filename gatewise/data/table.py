@@ -169,9 +169,10 @@ class Table:
         if self.decimal_comma:
             cells = [cell.replace(",", ".") for cell in cells]
         present = [cell for cell in cells if cell.lower() not in MISSING]
-        # a few cells may be faults, which are then errors with their places
-        wrong = sum(NUMBER.fullmatch(cell) is None for cell in present)
-        return bool(present) and wrong * 5 <= len(present)
+        # some cells may be faults, which are then errors with their places
+        wrong = [cell for cell in present if NUMBER.fullmatch(cell) is None]
+        few = 5 if not all(any(map(str.isdigit, cell)) for cell in wrong) else 2
+        return bool(present) and len(wrong) * few <= len(present)
 
 
 def is_frame(data: object) -> bool:
