@@ -21,6 +21,7 @@ from gatewise.lens.ledger import Ledger, memory_ledger
 from gatewise.lens.lyapunov import LyapunovExponents, lyapunov_exponents
 from gatewise.lens.occlusion import occlusion
 from gatewise.lens.probe import Probe, linear_probe
+from gatewise.lens.reach import Reach, compare_reach
 from gatewise.lens.record import Record, TraceError
 from gatewise.lens.saturation import Saturation, saturation
 from gatewise.lens.temporal_rescaling import temporal_rescaling
@@ -48,6 +49,7 @@ __all__ = [
     "Match",
     "OutputComparison",
     "Probe",
+    "Reach",
     "Record",
     "Saturation",
     "StateComparison",
@@ -59,6 +61,7 @@ __all__ = [
     "check_health",
     "clamp",
     "compare_outputs",
+    "compare_reach",
     "compare_states",
     "connectivity",
     "contextual_decomposition",
