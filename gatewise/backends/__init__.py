@@ -1,6 +1,7 @@
 """Ways to run a recurrence. No cell is named here: a backend knows graphs."""
 
 from gatewise.backends.choose import choose, run, use_backend
+from gatewise.backends.constant import constant
 from gatewise.backends.explanation import Explanation, explaining
 from gatewise.backends.interception import Interceptor, Proceed, intercepting
 from gatewise.backends.recurrence import (
@@ -11,6 +12,7 @@ from gatewise.backends.recurrence import (
     Result,
     Stacked,
     Stacking,
+    with_graph,
 )
 from gatewise.backends.reference import evaluate_steps
 
@@ -26,9 +28,11 @@ __all__ = [
     "Stacked",
     "Stacking",
     "choose",
+    "constant",
     "evaluate_steps",
     "explaining",
     "intercepting",
     "run",
     "use_backend",
+    "with_graph",
 ]

@@ -9,10 +9,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
+from gatewise.backends.constant import constant
 from gatewise.backends.explanation import Explanation, explain, is_explaining
 from gatewise.backends.interception import interceptors, through
 from gatewise.backends.llvm import LlvmBackend
+from gatewise.backends.llvm.backend import ELEMENTS
 from gatewise.backends.recurrence import Backend, Operands, Recurrence, Result
 from gatewise.backends.reference import ReferenceBackend
 
@@ -67,14 +70,10 @@ def use_backend(name: str | Backend | None) -> Iterator[None]:
         _asked.reset(token)
 
 
+@constant  # a traced graph is made for the backend of its trace
 def asked_backend() -> str | Backend | None:
     """What a surrounding `use_backend` asks for; None where there is none."""
     return _asked.get()
-
-
-# A traced graph is made for the backend of its trace. This is what torch.compiler's
-# assume_constant_result sets, which would import the whole compiler (1.5 s) to set it.
-asked_backend._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def choose(recurrence: Recurrence, operands: Operands) -> Choice:
@@ -104,6 +103,17 @@ def choose(recurrence: Recurrence, operands: Operands) -> Choice:
             return Choice(backend, "; ".join(reasons) or "the preferred backend runs it")
         reasons.append(f"{backend.name}: {refusal}")
     raise RuntimeError(f"no backend runs this recurrence: {'; '.join(reasons)}")
+
+
+def is_traceable(x: Tensor, dtype: torch.dtype) -> bool:
+    """Whether a trace can record a recurrence as one operator; the reference's loop it cannot.
+
+    Args:
+        x: an input; tells the device.
+        dtype: of the weights.
+    """
+    kernels = "llvm" in BACKENDS and asked_backend() in (None, "llvm")
+    return kernels and x.device.type == "cpu" and dtype in ELEMENTS
 
 
 _warned: set[str] = set()

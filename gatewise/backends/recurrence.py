@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from gatewise.equations import Graph
+from gatewise.equations.document import read_graph
 from gatewise.equations.size import size_number
 
 
@@ -28,6 +30,13 @@ class Recurrence:
     sizes: Mapping[str, int]
     reverse: bool = False
 
+    @cached_property
+    def document(self) -> str:
+        """All of it as JSON; see `read_recurrence`."""
+        return json.dumps(
+            {"graph": self.graph.to_dict(), "sizes": dict(self.sizes), "reverse": self.reverse}
+        )
+
     def __hash__(self) -> int:
         return self._hash
 
@@ -43,6 +52,19 @@ class Recurrence:
     def output_size(self) -> int:
         """How many units the output has."""
         return size_number(self.graph.sizes.values[self.graph.output], self.sizes)
+
+
+@lru_cache(maxsize=256)
+def read_recurrence(document: str) -> Recurrence:
+    """What `Recurrence.document` describes."""
+    found = json.loads(document)
+    return Recurrence(read_graph(found["graph"]), found["sizes"], found["reverse"])
+
+
+@lru_cache(maxsize=512)
+def with_graph(recurrence: Recurrence, graph: Graph) -> Recurrence:
+    """The same loop over other equations: the same object for the same two."""
+    return recurrence if graph is recurrence.graph else replace(recurrence, graph=graph)
 
 
 @dataclass(frozen=True)
@@ -75,9 +97,11 @@ class Stacking:
 
     def split(self, k: int, tensor: Tensor) -> dict[str, Tensor]:
         """The parts of one tensor by name, as views."""
-        shape = self.shapes[k]
+        names, shape = self.members[k], self.shapes[k]
+        if len(names) == 1 and tensor.shape == shape:
+            return {names[0]: tensor}
         rows = tensor.split(shape[0]) if shape else tensor.unbind()
-        return dict(zip(self.members[k], rows, strict=True))
+        return dict(zip(names, rows, strict=True))
 
 
 class Stacked(Mapping[str, Tensor]):
@@ -93,6 +117,15 @@ class Stacked(Mapping[str, Tensor]):
     def __init__(self, tensors: Sequence[Tensor], stacking: Stacking):
         self.tensors, self.stacking = tuple(tensors), stacking
         self._split: dict[int, dict[str, Tensor]] = {}
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Tensor]) -> Stacked:
+        """Any weights by name; those that are no stack are stored one to a tensor."""
+        if isinstance(parameters, Stacked):
+            return parameters
+        tensors = tuple(parameters.values())
+        shapes = tuple(tuple(tensor.shape) for tensor in tensors)
+        return cls(tensors, Stacking(tuple((name,) for name in parameters), shapes))
 
     def __getitem__(self, name: str) -> Tensor:
         k, _ = self.stacking.places[name]

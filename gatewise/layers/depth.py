@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gatewise.backends import Operands, Recurrence, Result, run
-from gatewise.equations import Graph
+from gatewise.backends import Operands, Recurrence, Result, constant, run, with_graph
 from gatewise.equations.rewrite import with_lengths, with_reset
 from gatewise.layers.options import Options
+from gatewise.layers.regularizers import Regularizers
 from gatewise.layers.segments import run_in_segments, segment_steps
 from gatewise.layers.state import States
 
@@ -44,21 +44,43 @@ class Marks:
     alive: Tensor | None = None
     reset: Tensor | None = None
 
-    def apply(
-        self, graph: Graph, operands: Operands, initial: Mapping[str, Tensor], reverse: bool
-    ) -> tuple[Graph, Operands]:
-        """The equations with the marks in them, and what they read."""
+    def marked(self, operands: Operands, initial: Mapping[str, Tensor], reverse: bool) -> Operands:
+        """What the equations with these marks read besides."""
+        if self.alive is None and self.reset is None:
+            return operands
         inputs, givens, dtype = dict(operands.inputs), dict(operands.givens), operands.dtype
         if self.reset is not None:
-            graph = with_reset(graph)
             # a mark in the padding, outside its sequence, starts nothing
             reset = self.reset if self.alive is None else self.reset * self.alive
             inputs["reset"] = _facing(reset, reverse).to(dtype)
             givens |= {f"initial_{name}": value for name, value in initial.items()}
         if self.alive is not None:
-            graph = with_lengths(graph)
             inputs["alive"] = self.alive.to(dtype)
-        return graph, replace(operands, inputs=inputs, givens=givens)
+        return replace(operands, inputs=inputs, givens=givens)
+
+
+@constant
+def changed(
+    recurrence: Recurrence, regularizers: Regularizers, noisy: bool, resets: bool, ends: bool
+) -> Recurrence:
+    """The loop over the equations of a call.
+
+    Args:
+        recurrence: of the plain cell.
+        regularizers: the layer's.
+        noisy: whether their noise is on.
+        resets: whether states are reset.
+        ends: whether sequences have lengths.
+    """
+    graph = recurrence.graph
+    graph = regularizers.noisy(graph) if noisy else regularizers.in_evaluation(graph)
+    if resets:
+        graph = with_reset(graph)
+    if ends:
+        graph = with_lengths(graph)
+    made = with_graph(recurrence, graph)
+    assert made.document  # computed here, once: no trace could
+    return made
 
 
 @dataclass(frozen=True)
@@ -97,15 +119,17 @@ class Passage:
             operands: its inputs, states and weights.
             initial: the state that a reset returns to.
         """
-        graph, regularizers = track.recurrence.graph, self.options.regularizers
-        if self.training:
-            graph, operands = regularizers.in_training(graph, operands)
-        else:
-            graph = regularizers.in_evaluation(graph)
-        graph, operands = self.marks.apply(graph, operands, initial, track.recurrence.reverse)
-        recurrence = track.recurrence
-        if graph is not recurrence.graph:
-            recurrence = replace(recurrence, graph=graph)
+        marks, regularizers = self.marks, self.options.regularizers
+        if self.training and regularizers.acts_in_training:
+            operands = regularizers.draw(track.recurrence.graph, operands)
+        operands = marks.marked(operands, initial, track.recurrence.reverse)
+        recurrence = changed(
+            track.recurrence,
+            regularizers,
+            self.training,
+            marks.reset is not None,
+            marks.alive is not None,
+        )
         if not self.options.recompute:
             return run(recurrence, operands)
         T, B = operands.x.shape[:2]

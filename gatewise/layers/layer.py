@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from gatewise.backends import Explanation, Recurrence, explaining
+from gatewise.backends.choose import is_traceable
 from gatewise.layers.depth import Marks, Passage, Track, run_tracks
 from gatewise.layers.options import Options
 from gatewise.layers.sequence import Sequence
@@ -137,7 +138,15 @@ class RecurrentLayer:
         training: bool = self.training  # type: ignore[attr-defined]
         passage = Passage(self.options, training, dropout, list(self.norms), marks)
         states = initial if states is None else states
-        return run_tracks(self.tracks(), sequence.x, inputs or {}, states, initial, passage)
+        run = _run_tracks(sequence.x, next(iter(states[0].values())).dtype)
+        return run(self.tracks(), sequence.x, inputs or {}, states, initial, passage)
+
+
+def _run_tracks(x: Tensor, dtype: torch.dtype) -> Callable[..., tuple[Tensor, States]]:
+    """`run_tracks`; where torch compiles what it could not trace, outside of the program."""
+    if not torch.compiler.is_compiling() or is_traceable(x, dtype):
+        return run_tracks
+    return torch.compiler.disable(run_tracks)
 
 
 def _names(layer: int, recurrence: Recurrence) -> dict[str, str]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gatewise.backends import Operands, Stacked
+from gatewise.backends import Operands, Stacked, constant
 from gatewise.equations import Graph
 from gatewise.equations.rewrite import (
     recurrent_matrices,
@@ -94,32 +94,50 @@ class Regularizers:
         """A layer's input ``(T, B, I)`` with the same units dropped at every step."""
         return x * _mask(x[:1], x.shape[1:], self.input_dropout) if self.input_dropout else x
 
-    def in_training(self, graph: Graph, operands: Operands) -> tuple[Graph, Operands]:
-        """The equations with noise, and what they read."""
+    def noisy(self, graph: Graph) -> Graph:
+        """The equations with noise; `draw` gives what they read."""
+        if self.recurrent_dropout:
+            graph = with_recurrent_mask(graph, _masked_states(graph))
+        rates = self.zoneout_rates(graph)
+        return with_zoneout(graph, tuple(rates)) if rates else graph
+
+    def draw(self, graph: Graph, operands: Operands) -> Operands:
+        """What the equations with noise read besides.
+
+        Args:
+            graph: the equations without noise.
+            operands: what they read.
+        """
         T, B = operands.x.shape[:2]
         inputs, givens = dict(operands.inputs), dict(operands.givens)
         parameters, states = operands.parameters, operands.states
         if self.recurrent_dropout:
-            read = {state for names in recurrent_products(graph).values() for state in names}
-            names = tuple(name for name in graph.states if name in read)
-            for name in names:
-                shape = states[name].shape
-                givens[f"mask_{name}"] = _mask(states[name], shape, self.recurrent_dropout)
-            graph = with_recurrent_mask(graph, names)
+            for name in _masked_states(graph):
+                like = states[name]
+                givens[f"mask_{name}"] = _mask(like, like.shape, self.recurrent_dropout)
         if self.weight_drop:
-            parameters = _dropped(parameters, recurrent_matrices(graph), self.weight_drop)
-        rates = self.zoneout_rates(graph)
-        for name, rate in rates.items():
+            parameters = _dropped(parameters, _dropped_weights(graph), self.weight_drop)
+        for name, rate in self.zoneout_rates(graph).items():
             like = states[name]
             inputs[f"zoneout_{name}"] = like.new_empty(T, B, like.shape[-1]).bernoulli_(rate)
-        if rates:
-            graph = with_zoneout(graph, tuple(rates))
-        return graph, replace(operands, inputs=inputs, parameters=parameters, givens=givens)
+        return replace(operands, inputs=inputs, parameters=parameters, givens=givens)
 
     def in_evaluation(self, graph: Graph) -> Graph:
         """The equations without noise: zoneout becomes its expectation, the rest nothing."""
         rates = self.zoneout_rates(graph)
         return with_expected_zoneout(graph, tuple(rates.items())) if rates else graph
+
+
+@constant
+def _masked_states(graph: Graph) -> tuple[str, ...]:
+    """The states that recurrent products read."""
+    read = {state for names in recurrent_products(graph).values() for state in names}
+    return tuple(name for name in graph.states if name in read)
+
+
+@constant
+def _dropped_weights(graph: Graph) -> tuple[str, ...]:
+    return recurrent_matrices(graph)
 
 
 def _dropped(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Sequence
-from functools import lru_cache
 from os import PathLike
 from typing import Any
 
@@ -65,11 +64,15 @@ class State:
         return make_state, (self._fields, tuple(self))  # type: ignore[attr-defined]
 
 
-@lru_cache(maxsize=256)
+_types: dict[tuple[str, ...], type] = {}
+
+
 def state_type(names: tuple[str, ...]) -> type:
     """The named tuple for states of these names."""
-    fields = namedtuple("State", names)
-    return type("State", (State, fields), {"__slots__": ()})
+    if names not in _types:  # not lru_cache: torch.compile would warn of it
+        fields = namedtuple("State", names)
+        _types[names] = type("State", (State, fields), {"__slots__": ()})
+    return _types[names]
 
 
 def make_state(names: tuple[str, ...], values: tuple[Any, ...]) -> Any:
@@ -133,7 +136,9 @@ def pack_state(last: States, batched: bool, batch_first: bool = False) -> Any:
     fields = []
     for name in last[0]:
         parts = [row[name] if batched else row[name].squeeze(0) for row in last]
-        alike = len({part.shape for part in parts}) == 1
+        alike = all(part.shape == parts[0].shape for part in parts)
         dimension = 1 if batch_first and batched else 0
         fields.append(torch.stack(parts, dimension) if alike else tuple(parts))
+    if torch.compiler.is_exporting():  # a program is read where nobody has made the named tuple
+        return tuple(fields)
     return make_state(tuple(last[0]), tuple(fields))

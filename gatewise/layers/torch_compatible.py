@@ -104,13 +104,14 @@ class _Layer(RecurrentLayer, nn.RNNBase):
     def weights(self, layer: int = 0, reverse: bool = False) -> Mapping[str, Tensor]:
         """Every weight by its name in the equations; ``b.f`` is the sum of torch's two biases."""
         suffix = f"_l{layer}" + ("_reverse" if reverse else "")
-        if not hasattr(self, f"weight_ih{suffix}"):
+        if not 0 <= layer < self.num_layers or (reverse and not self.bidirectional):
             raise IndexError(
                 f"no layer {layer}{' in reverse' if reverse else ''}: there are "
                 f"{self.num_layers} layers in {2 if self.bidirectional else 1} direction(s)."
             )
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
-        stored = {n: getattr(self, n + suffix) for n in names if hasattr(self, n + suffix)}
+        names = ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if self.bias else [])]
+        names += ["weight_hr"] if self.proj_size else []
+        stored = {name: getattr(self, name + suffix) for name in names}
         return named_weights(self.gates, stored, self.graph)
 
     def stored_weights(self, layer: int, reverse: bool) -> Mapping[str, Tensor]:
@@ -173,20 +174,27 @@ class _Layer(RecurrentLayer, nn.RNNBase):
             return None
         if asked == TORCH:
             return f"use_backend({TORCH!r})"
-        if torch.compiler.is_compiling():
-            return "torch.compile and torch.export know torch's operators"
-        weight = getattr(self, self._flat_weights_names[0])
-        if forward_ad._current_level >= 0 or any(map(is_functorch_wrapped_tensor, (x, weight))):
+        if self._transformed(x):
             return None  # torch's operators know neither vmap nor forward-mode derivatives
         if "llvm" not in BACKENDS or x.device.type != "cpu":
             return f"there is no kernel for {x.device.type}"
         if x.dtype not in (torch.float32, torch.float64) or sequence.packed is not None:
             return "packed sequences and half precision go to torch"
+        if torch.compiler.is_compiling():
+            return None  # one program for every T and B: no question of how large a call is
         gates, H = len(self.gates), self.hidden_size
         work = sequence.steps * sequence.batch * gates * H * (self.input_size + H)
         if work < KERNEL_PAYS[self.kind]:
             return f"{work:.1e} multiplications are too few for a kernel's call to pay"
         return None
+
+    def _transformed(self, x: Tensor) -> bool:
+        """Whether a transform of `torch.func`, or forward mode, is at work."""
+        if torch.compiler.is_compiling():
+            return False
+        weight = next(self.parameters(), x)  # one of a parametrization is not computed for this
+        wrapped = map(is_functorch_wrapped_tensor, (x, weight))
+        return forward_ad._current_level >= 0 or any(wrapped)
 
     def _run_torch(self, sequence: Sequence, state: tuple[Tensor, ...]) -> tuple[Any, Any]:
         operator = getattr(_VF, self.operator)
@@ -232,7 +240,7 @@ class _Layer(RecurrentLayer, nn.RNNBase):
     # -- checks, in torch's kinds of errors
 
     def _check(self, sequence: Sequence) -> None:
-        x, dtype = sequence.data, getattr(self, self._flat_weights_names[0]).dtype
+        x, dtype = sequence.data, next(self.parameters(), sequence.data).dtype
         if x.dtype != dtype and not torch.is_autocast_enabled(x.device.type):
             raise ValueError(
                 f"RNN input dtype ({x.dtype}) does not match weight dtype ({dtype}). Convert "

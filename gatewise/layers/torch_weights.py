@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from torch import Tensor
 
-from gatewise.backends import Stacked, Stacking
+from gatewise.backends import Stacked, Stacking, constant
 from gatewise.equations import Graph
 
 
@@ -39,8 +39,15 @@ def named_weights(gates: str, stored: Mapping[str, Tensor], graph: Graph) -> Sta
     return Stacked(tensors, _stacking(gates, added, "weight_hr" in stored, shapes))
 
 
-@lru_cache(maxsize=256)
+@constant
 def _stacking(
+    gates: str, added: str, projects: bool, shapes: tuple[tuple[int, ...], ...]
+) -> Stacking:
+    return _made_stacking(gates, added, projects, shapes)
+
+
+@lru_cache(maxsize=256)
+def _made_stacking(
     gates: str, added: str, projects: bool, shapes: tuple[tuple[int, ...], ...]
 ) -> Stacking:
     """The names of what `named_weights` stacks; biases of the gates in `added` are sums."""

@@ -11,6 +11,7 @@ from torch._C._functorch import is_functorch_wrapped_tensor  # type: ignore[impo
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.autograd import forward_ad
 
+from gatewise.backends.llvm.library import run_operator
 from gatewise.backends.recurrence import Operands, Recurrence, Result, Stacked
 from gatewise.backends.reference import ReferenceBackend
 
@@ -27,8 +28,6 @@ class LlvmBackend:
 
     def refusal(self, recurrence: Recurrence, operands: Operands) -> str | None:
         """Why it cannot run this; None where it can."""
-        if torch.compiler.is_compiling():
-            return "torch.compile and torch.export trace the reference"
         tensors = _tensors(operands)
         dtype = operands.dtype
         for tensor in tensors:
@@ -38,6 +37,8 @@ class LlvmBackend:
                 return f"kernels need one dtype, not {dtype} and {tensor.dtype}"
         if dtype not in ELEMENTS:
             return f"kernels are float32 and float64, not {dtype}"
+        if torch.compiler.is_compiling():
+            return None
         if any(map(is_functorch_wrapped_tensor, tensors)):
             return "torch.func transforms run on the reference"
         if torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
@@ -57,6 +58,11 @@ class LlvmBackend:
 
         The reference does where there are none, and for forward-mode derivatives.
         """
+        if torch.compiler.is_compiling():
+            if keep:
+                return ReferenceBackend().run(recurrence, operands, keep)
+            training = torch.is_grad_enabled()
+            return Result(*run_operator(recurrence, operands, training), {})
         if 0 in operands.x.shape[:2] or forward_ad._current_level >= 0:
             return ReferenceBackend().run(recurrence, operands, keep)
         training = torch.is_grad_enabled() and any(t.requires_grad for t in _tensors(operands))

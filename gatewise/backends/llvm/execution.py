@@ -75,15 +75,8 @@ class Arrangement:
 
     def kept(self, words: Words) -> Region:
         """What outlives a forward run: values for the backward run, and the states' past."""
-        kernel, plan = self.kernel, self.kernel.forward_plan
-        buffers, parts = plan.buffers, {}
-        if plan.saved:
-            parts["base.saved"] = self.T * self.B * buffers["saved"].stride
-        for name, keeps in kernel.kept.items():
-            if name != plan.output_state:
-                rows = self.T + 1 if keeps else 2
-                parts[f"base.past.{name}"] = rows * self.B * buffers[f"state.{name}"].stride
-        return Region(words, parts, self.size)
+        parts = self.kernel.kept_parts(self.T, self.B)
+        return Region(words, {f"base.{name}": n for name, n in parts.items()}, self.size)
 
     def lease(self, region: Region) -> Tensor:
         """Memory for a region."""

@@ -36,6 +36,7 @@ from gatewise.backends.llvm.program import (
 )
 from gatewise.backends.llvm.sweep import PartEmitter
 from gatewise.backends.llvm.target import Target
+from gatewise.backends.llvm.words import elements_of
 from gatewise.equations.expression import (
     Expression,
     given_leaf,
@@ -240,6 +241,21 @@ class Kernel:
                 name = f"outer{len(jobs)}"
                 jobs.append(OuterJob(name, start, width, vector, columns, swapped, shape))
         return jobs
+
+    def kept_parts(self, T: int, B: int) -> dict[str, int]:
+        """Elements of what outlives a forward run, by buffer: saved values and the states' past."""
+        plan, parts = self.forward_plan, {}
+        if plan.saved:
+            parts["saved"] = T * B * plan.buffers["saved"].stride
+        for name, keeps in self.kept.items():
+            if name != plan.output_state:
+                rows = T + 1 if keeps else 2
+                parts[f"past.{name}"] = rows * B * plan.buffers[f"state.{name}"].stride
+        return parts
+
+    def kept_elements(self, T: int, B: int) -> int:
+        """Elements of all of it together."""
+        return elements_of(self.kept_parts(T, B))
 
     def describe(self) -> str:
         """What was compiled, in a line."""

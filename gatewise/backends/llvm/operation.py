@@ -23,22 +23,20 @@ from gatewise.backends.reference import ReferenceBackend, evaluate_steps
 class Call:
     """A kernel, and what its flat list of tensors means.
 
-    The tensors are the inputs, states and givens in the order of the graph, then those that hold
-    the weights, then plain parameters where these are something else.
+    The tensors are the inputs, states and givens in the order of the graph, then the values of
+    expressions of weights where the kernel reads such, then the parameters as they are stored.
 
     Attributes:
         kernel: the kernel.
         recurrence: what it computes.
-        stacking: how the first kind of weights is stored, where kernels read them as they are.
-        names: of the plain parameters; how they are stored, where they are stacked.
+        parameters: how they are stored.
         keeps: whether states of all steps are to be read afterwards.
         past: then, the states before each step.
     """
 
     kernel: Kernel
     recurrence: Recurrence
-    stacking: Stacking | None
-    names: Stacking | tuple[str, ...]
+    parameters: Stacking
     keeps: bool = False
     past: dict[str, Tensor] = field(default_factory=dict)
 
@@ -47,23 +45,17 @@ class Call:
         cls, kernel: Kernel, recurrence: Recurrence, operands: Operands, keeps: bool
     ) -> tuple[Call, list[Tensor]]:
         """A call, and its tensors."""
-        graph, parameters = recurrence.graph, operands.parameters
+        graph, parameters = recurrence.graph, Stacked.of(operands.parameters)
         B = operands.x.shape[1]
         tensors = [
             *(operands.inputs[name] for name in graph.inputs),
             *(operands.states[name] for name in graph.states),
             *(_whole(operands.givens[name], B) for name in graph.givens),
         ]
-        if kernel.plain and isinstance(parameters, Stacked):
-            names = parameters.stacking
-            return cls(kernel, recurrence, names, names, keeps), [*tensors, *parameters.tensors]
-        values = kernel.evaluate(parameters, operands.x, graph.constants)
-        tensors += values.values()
-        if isinstance(parameters, Stacked):
-            tensors += parameters.tensors
-            return cls(kernel, recurrence, None, parameters.stacking, keeps), tensors
-        tensors += parameters.values()
-        return cls(kernel, recurrence, None, tuple(parameters), keeps), tensors
+        if not kernel.plain:
+            tensors += kernel.evaluate(parameters, operands.x, graph.constants).values()
+        tensors += parameters.tensors
+        return cls(kernel, recurrence, parameters.stacking, keeps), tensors
 
     def split(self, tensors: Sequence[Tensor]) -> tuple[Sequence[Tensor], ...]:
         """The tensors by kind: inputs, states, givens, sources of weights, plain parameters."""
@@ -74,6 +66,11 @@ class Call:
             kinds.append(tensors[start : start + count])
             start += count
         return (*kinds, kinds[3] if self.stacking is not None else tensors[start:])
+
+    @property
+    def stacking(self) -> Stacking | None:
+        """How the tensors are stored that the kernel reads; None for expressions."""
+        return self.parameters if self.kernel.plain else None
 
     @property
     def _sources(self) -> int:
@@ -111,13 +108,10 @@ class Call:
         """The tensors by name, as the reference wants them."""
         graph = self.recurrence.graph
         inputs, states, givens, _, plain = self.split(tensors)
-        names = self.names
         return Operands(
             dict(zip(graph.inputs, inputs, strict=True)),
             dict(zip(graph.states, states, strict=True)),
-            Stacked(plain, names)
-            if isinstance(names, Stacking)
-            else dict(zip(names, plain, strict=True)),
+            Stacked(plain, self.parameters),
             dict(zip(graph.givens, givens, strict=True)),
         )
 

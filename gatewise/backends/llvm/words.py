@@ -33,6 +33,15 @@ class Words:
             self.values[position] = value
 
 
+def _whole_lines(elements: int) -> int:
+    return -(-elements // LINE) * LINE
+
+
+def elements_of(parts: Mapping[str, int]) -> int:
+    """The elements of a memory that these parts share."""
+    return sum(map(_whole_lines, parts.values()))
+
+
 class Region:
     """Buffers that share one memory.
 
@@ -51,7 +60,7 @@ class Region:
         self.elements = 0
         for name, elements in parts.items():
             self.slices[name] = slice(self.elements, self.elements + elements)
-            self.elements += -(-elements // LINE) * LINE
+            self.elements += _whole_lines(elements)
         self._placed = [
             (words.index[name], place.start * size)
             for name, place in self.slices.items()
