@@ -3,7 +3,8 @@
 Steps are replaced by the baseline one after the other, in the order of an attribution and in random
 orders, and the score is drawn over the number of deleted steps (Samek et al. 2017,
 arXiv:1509.06321, equations 12-13; Petsiuk, Das & Saenko 2018, arXiv:1806.07421). The area between
-the two curves, relative to what there is to lose, is what the attribution knows beyond chance.
+the two curves, relative to the range that the score moves in, is what the attribution knows beyond
+chance.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ class Deletion:
         deleted: ``(K,)``, how many steps are gone at each point of the curves, from 0 to T.
         curve: ``(K, B)``, the score, the steps with the highest values deleted first.
         random: ``(trials, K, B)``, the same in random orders.
-        area: ``(B,)``, the mean distance of the random curves' mean above `curve`, relative to
-            ``score - baseline_score``; above 0 the attribution knows more than chance, 1 is the
-            most there is.
+        area: ``(B,)``, the mean distance of the random curves' mean above `curve`, relative to the
+            difference between the highest and the lowest score of all curves; above 0 the
+            attribution knows more than chance, 1 is the most there is.
         beaten: ``(B,)``, the share of random orders whose curve lies higher in the mean.
     """
 
@@ -54,7 +55,7 @@ class Deletion:
 
     def __str__(self) -> str:
         return (
-            f"area between the curves {float(self.area.mean()):.3g} of what there is to lose; "
+            f"area between the curves {float(self.area.mean()):.3g} of the score's range; "
             f"better than {float(self.beaten.mean()):.0%} of {len(self.random)} random orders"
         )
 
@@ -99,7 +100,7 @@ def deletion_check(
         )
     if trials < 1 or points < 1:
         raise ValueError(f"trials={trials}, points={points}: one of each at least.")
-    found = checked_score(score, x, batch_first)
+    checked_score(score, x, batch_first)
     baseline = checked_baseline(x, baseline)
     deleted = torch.linspace(0, T, min(points, T) + 1).round().long()
 
@@ -118,8 +119,9 @@ def deletion_check(
     curve = fall(values.argsort(dim=0, descending=True, stable=True).to(x.device))
     random = torch.stack([fall(order) for order in orders])
     above = _mean_height(random, deleted) - _mean_height(curve[None], deleted)
-    lose = (found - score(baseline)).abs()
-    return Deletion(deleted, curve, random, above.mean(0) / lose, (above > 0).to(x.dtype).mean(0))
+    every = torch.cat([curve[None], random]).flatten(0, 1)
+    moves = (every.amax(0) - every.amin(0)).clamp(min=torch.finfo(every.dtype).tiny)
+    return Deletion(deleted, curve, random, above.mean(0) / moves, (above > 0).to(x.dtype).mean(0))
 
 
 def _mean_height(curves: Tensor, deleted: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ def integrated_gradients(
     score: Score,
     x: Tensor,
     baseline: Tensor | None = None,
-    points: int = 32,
+    points: int = 64,
     batch_first: bool = False,
 ) -> Attribution:
     """Attribute a score to the numbers of its input.

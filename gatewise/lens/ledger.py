@@ -53,8 +53,12 @@ class Ledger:
 
     @property
     def error(self) -> float:
-        """The largest difference between the value and the sum of its entries: rounding alone."""
-        return float((self.contributions.sum(0) + self.initial - self.value).abs().amax())
+        """By how much the entries' sum misses the value at most: rounding alone.
+
+        Relative to the largest value, or to 1 where all are smaller.
+        """
+        missed = (self.contributions.sum(0) + self.initial - self.value).abs().amax()
+        return float(missed / self.value.abs().amax().clamp(min=1))
 
     def shares(self) -> Tensor:
         """``(T, B)``: the weight of each step's entry, Σ|entry| over units, in that of all entries.

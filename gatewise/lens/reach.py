@@ -41,7 +41,7 @@ class Reach:
         for name, shares in self.shares.items():
             half = self.lag(name)
             seen = [float(shares[lag]) if lag < len(shares) else float("nan") for lag in lags]
-            rows.append([name, *seen, "never" if half is None else f"{half} steps back"])
+            rows.append([name, *seen, "never" if half is None else f"{half} back"])
         return format_table(["", *(f"{lag} back" for lag in lags), "half gone"], rows)
 
     def __str__(self) -> str:

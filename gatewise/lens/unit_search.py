@@ -6,9 +6,9 @@ are ranked by how many of these units stay on together (the largest intersection
 others do (the smallest union), then by their length.
 
 By label: the correlation of each unit with a label of every step, against what shuffled labels
-reach. Labels are shuffled by rotating each sequence by a random distance, so that they keep their
-own rhythm; the best of all units under each shuffle makes the threshold, so that trying many units
-is paid for (Westfall & Young 1993, maxT).
+reach. Labels are shuffled by dealing them out anew, whole sequences each, and rotating each by a
+random distance, so that they keep their own rhythm; the best of all units under each shuffle makes
+the threshold, so that trying many units is paid for (Westfall & Young 1993, maxT).
 """
 
 from __future__ import annotations
@@ -180,8 +180,8 @@ def search_label(
         values: ``(T, B, H)``.
         labels: ``(T, B)``: numbers, or whether something holds.
         alive: ``(T, B)`` bool, steps that count, at the beginning of each sequence.
-        shuffles: how many times the labels are rotated.
-        seed: of the rotations.
+        shuffles: how many times the labels are dealt out anew.
+        seed: of the shuffles.
 
     Raises:
         ValueError: shapes do not fit, the label is always the same, or sequences are too short.
@@ -197,11 +197,12 @@ def search_label(
     T, B = values.shape[:2]
     if labels.shape != (T, B):
         raise ValueError(f"labels are {tuple(labels.shape)}, not one for each step {(T, B)}.")
-    lengths = [T] * B if alive is None else alive.sum(0).tolist()
-    if max(lengths) < 3:
+    ends = [T] * B if alive is None else alive.sum(0).tolist()
+    lengths = [n for n in ends if n]
+    if max(ends) < 3:
         raise ValueError("no sequence has three steps; its labels cannot be rotated.")
-    rows = [values[:n, row].double() for row, n in enumerate(lengths)]
-    numbers = [labels[:n, row].to(values.device, torch.float64) for row, n in enumerate(lengths)]
+    rows = [values[:n, row].double() for row, n in enumerate(ends) if n]
+    numbers = [labels[:n, row].to(values.device, torch.float64) for row, n in enumerate(ends) if n]
     if float(torch.cat(numbers).std()) == 0:
         raise ValueError("the label is the same at every step: nothing can follow it.")
     units = _standardized(torch.cat(rows))
@@ -212,13 +213,20 @@ def search_label(
     generator = torch.Generator().manual_seed(seed)
     chance = []
     for _ in range(shuffles):
-        turns = [int(torch.randint(1, max(2, n), (), generator=generator)) for n in lengths]
-        rotated = [label.roll(turn) for label, turn in zip(numbers, turns, strict=True)]
-        chance.append(correlate(rotated).abs().max())
+        dealt = torch.randperm(len(rows), generator=generator).tolist()
+        shuffled = [_turned(numbers[k], n, generator) for k, n in zip(dealt, lengths, strict=True)]
+        chance.append(correlate(shuffled).abs().max())
     found, best = correlate(numbers), torch.stack(chance)
     as_good = (best[:, None] >= found.abs() - 1e-12).sum(0)
     p = (1 + as_good).double() / (1 + shuffles)
     return LabelSearch(found.to(values.dtype), best.to(values.dtype), p.to(values.dtype))
+
+
+def _turned(label: Tensor, length: int, generator: torch.Generator) -> Tensor:
+    """A label's sequence from a random step on, around its end as often as the length needs."""
+    begin = int(torch.randint(1, max(2, len(label)), (), generator=generator))
+    steps = (begin + torch.arange(length, device=label.device)) % len(label)
+    return label[steps]
 
 
 def _standardized(columns: Tensor) -> Tensor:

@@ -116,6 +116,23 @@ def test_a_slow_label_is_compared_with_slow_labels():
     assert found.p[0] > 0.02
 
 
+def test_a_label_of_whole_sequences_is_dealt_out_anew():
+    """Rotating alone would leave it as it is, and nothing could ever follow it."""
+    labels = (torch.arange(40) % 2 == 0).expand(10, 40)
+    values = torch.randn(10, 40, 4)
+    values[..., 1] += 3 * labels
+    found = search_label(values, labels)
+    assert found.p[1] < 0.01
+    assert found.p[[0, 2, 3]].gt(0.05).all()
+
+
+def test_a_sequence_without_steps_counts_for_nothing():
+    values, labels = torch.randn(10, 3, 2), torch.randn(10, 3)
+    alive = torch.ones(10, 3, dtype=torch.bool)
+    alive[:, 1] = False
+    assert not search_label(values, labels, alive, shuffles=20).correlation.isnan().any()
+
+
 def test_a_unit_that_never_changes_follows_nothing():
     values = torch.zeros(10, 2, 1)
     found = search_label(values, torch.rand(10, 2), shuffles=5)
