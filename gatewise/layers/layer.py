@@ -146,7 +146,7 @@ def _run_tracks(x: Tensor, dtype: torch.dtype) -> Callable[..., tuple[Tensor, St
     """`run_tracks`; where torch compiles what it could not trace, outside of the program."""
     if not torch.compiler.is_compiling() or is_traceable(x, dtype):
         return run_tracks
-    return torch.compiler.disable(run_tracks)
+    return torch.compiler.disable(run_tracks)  # type: ignore[return-value]
 
 
 def _names(layer: int, recurrence: Recurrence) -> dict[str, str]:
