@@ -9,7 +9,11 @@ import { Walk } from "./walk";
 export class CellView implements View {
   readonly element: HTMLElement;
   private readonly picture = make("div", { class: "diagram" });
-  private readonly equations = make("div", { class: "equations", role: "group", "aria-label": "The cell's equations" });
+  private readonly equations = make("div", {
+    class: "equations",
+    role: "group",
+    "aria-label": "The cell's equations",
+  });
   private readonly work = make("div", { class: "worked", "aria-live": "polite" });
   private readonly dot = make("div", { class: "dot-product" });
   private value: string;
@@ -19,9 +23,11 @@ export class CellView implements View {
   constructor(private readonly store: Store) {
     this.value = this.first();
     this.element = section(
-      "cell", "Inside one step",
+      "cell",
+      "Inside one step",
       "The whole cell with the numbers of the chosen unit at the present step. Choose a value to work it out, then a product to see each multiplication.",
-      make("p", { class: "source" }), this.picture,
+      make("p", { class: "source" }),
+      this.picture,
       make("div", { class: "columns" }, this.equations, make("div", {}, this.work, this.dot)),
     );
     this.build();
@@ -54,13 +60,21 @@ export class CellView implements View {
     this.picture.innerHTML = cell.diagram.svg; // made by the exporter from the cell's graph alone
     const svg = this.picture.querySelector("svg")!;
     svg.append(draw("g", { class: "numbers" }));
-    this.element.querySelector(".source")!.textContent = cell.paper ? `${cell.title}. ${cell.paper}.` : `${cell.title}.`;
+    this.element.querySelector(".source")!.textContent = cell.paper
+      ? `${cell.title}. ${cell.paper}.`
+      : `${cell.title}.`;
     this.equations.replaceChildren(
       ...cell.equations.map(([left, right], k) => {
         const name = this.nameOf(k);
         return make(
           "button",
-          { type: "button", class: "equation", "data-value": name, onclick: () => name && this.choose(name), disabled: !name },
+          {
+            type: "button",
+            class: "equation",
+            "data-value": name,
+            onclick: () => name && this.choose(name),
+            disabled: !name,
+          },
           formula(`${left} = ${right}`),
           make("span", { class: "number" }),
         );
@@ -79,11 +93,18 @@ export class CellView implements View {
     const { store } = this;
     const recurrence = store.network.enter(store.run, store.track, store.cursor);
     this.drawNumbers(recurrence);
-    const walk = new Walk(store.cell, recurrence.program, store.unit, (node) => this.openProduct(node), this.product);
+    const walk = new Walk(
+      store.cell,
+      recurrence.program,
+      store.unit,
+      (node) => this.openProduct(node),
+      this.product,
+    );
     for (const button of this.equations.querySelectorAll<HTMLElement>("button")) {
       const name = button.dataset.value!;
       button.setAttribute("aria-pressed", String(name === this.value));
-      if (name) button.querySelector(".number")!.textContent = shown(walk.number(store.cell.roots[name]));
+      if (name)
+        button.querySelector(".number")!.textContent = shown(walk.number(store.cell.roots[name]));
     }
     this.drawWork(walk);
     this.drawDot(walk);
@@ -97,23 +118,43 @@ export class CellView implements View {
       const node = store.cell.nodes[place.node];
       const slot = program.slots[node.slot];
       if (slot.length !== 1 && slot.length <= store.unit) continue;
-      const text = node.operation === "input" ? `${slot.length} numbers` : shown(slot.length === 1 ? slot[0] : slot[store.unit], 2);
+      const text =
+        node.operation === "input"
+          ? `${slot.length} numbers`
+          : shown(slot.length === 1 ? slot[0] : slot[store.unit], 2);
       const [x, y, anchor] = this.spot(place);
       const width = text.length * 7 + 8;
       const left = anchor === "start" ? x - 4 : anchor === "end" ? x - width + 4 : x - width / 2;
       const name = node.value ?? "";
-      const act = name ? { class: "pill named", tabindex: "-1", onclick: () => this.choose(name) } : { class: "pill" };
+      const act = name
+        ? { class: "pill named", tabindex: "-1", onclick: () => this.choose(name) }
+        : { class: "pill" };
       found.push(
-        draw("g", act,
+        draw(
+          "g",
+          act,
           draw("rect", { x: left, y: y - 11, width, height: 15, rx: 4 }),
-          draw("text", { x, y, "text-anchor": anchor, class: "value" }, text)),
+          draw("text", { x, y, "text-anchor": anchor, class: "value" }, text),
+        ),
       );
     }
     group.replaceChildren(...found);
   }
 
   /** Beside the block, where wires seldom run. */
-  private spot({ kind, x, y, w, h }: { kind: string; x: number; y: number; w: number; h: number }): [number, number, string] {
+  private spot({
+    kind,
+    x,
+    y,
+    w,
+    h,
+  }: {
+    kind: string;
+    x: number;
+    y: number;
+    w: number;
+    h: number;
+  }): [number, number, string] {
     if (kind === "source") return x === 0 ? [x - 12, y + 22, "end"] : [x + 10, y + 22, "start"];
     if (kind === "sink") return [x + 12, y + 22, "start"];
     if (kind === "layer") return [x, y + h + 2, "middle"];
@@ -142,7 +183,12 @@ export class CellView implements View {
     this.dot.replaceChildren();
     if (this.product === null) return;
     const { name, weights, vector, vectorName } = walk.dotProduct(this.product);
-    const terms = Array.from(weights, (weight, k) => ({ k, weight, value: vector[k], product: weight * vector[k] }));
+    const terms = Array.from(weights, (weight, k) => ({
+      k,
+      weight,
+      value: vector[k],
+      product: weight * vector[k],
+    }));
     const most = Math.max(...terms.map((term) => Math.abs(term.product)), 1e-12);
     if (this.bySize) terms.sort((a, b) => Math.abs(b.product) - Math.abs(a.product));
     let sum = 0;
@@ -150,19 +196,66 @@ export class CellView implements View {
       sum += term.product;
       const share = (50 * term.product) / most;
       return make(
-        "tr", {}, make("td", {}, String(term.k)), make("td", {}, shown(term.weight)), make("td", {}, shown(term.value)),
-        make("td", { class: "product-cell" }, make("span", { class: term.product < 0 ? "stick negative" : "stick", style: `width:${Math.abs(share).toFixed(1)}%` }), make("span", {}, shown(term.product))),
+        "tr",
+        {},
+        make("td", {}, String(term.k)),
+        make("td", {}, shown(term.weight)),
+        make("td", {}, shown(term.value)),
+        make(
+          "td",
+          { class: "product-cell" },
+          make("span", {
+            class: term.product < 0 ? "stick negative" : "stick",
+            style: `width:${Math.abs(share).toFixed(1)}%`,
+          }),
+          make("span", {}, shown(term.product)),
+        ),
         make("td", {}, shown(sum)),
       );
     });
-    const order = make("button", { type: "button", "aria-pressed": this.bySize, onclick: () => ((this.bySize = !this.bySize), this.draw()) }, "largest first");
+    const order = make(
+      "button",
+      {
+        type: "button",
+        "aria-pressed": this.bySize,
+        onclick: () => ((this.bySize = !this.bySize), this.draw()),
+      },
+      "largest first",
+    );
     this.dot.append(
-      make("h3", { tabindex: "-1" }, formula(name), `: ${weights.length} multiplications`), order,
-      make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `All multiplications of ${name}` },
-        make("table", {},
-          make("thead", {}, make("tr", {}, ...["k", "weight", vectorName, "product", "sum"].map((text) => make("th", { scope: "col" }, formula(text))))),
-          make("tbody", {}, ...rows))),
-      make("p", { class: "total" }, "Together: ", make("b", { class: "number" }, shown(walk.number(this.product)))),
+      make("h3", { tabindex: "-1" }, formula(name), `: ${weights.length} multiplications`),
+      order,
+      make(
+        "div",
+        {
+          class: "scroll",
+          tabindex: "0",
+          role: "region",
+          "aria-label": `All multiplications of ${name}`,
+        },
+        make(
+          "table",
+          {},
+          make(
+            "thead",
+            {},
+            make(
+              "tr",
+              {},
+              ...["k", "weight", vectorName, "product", "sum"].map((text) =>
+                make("th", { scope: "col" }, formula(text)),
+              ),
+            ),
+          ),
+          make("tbody", {}, ...rows),
+        ),
+      ),
+      make(
+        "p",
+        { class: "total" },
+        "Together: ",
+        make("b", { class: "number" }, shown(walk.number(this.product))),
+      ),
     );
   }
 }

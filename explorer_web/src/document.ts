@@ -53,6 +53,7 @@ export interface TrackDocument {
   sizes: Record<string, number>;
   constants: Record<string, number>;
   start: Record<string, string>;
+  givens: Record<string, string>;
   weights: Record<string, string>;
 }
 
@@ -62,10 +63,17 @@ export interface Weights {
   data: string;
 }
 
+/** What each layer after the first does to what it reads. */
+export interface Norm {
+  weight: string;
+  bias: string;
+  epsilon: number;
+}
+
 export type Layer =
   | { kind: "embedding"; weight: Weights }
   | { kind: "numbers"; names: string[] }
-  | { kind: "recurrent"; tracks: TrackDocument[][]; residual: boolean }
+  | { kind: "recurrent"; tracks: TrackDocument[][]; residual: boolean; norms: Norm[] }
   | { kind: "pool"; mode: "last" | "mean" | "max" | "ends" }
   | { kind: "scale"; weight: string; bias: string }
   | { kind: "linear"; weight: Weights; bias?: string };
@@ -86,7 +94,12 @@ export interface PageDocument {
   cells: Record<string, Cell>;
   layers: Layer[];
   tokenizer?: TokenizerDocument;
-  input: { tokens?: number[]; numbers?: Weights; labels?: string[]; further?: Record<string, Weights> };
+  input: {
+    tokens?: number[];
+    numbers?: Weights;
+    labels?: string[];
+    further?: Record<string, Weights>;
+  };
   output: Output;
   /** What torch computed for the input: the top layer's last outputs and the last scores. */
   torch: { first: number; outputs: Weights; scores?: string };

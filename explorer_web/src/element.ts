@@ -15,7 +15,9 @@ function fill(element: Element, attributes: Attributes, children: Child[]): void
 }
 
 export function make<K extends keyof HTMLElementTagNameMap>(
-  tag: K, attributes: Attributes = {}, ...children: Child[]
+  tag: K,
+  attributes: Attributes = {},
+  ...children: Child[]
 ): HTMLElementTagNameMap[K] {
   const element = document.createElement(tag);
   fill(element, attributes, children);
@@ -23,7 +25,9 @@ export function make<K extends keyof HTMLElementTagNameMap>(
 }
 
 export function draw<K extends keyof SVGElementTagNameMap>(
-  tag: K, attributes: Attributes = {}, ...children: Child[]
+  tag: K,
+  attributes: Attributes = {},
+  ...children: Child[]
 ): SVGElementTagNameMap[K] {
   const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
   fill(element, attributes, children);
@@ -46,14 +50,16 @@ export function percent(share: number): string {
 }
 
 const BELOW = /_([\p{L}\p{N},]+)|([ₜ₀-₉₋]+)/gu;
-const RAISED: Record<string, string> = { "ₜ": "t", "₋": "−" };
+const RAISED: Record<string, string> = { ₜ: "t", "₋": "−" };
 
 /** A formula in plain text, with what stands below the line set below it. */
 export function formula(text: string): HTMLElement {
   const element = make("span", { class: "formula" });
   let end = 0;
   for (const found of text.matchAll(BELOW)) {
-    const low = found[1] ?? Array.from(found[2], (sign) => RAISED[sign] ?? String("₀₁₂₃₄₅₆₇₈₉".indexOf(sign))).join("");
+    const low =
+      found[1] ??
+      Array.from(found[2], (sign) => RAISED[sign] ?? String("₀₁₂₃₄₅₆₇₈₉".indexOf(sign))).join("");
     element.append(text.slice(end, found.index), make("sub", {}, low));
     end = found.index + found[0].length;
   }
@@ -64,5 +70,10 @@ export function formula(text: string): HTMLElement {
 /** A name with what stands below it: `c_hat` and the like, and the time. */
 export function symbol(name: string, time = "t"): HTMLElement {
   const [letter, ...below] = name.split("_");
-  return make("span", { class: "symbol" }, make("i", {}, letter), make("sub", {}, [...below, time].filter(Boolean).join(",")));
+  return make(
+    "span",
+    { class: "symbol" },
+    make("i", {}, letter),
+    make("sub", {}, [...below, time].filter(Boolean).join(",")),
+  );
 }

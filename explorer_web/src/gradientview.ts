@@ -18,11 +18,18 @@ export class GradientView implements View {
 
   constructor(private readonly store: Store) {
     this.pane = new TimePane(store);
-    this.strip = this.pane.add(make("div", {}, make("b", {}, "gradient"), make("small", {}, "relative, logarithmic")), 150, "Norm of the gradient by each past state, relative to the present step");
+    this.strip = this.pane.add(
+      make("div", {}, make("b", {}, "gradient"), make("small", {}, "relative, logarithmic")),
+      150,
+      "Norm of the gradient by each past state, relative to the present step",
+    );
     this.element = section(
-      "gradient", "How far back the gradient reaches",
+      "gradient",
+      "How far back the gradient reaches",
       "Each point: how much the model's answer at the present step would move if the state at that step were changed a little, everything after it computed anew. A straight fall on this logarithmic axis is a gradient that vanishes; learning cannot reach what lies below. It is derived from the equations and computed in this page, for the text and the changes as they are now.",
-      this.pane.element, this.legend, this.words,
+      this.pane.element,
+      this.legend,
+      this.words,
     );
   }
 
@@ -43,19 +50,42 @@ export class GradientView implements View {
     pane.drawAxis();
     pane.placeCursor();
     const { gradient, originalGradient } = store;
-    if (!gradient || gradient.target.step !== store.cursor || gradient.tracks[store.track].input.rows !== store.T) return;
+    if (
+      !gradient ||
+      gradient.target.step !== store.cursor ||
+      gradient.tracks[store.track].input.rows !== store.T
+    )
+      return;
     const { states } = store.cell;
     const now = states.map((state) => GradientView.byStep(gradient, store.track, state));
-    const before = store.comparable && originalGradient
-      ? states.map((state) => GradientView.byStep(originalGradient, store.track, state)) : [];
+    const before =
+      store.comparable && originalGradient
+        ? states.map((state) => GradientView.byStep(originalGradient, store.track, state))
+        : [];
     const shownValue = (values: Float64Array) => (t: number) => values[t] || NaN;
-    drawLines(pane, this.strip, store, [
-      ...before.map((values) => ({ value: shownValue(values), colour: "", ghost: true })),
-      ...now.map((values, k) => ({ value: shownValue(values), colour: lineColour(k) })),
-    ], this.scale([...now, ...before]));
-    this.legend.replaceChildren(...states.map((state, k) =>
-      make("span", {}, make("i", { style: `background:${lineColour(k)}` }), "‖∂/∂", symbol(state), "‖")),
-      before.length ? make("span", {}, make("i", { class: "ghost" }), "original") : "");
+    drawLines(
+      pane,
+      this.strip,
+      store,
+      [
+        ...before.map((values) => ({ value: shownValue(values), colour: "", ghost: true })),
+        ...now.map((values, k) => ({ value: shownValue(values), colour: lineColour(k) })),
+      ],
+      this.scale([...now, ...before]),
+    );
+    this.legend.replaceChildren(
+      ...states.map((state, k) =>
+        make(
+          "span",
+          {},
+          make("i", { style: `background:${lineColour(k)}` }),
+          "‖∂/∂",
+          symbol(state),
+          "‖",
+        ),
+      ),
+      before.length ? make("span", {}, make("i", { class: "ghost" }), "original") : "",
+    );
     this.tell(now);
   }
 
@@ -66,7 +96,11 @@ export class GradientView implements View {
         if (value > 0) low = Math.min(low, value);
         high = Math.max(high, value);
       }
-    return { low: Math.max(low, 1e-12) * 0.7, high: Math.max(high, low * 10) * 1.4, logarithmic: true };
+    return {
+      low: Math.max(low, 1e-12) * 0.7,
+      high: Math.max(high, low * 10) * 1.4,
+      logarithmic: true,
+    };
   }
 
   /** What is asked about, in words. */
@@ -74,7 +108,9 @@ export class GradientView implements View {
     const label = store.gradient?.target.label ?? null;
     if (label === null) return "half the squared output";
     const kind = store.document.output.kind;
-    return kind === "values" ? `the forecast ${store.scoreLabel(label)}` : `log p(${store.scoreLabel(label)})`;
+    return kind === "values"
+      ? `the forecast ${store.scoreLabel(label)}`
+      : `log p(${store.scoreLabel(label)})`;
   }
 
   private tell(now: Float64Array[]): void {
@@ -82,8 +118,13 @@ export class GradientView implements View {
     const { reverse } = store.network.tracks[store.track].document;
     const far = reverse ? store.T - 1 : 0;
     const away = Math.abs(far - store.cursor);
-    const reached = store.cell.states.map((state, k) => `${percent(now[k][far])} of ∂/∂${state}`).join(" and ");
-    this.words.textContent = `Asked about: ${GradientView.question(store)} at ${store.named(store.cursor)}. ` +
-      (away ? `${reached} arrives ${away} step${away > 1 ? "s" : ""} away, at ${store.named(far)}. One step away: ${store.cell.states.map((_, k) => shown(now[k][store.cursor + (reverse ? 1 : -1)], 2)).join(" and ")} of what is here.` : "There is no earlier step.");
+    const reached = store.cell.states
+      .map((state, k) => `${percent(now[k][far])} of ∂/∂${state}`)
+      .join(" and ");
+    this.words.textContent =
+      `Asked about: ${GradientView.question(store)} at ${store.named(store.cursor)}. ` +
+      (away
+        ? `${reached} arrives ${away} step${away > 1 ? "s" : ""} away, at ${store.named(far)}. One step away: ${store.cell.states.map((_, k) => shown(now[k][store.cursor + (reverse ? 1 : -1)], 2)).join(" and ")} of what is here.`
+        : "There is no earlier step.");
   }
 }

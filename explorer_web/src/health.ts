@@ -23,9 +23,11 @@ export class Health implements View {
 
   constructor(private readonly store: Store) {
     this.element = section(
-      "health", "Health report",
+      "health",
+      "Health report",
       "Measured on this input alone, so it is a hint, not a verdict; each line says what to try.",
-      this.bars, this.list,
+      this.bars,
+      this.list,
     );
     this.draw();
   }
@@ -36,9 +38,24 @@ export class Health implements View {
 
   private draw(): void {
     this.bars.replaceChildren(...this.saturation());
-    const findings = [...this.gates(), ...this.units(), ...this.memory(), ...this.gradient(), ...this.truth()];
-    this.list.replaceChildren(...findings.map(({ level, text, advice }) =>
-      make("li", { class: level }, make("b", {}, { good: "Good", notice: "Notice", unusual: "Unusual" }[level]), ` ${text}`, advice ? make("span", { class: "advice" }, ` ${advice}`) : null)));
+    const findings = [
+      ...this.gates(),
+      ...this.units(),
+      ...this.memory(),
+      ...this.gradient(),
+      ...this.truth(),
+    ];
+    this.list.replaceChildren(
+      ...findings.map(({ level, text, advice }) =>
+        make(
+          "li",
+          { class: level },
+          make("b", {}, { good: "Good", notice: "Notice", unusual: "Unusual" }[level]),
+          ` ${text}`,
+          advice ? make("span", { class: "advice" }, ` ${advice}`) : null,
+        ),
+      ),
+    );
   }
 
   /** For each gate the shares of values that are shut, between, and open. */
@@ -53,21 +70,54 @@ export class Health implements View {
   }
 
   private saturation(): Node[] {
-    return this.store.cell.sigmoids.map((name) => {
-      const [shut, open] = this.shares(name);
-      const part = (kind: string, share: number) =>
-        make("span", { class: kind, style: `flex-grow:${share.toFixed(4)}` }, share > 0.12 ? percent(share) : "");
-      return make("div", { class: "saturation-row", role: "img", "aria-label": `${name}: ${percent(shut)} shut, ${percent(open)} open` },
-        make("i", {}, name), make("span", { class: "saturation-bar" }, part("shut", shut), part("between", 1 - shut - open), part("open", open)));
-    }).concat(this.store.cell.sigmoids.length ? [make("p", { class: "small" }, `Shares of all units and steps where a gate is shut (below ${SHUT}), between, and open (above ${OPEN}).`)] : []);
+    return this.store.cell.sigmoids
+      .map((name) => {
+        const [shut, open] = this.shares(name);
+        const part = (kind: string, share: number) =>
+          make(
+            "span",
+            { class: kind, style: `flex-grow:${share.toFixed(4)}` },
+            share > 0.12 ? percent(share) : "",
+          );
+        return make(
+          "div",
+          {
+            class: "saturation-row",
+            role: "img",
+            "aria-label": `${name}: ${percent(shut)} shut, ${percent(open)} open`,
+          },
+          make("i", {}, name),
+          make(
+            "span",
+            { class: "saturation-bar" },
+            part("shut", shut),
+            part("between", 1 - shut - open),
+            part("open", open),
+          ),
+        );
+      })
+      .concat(
+        this.store.cell.sigmoids.length
+          ? [
+              make(
+                "p",
+                { class: "small" },
+                `Shares of all units and steps where a gate is shut (below ${SHUT}), between, and open (above ${OPEN}).`,
+              ),
+            ]
+          : [],
+      );
   }
 
   private gates(): Finding[] {
-    const stuck = this.store.cell.sigmoids.filter((name) => this.shares(name).some((share) => share > 0.8));
+    const stuck = this.store.cell.sigmoids.filter((name) =>
+      this.shares(name).some((share) => share > 0.8),
+    );
     return stuck.map((name) => {
       const [shut] = this.shares(name);
       return {
-        level: "unusual", text: `${name} is ${shut > 0.8 ? "shut" : "open"} nearly everywhere: it hardly decides anything.`,
+        level: "unusual",
+        text: `${name} is ${shut > 0.8 ? "shut" : "open"} nearly everywhere: it hardly decides anything.`,
         advice: "Try the cell's variant without it, or another initial bias.",
       };
     });
@@ -75,14 +125,19 @@ export class Health implements View {
 
   private units(): Finding[] {
     const { output } = this.store.run.tracks[this.store.track];
-    const dead = Array.from({ length: output.columns }, (_, k) => k).filter((k) => highest(output, k) < DEAD);
+    const dead = Array.from({ length: output.columns }, (_, k) => k).filter(
+      (k) => highest(output, k) < DEAD,
+    );
     if (!dead.length) return [{ level: "good", text: "Every unit says something on this input." }];
     const named = dead.length > 8 ? `${dead.slice(0, 8).join(", ")} and others` : dead.join(", ");
-    return [{
-      level: dead.length > output.columns / 4 ? "unusual" : "notice",
-      text: `${dead.length} of ${output.columns} units stay within ±${DEAD} (${named}).`,
-      advice: "Look at other inputs before calling them dead; if they stay silent, fewer units will do.",
-    }];
+    return [
+      {
+        level: dead.length > output.columns / 4 ? "unusual" : "notice",
+        text: `${dead.length} of ${output.columns} units stay within ±${DEAD} (${named}).`,
+        advice:
+          "Look at other inputs before calling them dead; if they stay silent, fewer units will do.",
+      },
+    ];
   }
 
   private memory(): Finding[] {
@@ -95,25 +150,59 @@ export class Health implements View {
     const median = sorted[Math.floor(size / 2)];
     const text = `Half of the units keep a value for ${median < 10 ? median.toFixed(1) : median.toFixed(0)} steps or more; ${long} of ${size} for longer than this input.`;
     if (long) return [{ level: "good", text }];
-    return [{ level: "notice", text, advice: "If the task needs longer memory, train with forget_bias=1 or more, or chrono=(longest dependency)." }];
+    return [
+      {
+        level: "notice",
+        text,
+        advice:
+          "If the task needs longer memory, train with forget_bias=1 or more, or chrono=(longest dependency).",
+      },
+    ];
   }
 
   private gradient(): Finding[] {
     const { store } = this;
     const { gradient } = store;
-    if (!gradient || store.cursor < 4 || gradient.target.step !== store.cursor || gradient.tracks[store.track].input.rows !== store.T) return [];
+    if (
+      !gradient ||
+      store.cursor < 4 ||
+      gradient.target.step !== store.cursor ||
+      gradient.tracks[store.track].input.rows !== store.T
+    )
+      return [];
     if (store.network.tracks[store.track].document.reverse) return [];
-    const best = Math.max(...store.cell.states.map((state) => GradientView.byStep(gradient, store.track, state)[0]));
+    const best = Math.max(
+      ...store.cell.states.map((state) => GradientView.byStep(gradient, store.track, state)[0]),
+    );
     const away = `${percent(best)} of the gradient at ${store.named(store.cursor)} arrives ${store.cursor} steps earlier`;
-    if (best > 50) return [{ level: "unusual", text: `The gradient grows ${best.toFixed(0)}-fold over ${store.cursor} steps back: it explodes.`, advice: "Clip the gradient's norm when training, or lower the learning rate." }];
-    if (best < 1e-3) return [{ level: "notice", text: `${away}: it vanishes.`, advice: "A cell with a forget gate, a forget bias of 1, or a shorter path to what matters helps." }];
+    if (best > 50)
+      return [
+        {
+          level: "unusual",
+          text: `The gradient grows ${best.toFixed(0)}-fold over ${store.cursor} steps back: it explodes.`,
+          advice: "Clip the gradient's norm when training, or lower the learning rate.",
+        },
+      ];
+    if (best < 1e-3)
+      return [
+        {
+          level: "notice",
+          text: `${away}: it vanishes.`,
+          advice:
+            "A cell with a forget gate, a forget bias of 1, or a shorter path to what matters helps.",
+        },
+      ];
     return [{ level: "good", text: `${away}.` }];
   }
 
   private truth(): Finding[] {
     const off = this.store.network.difference(this.store.original);
     const text = `This page computed the model anew; its numbers differ from torch's by at most ${off.toExponential(1).replace("-", "−")}.`;
-    return [off < 1e-4 ? { level: "good", text } : { level: "unusual", text, advice: "More than rounding: please report it." }];
+    return [
+      off < 1e-4
+        ? { level: "good", text }
+        : { level: "unusual", text, advice: "More than rounding: please report it." },
+    ];
   }
 }
 

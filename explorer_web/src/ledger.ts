@@ -58,7 +58,10 @@ export function shares(ledger: Ledger, weights?: ArrayLike<number>): Float64Arra
 }
 
 /** The entry that does most for a target: what is left times the target's gradient by the state. */
-export function weightiest(ledger: Ledger, gradient: ArrayLike<number>): { source: number; unit: number } {
+export function weightiest(
+  ledger: Ledger,
+  gradient: ArrayLike<number>,
+): { source: number; unit: number } {
   const { left, step } = ledger;
   // what was just read is no feat of memory
   const near = Math.min(2, Math.floor(left.rows / 3));
@@ -70,13 +73,15 @@ export function weightiest(ledger: Ledger, gradient: ArrayLike<number>): { sourc
   }
   const row = left.row(source);
   let unit = 0;
-  for (let k = 1; k < row.length; k++) if (row[k] * gradient[k] > row[unit] * gradient[unit]) unit = k;
+  for (let k = 1; k < row.length; k++)
+    if (row[k] * gradient[k] > row[unit] * gradient[unit]) unit = k;
   return { source, unit };
 }
 
 /** The largest difference between the state and the sum of its entries: rounding alone. */
 export function errorOf(ledger: Ledger): number {
   const sum = Float64Array.from(ledger.initial);
-  for (let t = 0; t < ledger.left.rows; t++) ledger.left.row(t).forEach((value, k) => (sum[k] += value));
+  for (let t = 0; t < ledger.left.rows; t++)
+    ledger.left.row(t).forEach((value, k) => (sum[k] += value));
   return sum.reduce((most, value, k) => Math.max(most, Math.abs(value - ledger.value[k])), 0);
 }

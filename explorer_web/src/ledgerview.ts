@@ -25,24 +25,42 @@ export class LedgerView implements View {
 
   constructor(private readonly store: Store) {
     this.pane = new TimePane(store);
-    this.bars = this.pane.add(make("div", {}, make("b", {}, "written"), make("small", {}, "what is left of it now")), 120, "What is left at the present step of what each step wrote");
-    this.survival = this.pane.add(make("div", {}, make("b", {}, "survives"), make("small", {}, "share still there")), 70, "Share of what each step wrote that survives to the present step");
+    this.bars = this.pane.add(
+      make("div", {}, make("b", {}, "written"), make("small", {}, "what is left of it now")),
+      120,
+      "What is left at the present step of what each step wrote",
+    );
+    this.survival = this.pane.add(
+      make("div", {}, make("b", {}, "survives"), make("small", {}, "share still there")),
+      70,
+      "Share of what each step wrote that survives to the present step",
+    );
     for (const strip of [this.bars, this.survival])
-      strip.canvas.addEventListener("pointerdown", (event) => this.choose(event), { capture: true });
+      strip.canvas.addEventListener("pointerdown", (event) => this.choose(event), {
+        capture: true,
+      });
     this.scopes = choice<"unit" | "all">(
-      "Memory of", [["unit", "the chosen unit"], ["all", "all units"]],
-      () => this.scope, (value) => ((this.scope = value), this.scopes.refresh(), this.draw()),
+      "Memory of",
+      [
+        ["unit", "the chosen unit"],
+        ["all", "all units"],
+      ],
+      () => this.scope,
+      (value) => ((this.scope = value), this.scopes.refresh(), this.draw()),
     );
     this.body = make("div", {}, this.scopes.element, this.pane.element, this.words, this.table);
     this.element = section(
-      "memory", "The memory ledger",
+      "memory",
+      "The memory ledger",
       "The memory is a sum: each step keeps a share of it and adds something new. So what it holds now can be taken apart, exactly, by the step that wrote it. Choose a bar to follow what that step wrote. It tells when a value was written, not why.",
-      this.refusal, this.body,
+      this.refusal,
+      this.body,
     );
   }
 
   update(aspects: Set<Aspect>): void {
-    if (touches(aspects, "run", "cursor", "unit", "track", "window", "size", "source", "gradient")) this.draw();
+    if (touches(aspects, "run", "cursor", "unit", "track", "window", "size", "source", "gradient"))
+      this.draw();
   }
 
   private choose(event: PointerEvent): void {
@@ -73,7 +91,8 @@ export class LedgerView implements View {
   private sourceOf(ledger: Ledger): number {
     const { store } = this;
     if (store.source !== null && store.source < store.T) return store.source;
-    const weights = this.scope === "all" ? shares(ledger) : column(ledger.left, store.unit).map(Math.abs);
+    const weights =
+      this.scope === "all" ? shares(ledger) : column(ledger.left, store.unit).map(Math.abs);
     return largest(weights, 1)[0];
   }
 
@@ -93,12 +112,22 @@ export class LedgerView implements View {
     for (let t = store.from; t < store.to; t++) {
       const gap = Math.min(6, pane.columnWidth * 0.15);
       const height = values[t] * scale;
-      context.fillStyle = t === source ? pageColour("accent") : pageColour(values[t] < 0 ? "negative" : "positive");
-      context.fillRect(pane.x(t) + gap, zero - Math.max(height, 0), Math.max(1, pane.columnWidth - 2 * gap), Math.max(1, Math.abs(height)));
+      context.fillStyle =
+        t === source ? pageColour("accent") : pageColour(values[t] < 0 ? "negative" : "positive");
+      context.fillRect(
+        pane.x(t) + gap,
+        zero - Math.max(height, 0),
+        Math.max(1, pane.columnWidth - 2 * gap),
+        Math.max(1, Math.abs(height)),
+      );
       if (pane.columnWidth < 38 || Math.abs(values[t]) < 0.03 * (highest - lowest)) continue;
       context.fillStyle = pageColour("ink");
       const text = all ? percent(values[t]) : shown(values[t], 2);
-      context.fillText(text, pane.x(t) + pane.columnWidth / 2, values[t] < 0 ? zero - height + 11 : zero - height - 3);
+      context.fillText(
+        text,
+        pane.x(t) + pane.columnWidth / 2,
+        values[t] < 0 ? zero - height + 11 : zero - height - 3,
+      );
     }
     context.fillStyle = pageColour("muted");
     context.fillRect(0, zero, pane.width, 1);
@@ -113,39 +142,86 @@ export class LedgerView implements View {
       if (this.scope === "unit") return ledger.survival.at(t, store.unit);
       return ledger.survival.row(t).reduce((sum, value) => sum + value, 0) / columns;
     };
-    drawLines(this.pane, this.survival, store, [{ value: share, colour: lineColour(0) }], { low: 0, high: 1 });
+    drawLines(this.pane, this.survival, store, [{ value: share, colour: lineColour(0) }], {
+      low: 0,
+      high: 1,
+    });
   }
 
   private tell(ledger: Ledger): void {
     const { store } = this;
     const state = store.memory!;
     const source = this.sourceOf(ledger);
-    const later = source > store.cursor !== store.network.tracks[store.track].document.reverse && source !== store.cursor;
+    const later =
+      source > store.cursor !== store.network.tracks[store.track].document.reverse &&
+      source !== store.cursor;
     const row = ledger.left.row(source);
     const run = store.run.tracks[store.track];
     const { unit } = store;
     if (later) {
-      this.words.replaceChildren(`${store.named(source)} comes after the present step: it has written nothing yet.`);
+      this.words.replaceChildren(
+        `${store.named(source)} comes after the present step: it has written nothing yet.`,
+      );
       this.table.replaceChildren();
       return;
     }
     if (this.scope === "all")
-      this.words.replaceChildren(`Of all that the memory holds at ${store.named(store.cursor)}, ${percent(shares(ledger)[source])} was written by ${store.named(source)}. The ledger adds up to the state within ${errorOf(ledger).toExponential(0)}.`);
+      this.words.replaceChildren(
+        `Of all that the memory holds at ${store.named(store.cursor)}, ${percent(shares(ledger)[source])} was written by ${store.named(source)}. The ledger adds up to the state within ${errorOf(ledger).toExponential(0)}.`,
+      );
     else
       this.words.replaceChildren(
         `${store.named(source)} wrote ${shown(run.written[state].at(source, unit))} into unit ${unit}; `,
         `${percent(ledger.survival.at(source, unit))} of it is still there at ${store.named(store.cursor)}: `,
-        `${shown(row[unit])} of `, symbol(state), ` = ${shown(ledger.value[unit])}.`);
+        `${shown(row[unit])} of `,
+        symbol(state),
+        ` = ${shown(ledger.value[unit])}.`,
+      );
     const units = largest(row.map(Math.abs), LISTED);
     this.table.replaceChildren(
       make("h3", {}, `Units that hold most of what ${store.named(source)} wrote`),
-      make("div", { class: "scroll short" }, make("table", {},
-        make("thead", {}, make("tr", {}, ...["unit", "written", "survives", "left", `${state} now`].map((text) => make("th", { scope: "col" }, text)))),
-        make("tbody", {}, ...units.map((k) =>
-          make("tr", { class: k === unit ? "chosen" : "" },
-            make("td", {}, make("button", { type: "button", class: "link", onclick: () => store.setUnit(k) }, `unit ${k}`)),
-            make("td", {}, shown(run.written[state].at(source, k))), make("td", {}, percent(ledger.survival.at(source, k))),
-            make("td", {}, shown(row[k])), make("td", {}, shown(ledger.value[k]))))))),
+      make(
+        "div",
+        { class: "scroll short" },
+        make(
+          "table",
+          {},
+          make(
+            "thead",
+            {},
+            make(
+              "tr",
+              {},
+              ...["unit", "written", "survives", "left", `${state} now`].map((text) =>
+                make("th", { scope: "col" }, text),
+              ),
+            ),
+          ),
+          make(
+            "tbody",
+            {},
+            ...units.map((k) =>
+              make(
+                "tr",
+                { class: k === unit ? "chosen" : "" },
+                make(
+                  "td",
+                  {},
+                  make(
+                    "button",
+                    { type: "button", class: "link", onclick: () => store.setUnit(k) },
+                    `unit ${k}`,
+                  ),
+                ),
+                make("td", {}, shown(run.written[state].at(source, k))),
+                make("td", {}, percent(ledger.survival.at(source, k))),
+                make("td", {}, shown(row[k])),
+                make("td", {}, shown(ledger.value[k])),
+              ),
+            ),
+          ),
+        ),
+      ),
     );
   }
 }

@@ -20,7 +20,13 @@ export interface Scale {
 }
 
 /** Draw lines; the scale is that of all their values unless it is given. */
-export function drawLines(pane: TimePane, strip: Strip, store: Store, lines: Line[], given?: Scale): void {
+export function drawLines(
+  pane: TimePane,
+  strip: Strip,
+  store: Store,
+  lines: Line[],
+  given?: Scale,
+): void {
   const context = pane.begin(strip);
   const scale = given ?? rangeOf(store, lines);
   const inside = strip.height - 12;
@@ -65,7 +71,12 @@ export function drawLines(pane: TimePane, strip: Strip, store: Store, lines: Lin
 }
 
 function dots(
-  context: CanvasRenderingContext2D, pane: TimePane, store: Store, line: Line, y: (value: number) => number, scale: Scale,
+  context: CanvasRenderingContext2D,
+  pane: TimePane,
+  store: Store,
+  line: Line,
+  y: (value: number) => number,
+  scale: Scale,
 ): void {
   context.fillStyle = line.colour;
   for (let t = store.from; t < store.to; t++) {
@@ -108,5 +119,7 @@ function ticks({ low, high, logarithmic }: Scale): number[] {
 
 function tickText(value: number, { logarithmic }: Scale): string {
   if (!logarithmic) return String(Number(value.toPrecision(3))).replace("-", "−");
-  return value >= 0.01 ? String(Number(value.toPrecision(1))) : value.toExponential(0).replace("-", "−");
+  return value >= 0.01
+    ? String(Number(value.toPrecision(1)))
+    : value.toExponential(0).replace("-", "−");
 }

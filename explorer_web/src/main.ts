@@ -16,8 +16,13 @@ import { Story, Tour } from "./story";
 import { WhatIf } from "./whatif";
 
 const PLACES: [string, string][] = [
-  ["reading", "Input"], ["gates", "Gates"], ["cell", "One step"], ["memory", "Memory"],
-  ["gradient", "Gradient"], ["whatif", "What if"], ["health", "Health"],
+  ["reading", "Input"],
+  ["gates", "Gates"],
+  ["cell", "One step"],
+  ["memory", "Memory"],
+  ["gradient", "Gradient"],
+  ["whatif", "What if"],
+  ["health", "Health"],
 ];
 
 declare global {
@@ -39,21 +44,42 @@ async function begin(): Promise<void> {
   page.replaceChildren(heading(described), progress);
   await store.begin();
   const cell = new CellView(store);
-  const start = make("button", { type: "button", class: "primary tour-start", onclick: () => void tour.begin() }, "Take the tour");
+  const start = make(
+    "button",
+    { type: "button", class: "primary tour-start", onclick: () => void tour.begin() },
+    "Take the tour",
+  );
   const tour = new Tour(new Story(store, cell), () => start.focus());
   const views: View[] = [
     described.tokenizer ? new Reading(store) : new Signal(store),
-    new Maps(store), cell, new LedgerView(store), new GradientView(store), new WhatIf(store), new Health(store),
+    new Maps(store),
+    cell,
+    new LedgerView(store),
+    new GradientView(store),
+    new WhatIf(store),
+    new Health(store),
   ];
   const inspector = new Inspector(store);
   for (const view of [...views, inspector]) store.add(view);
   page.querySelector(".title-row")!.append(start);
   const [reading, ...others] = views.map((view) => view.element);
   page.append(
-    navigation(), changedBadge(store),
-    make("div", { class: "layout" }, reading, inspector.element, make("div", { class: "views" }, ...others)),
-    make("footer", {}, "Arrow keys: step and unit · Home, End: first and last step · + and −: zoom. Made with Gatewise; this file loads and sends nothing."),
-    tour.element, inspector.dock,
+    navigation(),
+    changedBadge(store),
+    make(
+      "div",
+      { class: "layout" },
+      reading,
+      inspector.element,
+      make("div", { class: "views" }, ...others),
+    ),
+    make(
+      "footer",
+      {},
+      "Arrow keys: step and unit · Home, End: first and last step · + and −: zoom. Made with Gatewise; this file loads and sends nothing.",
+    ),
+    tour.element,
+    inspector.dock,
   );
   listen(store, tour);
   store.mark("run");
@@ -63,16 +89,30 @@ async function begin(): Promise<void> {
 }
 
 function heading({ title, about }: PageDocument): HTMLElement {
-  return make("header", {}, make("div", { class: "title-row" }, make("h1", {}, title)), make("p", { class: "about" }, about));
+  return make(
+    "header",
+    {},
+    make("div", { class: "title-row" }, make("h1", {}, title)),
+    make("p", { class: "about" }, about),
+  );
 }
 
 function navigation(): HTMLElement {
-  return make("nav", { "aria-label": "Parts of this page" }, ...PLACES.map(([id, text]) => make("a", { href: `#${id}` }, text)));
+  return make(
+    "nav",
+    { "aria-label": "Parts of this page" },
+    ...PLACES.map(([id, text]) => make("a", { href: `#${id}` }, text)),
+  );
 }
 
 /** Says, wherever the reader is, that the model or its input is changed. */
 function changedBadge(store: Store): HTMLElement {
-  const badge = make("div", { class: "badge", role: "status", hidden: true }, "Changed. ", make("button", { type: "button", onclick: () => void store.reset() }, "Back to the original"));
+  const badge = make(
+    "div",
+    { class: "badge", role: "status", hidden: true },
+    "Changed. ",
+    make("button", { type: "button", onclick: () => void store.reset() }, "Back to the original"),
+  );
   store.add({ element: badge, update: () => (badge.hidden = !store.isChanged) });
   return badge;
 }

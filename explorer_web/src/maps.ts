@@ -26,29 +26,70 @@ export class Maps implements View {
     this.pane = new TimePane(store, (strip, t, y, pressed) => this.point(strip, t, y, pressed));
     this.sort = choice<Sort>(
       "Sort units by",
-      [["contribution", "contribution"], ["timescale", "timescale"], ["cluster", "likeness"], ["number", "number"]],
-      () => store.sort, (value) => store.set("sort", value),
+      [
+        ["contribution", "contribution"],
+        ["timescale", "timescale"],
+        ["cluster", "likeness"],
+        ["number", "number"],
+      ],
+      () => store.sort,
+      (value) => store.set("sort", value),
     );
     this.shown = choice<Shown>(
-      "Show", [["now", "changed"], ["original", "original"], ["difference", "difference"]],
-      () => store.shown, (value) => store.set("shown", value),
+      "Show",
+      [
+        ["now", "changed"],
+        ["original", "original"],
+        ["difference", "difference"],
+      ],
+      () => store.shown,
+      (value) => store.set("shown", value),
     );
     this.tracks = choice<string>(
-      "Layer", store.network.tracks.map((track, k) => [String(k), track.name]),
-      () => String(store.track), (value) => store.set("track", Number(value)),
+      "Layer",
+      store.network.tracks.map((track, k) => [String(k), track.name]),
+      () => String(store.track),
+      (value) => store.set("track", Number(value)),
     );
     this.tracks.element.hidden = store.network.tracks.length < 2;
     const zoom = make(
-      "div", { class: "choice", role: "group", "aria-label": "Zoom" },
-      make("button", { type: "button", "aria-label": "Show fewer steps", onclick: () => store.zoom((store.to - store.from) / 2) }, "+"),
-      make("button", { type: "button", "aria-label": "Show more steps", onclick: () => store.zoom((store.to - store.from) * 2) }, "−"),
+      "div",
+      { class: "choice", role: "group", "aria-label": "Zoom" },
+      make(
+        "button",
+        {
+          type: "button",
+          "aria-label": "Show fewer steps",
+          onclick: () => store.zoom((store.to - store.from) / 2),
+        },
+        "+",
+      ),
+      make(
+        "button",
+        {
+          type: "button",
+          "aria-label": "Show more steps",
+          onclick: () => store.zoom((store.to - store.from) * 2),
+        },
+        "−",
+      ),
       make("button", { type: "button", onclick: () => store.zoom(store.T) }, "all steps"),
     );
     this.element = section(
-      "gates", "Every gate and state, over time",
+      "gates",
+      "Every gate and state, over time",
       "A column is a step, a row is a unit, a colour is its value. Point at any place to read it; click to choose its step and unit.",
-      make("div", { class: "toolbar" }, this.tracks.element, this.sort.element, this.shown.element, zoom),
-      this.pane.element, this.legend, this.tooltip,
+      make(
+        "div",
+        { class: "toolbar" },
+        this.tracks.element,
+        this.sort.element,
+        this.shown.element,
+        zoom,
+      ),
+      this.pane.element,
+      this.legend,
+      this.tooltip,
     );
     this.pane.element.addEventListener("pointerleave", () => (this.tooltip.hidden = true));
     this.build();
@@ -63,15 +104,29 @@ export class Maps implements View {
     this.maps = new Map();
     for (const name of cell.values) {
       const role = cell.roles[name];
-      const label = make("div", { title: role?.says ?? "" }, symbol(name), make("small", {}, role?.role ?? ""), make("span", { class: "scale" }));
-      this.maps.set(name, this.pane.add(label, height, `${name}, ${role?.role ?? "value"}: ${rows} units over time`));
+      const label = make(
+        "div",
+        { title: role?.says ?? "" },
+        symbol(name),
+        make("small", {}, role?.role ?? ""),
+        make("span", { class: "scale" }),
+      );
+      this.maps.set(
+        name,
+        this.pane.add(label, height, `${name}, ${role?.role ?? "value"}: ${rows} units over time`),
+      );
     }
-    this.lines = this.pane.add(make("div", { class: "unit-name" }), 120, "The chosen unit's values over time");
+    this.lines = this.pane.add(
+      make("div", { class: "unit-name" }),
+      120,
+      "The chosen unit's values over time",
+    );
   }
 
   update(aspects: Set<Aspect>): void {
     if (touches(aspects, "track")) this.build();
-    const sorted = touches(aspects, "run", "track", "sort") ||
+    const sorted =
+      touches(aspects, "run", "track", "sort") ||
       (this.store.sort === "contribution" && touches(aspects, "gradient"));
     if (sorted) this.order = orderOf(this.store);
     if (sorted || touches(aspects, "shown", "window", "size")) {
@@ -113,17 +168,25 @@ export class Maps implements View {
     paint.putImageData(pixels, 0, 0);
     const context = pane.begin(strip);
     const scale = window.devicePixelRatio || 1;
-    context.imageSmoothingEnabled = pane.width * scale < to - from || strip.height * scale < rows.length;
+    context.imageSmoothingEnabled =
+      pane.width * scale < to - from || strip.height * scale < rows.length;
     context.drawImage(this.image, 0, 0, pane.width, strip.height);
     const bar = strip.label.querySelector<HTMLElement>(".scale")!;
     bar.style.setProperty("--scale", palette.gradient());
-    const ends = (value: number) => (Math.abs(value) < 10 && value % 1 ? shown(value, 2) : shown(value, 0));
-    bar.replaceChildren(make("span", {}, ends(palette.low)), make("i"), make("span", {}, ends(palette.high)));
+    const ends = (value: number) =>
+      Math.abs(value) < 10 && value % 1 ? shown(value, 2) : shown(value, 0);
+    bar.replaceChildren(
+      make("span", {}, ends(palette.low)),
+      make("i"),
+      make("span", {}, ends(palette.high)),
+    );
   }
 
   /** The reader's order of the units; values of another size are in their own. */
   private rowsOf(values: Matrix): number[] {
-    return this.order.length === values.columns ? this.order : Array.from({ length: values.columns }, (_, k) => k);
+    return this.order.length === values.columns
+      ? this.order
+      : Array.from({ length: values.columns }, (_, k) => k);
   }
 
   private drawUnit(): void {
@@ -132,23 +195,39 @@ export class Maps implements View {
     const names = cell.values.filter((name) => store.series(name).columns > unit);
     drawLines(pane, lines, store, [
       ...(store.comparable && store.shown === "now"
-        ? names.map((name) => ({ value: (t: number) => store.series(name, "original").at(t, unit), colour: "", ghost: true }))
+        ? names.map((name) => ({
+            value: (t: number) => store.series(name, "original").at(t, unit),
+            colour: "",
+            ghost: true,
+          }))
         : []),
       ...names.map((name) => ({
-        value: (t: number) => store.series(name).at(t, unit), colour: lineColour(cell.values.indexOf(name)),
+        value: (t: number) => store.series(name).at(t, unit),
+        colour: lineColour(cell.values.indexOf(name)),
       })),
     ]);
-    lines.label.querySelector(".unit-name")!.replaceChildren(make("b", {}, `unit ${unit}`), make("small", {}, "all its values"));
+    lines.label
+      .querySelector(".unit-name")!
+      .replaceChildren(make("b", {}, `unit ${unit}`), make("small", {}, "all its values"));
     this.legend.replaceChildren(
       ...names.map((name) =>
-        make("span", {}, make("i", { style: `background:${lineColour(cell.values.indexOf(name))}` }), symbol(name), ` ${shown(store.series(name).at(store.cursor, unit))}`)),
+        make(
+          "span",
+          {},
+          make("i", { style: `background:${lineColour(cell.values.indexOf(name))}` }),
+          symbol(name),
+          ` ${shown(store.series(name).at(store.cursor, unit))}`,
+        ),
+      ),
     );
     for (const [name, strip] of this.maps) this.markUnit(strip, this.rowsOf(store.series(name)));
   }
 
   /** A mark beside the chosen unit's row. */
   private markUnit(strip: Strip, rows: number[]): void {
-    const mark = strip.label.querySelector<HTMLElement>(".row-mark") ?? strip.label.appendChild(make("span", { class: "row-mark", "aria-hidden": "true" }));
+    const mark =
+      strip.label.querySelector<HTMLElement>(".row-mark") ??
+      strip.label.appendChild(make("span", { class: "row-mark", "aria-hidden": "true" }));
     const row = rows.indexOf(this.store.unit);
     mark.hidden = row < 0;
     mark.style.top = `${((row + 0.5) / rows.length) * strip.height}px`;
@@ -160,7 +239,8 @@ export class Maps implements View {
     if (!name) return;
     const values = this.store.series(name);
     const rows = this.rowsOf(values);
-    const unit = rows[Math.max(0, Math.min(rows.length - 1, Math.floor((y / strip.height) * rows.length)))];
+    const unit =
+      rows[Math.max(0, Math.min(rows.length - 1, Math.floor((y / strip.height) * rows.length)))];
     if (pressed) this.store.setUnit(unit);
     this.tooltip.hidden = false;
     this.tooltip.textContent = `${name}, unit ${unit}, ${this.store.named(t)}: ${shown(values.at(t, unit))}`;

@@ -23,7 +23,10 @@ export class Matrix {
 /** Matrices of equal height side by side. */
 export function beside(parts: Matrix[]): Matrix {
   if (parts.length === 1) return parts[0];
-  const made = new Matrix(parts[0].rows, parts.reduce((sum, part) => sum + part.columns, 0));
+  const made = new Matrix(
+    parts[0].rows,
+    parts.reduce((sum, part) => sum + part.columns, 0),
+  );
   for (let k = 0; k < made.rows; k++) {
     let start = 0;
     for (const part of parts) {

@@ -4,6 +4,7 @@ import { type Change } from "./change";
 import { type Cell, type Layer, type PageDocument, type Weights, decode } from "./document";
 import { Head } from "./head";
 import { Matrix, beside, columnsOf, norm, softmax } from "./matrix";
+import { Norm } from "./norm";
 import { type Pace } from "./pace";
 import { Recurrence, type TrackGradient, type TrackRun } from "./recurrence";
 
@@ -23,6 +24,8 @@ export interface Run {
   T: number;
   /** What each track read, by its number. */
   read: Matrix[];
+  /** What came up to each layer, before it was normalised. */
+  between: Matrix[];
   tracks: TrackRun[];
   outputs: Matrix;
   scores: Map<number, Float32Array>;
@@ -45,6 +48,7 @@ export class Network {
   private readonly rows: Recurrence[][] = [];
   private readonly embedding: Matrix | null = null;
   private readonly residual: boolean = false;
+  private readonly norms: Norm[] = [];
   private readonly further: Record<string, Matrix>;
 
   constructor(readonly document: PageDocument) {
@@ -53,7 +57,9 @@ export class Network {
       if (layer.kind === "embedding") this.embedding = matrixOf(layer.weight);
       else if (layer.kind === "recurrent") {
         this.residual = layer.residual;
-        for (const row of layer.tracks) this.rows.push(row.map((track) => this.add(track, document)));
+        this.norms = layer.norms.map((norm) => new Norm(norm));
+        for (const row of layer.tracks)
+          this.rows.push(row.map((track) => this.add(track, document)));
       } else if (layer.kind !== "numbers") after.push(layer);
     }
     const top = this.rows[this.rows.length - 1];
@@ -65,7 +71,12 @@ export class Network {
   }
 
   private add(track: Recurrence["document"], document: PageDocument): Recurrence {
-    const made = new Recurrence(track, document.cells[track.cell], this.rows.length, this.tracks.length);
+    const made = new Recurrence(
+      track,
+      document.cells[track.cell],
+      this.rows.length,
+      this.tracks.length,
+    );
     this.tracks.push(made);
     return made;
   }
@@ -82,13 +93,23 @@ export class Network {
   async run(input: Input, changes: Change[], pace: Pace): Promise<Run> {
     let x = this.first(input);
     const run: Run = {
-      input, changes, T: x.rows, read: [], tracks: [], outputs: x, scores: new Map(),
+      input,
+      changes,
+      T: x.rows,
+      read: [],
+      between: [],
+      tracks: [],
+      outputs: x,
+      scores: new Map(),
     };
     for (const [depth, row] of this.rows.entries()) {
+      const norm = depth ? this.norms[depth - 1] : undefined;
+      const read = norm ? norm.forward(x) : x;
       const outputs: Matrix[] = [];
+      run.between.push(x);
       for (const track of row) {
-        const made = await track.run(x, this.further, changes, pace);
-        run.read.push(x);
+        const made = await track.run(read, this.further, changes, pace);
+        run.read.push(read);
         run.tracks.push(made);
         outputs.push(made.output);
       }
@@ -114,7 +135,8 @@ export class Network {
     let [best, found] = [-Infinity, 0];
     for (let k = 0; k < embedding.rows; k++) {
       const other = embedding.row(k);
-      const likeness = own.reduce((total, value, j) => total + value * other[j], 0) / (norm(other) || 1);
+      const likeness =
+        own.reduce((total, value, j) => total + value * other[j], 0) / (norm(other) || 1);
       if (k !== token && likeness > best) [best, found] = [likeness, k];
     }
     return found;
@@ -148,10 +170,17 @@ export class Network {
         const part = columnsOf(flow, start, track.size);
         start += track.size;
         tracks[k] = await track.differentiate(
-          run.tracks[k], run.read[k], this.further, run.changes, part, pace,
+          run.tracks[k],
+          run.read[k],
+          this.further,
+          run.changes,
+          part,
+          pace,
         );
         below = below ? sum(below, tracks[k].input) : tracks[k].input;
       }
+      const norm = depth ? this.norms[depth - 1] : undefined;
+      if (norm) below = norm.backward(run.between[depth], below!);
       flow = depth && this.residual ? sum(below!, flow) : below!;
     }
     return { target, tracks };
@@ -188,7 +217,11 @@ export function matrixOf(weights: Weights): Matrix {
 }
 
 function sum(a: Matrix, b: Matrix): Matrix {
-  return new Matrix(a.rows, a.columns, a.data.map((value, k) => value + b.data[k]));
+  return new Matrix(
+    a.rows,
+    a.columns,
+    a.data.map((value, k) => value + b.data[k]),
+  );
 }
 
 function apart(a: Float32Array, b: Float32Array): number {

@@ -5,16 +5,49 @@ type Rgb = [number, number, number];
 /** From shut to open, and from negative over zero to positive; zero is the page's own colour. */
 const SCALES: Record<"light" | "dark", { gate: Rgb[]; signed: Rgb[] }> = {
   light: {
-    gate: [[248, 248, 244], [255, 238, 196], [255, 217, 138], [245, 178, 74], [206, 122, 30]],
-    signed: [[186, 74, 36], [236, 160, 122], [248, 249, 250], [142, 186, 230], [42, 100, 182]],
+    gate: [
+      [248, 248, 244],
+      [255, 238, 196],
+      [255, 217, 138],
+      [245, 178, 74],
+      [206, 122, 30],
+    ],
+    signed: [
+      [186, 74, 36],
+      [236, 160, 122],
+      [248, 249, 250],
+      [142, 186, 230],
+      [42, 100, 182],
+    ],
   },
   dark: {
-    gate: [[26, 31, 38], [84, 55, 26], [158, 98, 32], [230, 152, 52], [255, 226, 150]],
-    signed: [[255, 190, 150], [206, 98, 50], [24, 29, 36], [60, 118, 190], [170, 214, 255]],
+    gate: [
+      [26, 31, 38],
+      [84, 55, 26],
+      [158, 98, 32],
+      [230, 152, 52],
+      [255, 226, 150],
+    ],
+    signed: [
+      [255, 190, 150],
+      [206, 98, 50],
+      [24, 29, 36],
+      [60, 118, 190],
+      [170, 214, 255],
+    ],
   },
 };
 /** Okabe & Ito (2008): one for each line of a chart. */
-const LINES = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6BB1", "#7A7A7A"];
+const LINES = [
+  "#0072B2",
+  "#E69F00",
+  "#009E73",
+  "#CC79A7",
+  "#56B4E9",
+  "#D55E00",
+  "#8C6BB1",
+  "#7A7A7A",
+];
 const SHADES = 256;
 
 const darkness = window.matchMedia("(prefers-color-scheme: dark)");
@@ -41,7 +74,9 @@ export class Palette {
     kind: "gate" | "signed",
   ) {
     const scale = SCALES[darkness.matches ? "dark" : "light"][kind];
-    this.shades = Uint32Array.from({ length: SHADES }, (_, k) => packed(mixed(scale, k / (SHADES - 1))));
+    this.shades = Uint32Array.from({ length: SHADES }, (_, k) =>
+      packed(mixed(scale, k / (SHADES - 1))),
+    );
   }
 
   /** A colour as a canvas stores it; the light's ends for what lies outside. */
@@ -58,12 +93,15 @@ export class Palette {
   /** A black or white that can be read on the colour. */
   ink(value: number): string {
     const colour = this.packed(value);
-    const light = 0.3 * (colour & 255) + 0.59 * ((colour >> 8) & 255) + 0.11 * ((colour >> 16) & 255);
+    const light =
+      0.3 * (colour & 255) + 0.59 * ((colour >> 8) & 255) + 0.11 * ((colour >> 16) & 255);
     return light > 140 ? "#12161c" : "#ffffff";
   }
 
   gradient(): string {
-    const stops = [0, 0.25, 0.5, 0.75, 1].map((k) => this.css(this.low + k * (this.high - this.low)));
+    const stops = [0, 0.25, 0.5, 0.75, 1].map((k) =>
+      this.css(this.low + k * (this.high - this.low)),
+    );
     return `linear-gradient(90deg, ${stops.join(", ")})`;
   }
 }

@@ -10,25 +10,41 @@ const WITH_GUESSES = 160; // more tokens than this are shown without the guess b
 
 export class Reading implements View {
   readonly element: HTMLElement;
-  private readonly chips = make("div", { class: "chips", role: "listbox", "aria-label": "The input, token by token", tabindex: "0" });
+  private readonly chips = make("div", {
+    class: "chips",
+    role: "listbox",
+    "aria-label": "The input, token by token",
+    tabindex: "0",
+  });
   private readonly editor = make("div", { class: "editor", hidden: true });
-  private readonly whole = make("textarea", { rows: "2", "aria-label": "The whole text", spellcheck: "false" });
+  private readonly whole = make("textarea", {
+    rows: "2",
+    "aria-label": "The whole text",
+    spellcheck: "false",
+  });
   private readonly note = make("p", { class: "note", role: "status" });
   private readonly list = make("datalist", { id: "vocabulary" });
 
   constructor(private readonly store: Store) {
     const readable = store.tokenizer!.readsText;
     const form = make(
-      "form", { class: "whole", onsubmit: (event: Event) => this.readWhole(event) },
-      this.whole, make("button", { type: "submit", class: "primary" }, "Read this"),
+      "form",
+      { class: "whole", onsubmit: (event: Event) => this.readWhole(event) },
+      this.whole,
+      make("button", { type: "submit", class: "primary" }, "Read this"),
     );
     this.element = section(
-      "reading", "What it reads, and what it expects next",
+      "reading",
+      "What it reads, and what it expects next",
       "Choose a token to look at that step. Below each stands what the model expects next. " +
         "Double-click a token, or press Enter on it, to put another in its place: everything on this page follows.",
-      this.chips, this.editor,
-      readable ? make("details", { class: "rewrite" }, make("summary", {}, "Write another text"), form) : "",
-      this.note, this.list,
+      this.chips,
+      this.editor,
+      readable
+        ? make("details", { class: "rewrite" }, make("summary", {}, "Write another text"), form)
+        : "",
+      this.note,
+      this.list,
     );
     this.chips.addEventListener("keydown", (event) => {
       if (event.key === "Enter") {
@@ -38,7 +54,11 @@ export class Reading implements View {
     });
     const { tokens } = store.tokenizer!;
     if (tokens.length <= 20000)
-      this.list.append(...[...new Set(tokens)].filter((t) => t.trim()).map((token) => make("option", { value: token })));
+      this.list.append(
+        ...[...new Set(tokens)]
+          .filter((t) => t.trim())
+          .map((token) => make("option", { value: token })),
+      );
     this.fill();
   }
 
@@ -51,9 +71,7 @@ export class Reading implements View {
     const { store } = this;
     const guesses = store.T <= WITH_GUESSES && store.document.output.kind === "next";
     this.chips.classList.toggle("plain", !guesses);
-    this.chips.replaceChildren(
-      ...Array.from({ length: store.T }, (_, t) => this.chip(t, guesses)),
-    );
+    this.chips.replaceChildren(...Array.from({ length: store.T }, (_, t) => this.chip(t, guesses)));
     this.whole.value = this.text();
     this.editor.hidden = true;
     this.place();
@@ -70,8 +88,16 @@ export class Reading implements View {
       const next = store.run.input.tokens![t + 1];
       const right = next === best;
       parts.push(
-        make("span", { class: right ? "guess right" : "guess", style: `--share:${probabilities[best].toFixed(3)}` },
-          make("span", { class: "word" }, store.scoreLabel(best)), " ", make("span", { class: "share" }, percent(probabilities[best]))),
+        make(
+          "span",
+          {
+            class: right ? "guess right" : "guess",
+            style: `--share:${probabilities[best].toFixed(3)}`,
+          },
+          make("span", { class: "word" }, store.scoreLabel(best)),
+          " ",
+          make("span", { class: "share" }, percent(probabilities[best])),
+        ),
       );
       says += `; then expected: ${store.scoreLabel(best)}, ${percent(probabilities[best])}`;
     }
@@ -80,9 +106,15 @@ export class Reading implements View {
     return make(
       "button",
       {
-        type: "button", class: edited ? "chip edited" : "chip", role: "option", "data-step": t, tabindex: "-1",
-        "aria-label": says, title: `${says}. Double-click to edit.`,
-        onclick: () => store.setCursor(t), ondblclick: () => this.edit(t),
+        type: "button",
+        class: edited ? "chip edited" : "chip",
+        role: "option",
+        "data-step": t,
+        tabindex: "-1",
+        "aria-label": says,
+        title: `${says}. Double-click to edit.`,
+        onclick: () => store.setCursor(t),
+        ondblclick: () => this.edit(t),
       },
       ...parts,
     );
@@ -100,18 +132,30 @@ export class Reading implements View {
     const { store } = this;
     store.setCursor(t);
     const token = store.tokenizer!.tokens[store.run.input.tokens![t]];
-    const input = make("input", { type: "text", value: token, list: "vocabulary", "aria-label": `In place of ${visible(token)}`, autocomplete: "off" });
+    const input = make("input", {
+      type: "text",
+      value: token,
+      list: "vocabulary",
+      "aria-label": `In place of ${visible(token)}`,
+      autocomplete: "off",
+    });
     const act = (how: "replace" | "insert") => () => this.put(t, input.value, how);
     const close = () => {
       this.editor.hidden = true;
       this.chips.focus();
     };
     this.editor.replaceChildren(
-      make("form", { onsubmit: (event: Event) => (event.preventDefault(), act("replace")()) },
+      make(
+        "form",
+        { onsubmit: (event: Event) => (event.preventDefault(), act("replace")()) },
         make("label", {}, `Step ${t}: `, input),
         make("button", { type: "submit", class: "primary" }, "Replace"),
         make("button", { type: "button", onclick: act("insert") }, "Insert after"),
-        make("button", { type: "button", onclick: () => this.splice(t, 1, []), disabled: store.T === 1 }, "Delete"),
+        make(
+          "button",
+          { type: "button", onclick: () => this.splice(t, 1, []), disabled: store.T === 1 },
+          "Delete",
+        ),
         make("button", { type: "button", onclick: close }, "Cancel"),
       ),
     );
@@ -134,8 +178,8 @@ export class Reading implements View {
     const tokenizer = this.store.tokenizer!;
     if (!tokenizer.readsText) {
       const token = tokenizer.find(text);
-      this.note.textContent = token === undefined
-        ? `“${text}” is no token of this model; choose one from the list.` : "";
+      this.note.textContent =
+        token === undefined ? `“${text}” is no token of this model; choose one from the list.` : "";
       return token === undefined ? null : [token];
     }
     const { tokens, unknown } = tokenizer.encode(text);

@@ -27,6 +27,7 @@ export class Recurrence {
   readonly size: number;
   private readonly start: Named = {};
   private readonly inputs: Named = {};
+  private readonly givens: Named = {};
 
   constructor(
     readonly document: TrackDocument,
@@ -40,6 +41,7 @@ export class Recurrence {
     const make = window.gatewiseCells[document.cell];
     this.program = make(document.sizes, document.constants, weights);
     for (const [name, text] of Object.entries(document.start)) this.start[name] = decode(text);
+    for (const [name, text] of Object.entries(document.givens)) this.givens[name] = decode(text);
     for (const [name, size] of Object.entries(cell.inputs))
       this.inputs[name] = new Float32Array(this.number_of(size));
     this.size = this.program.output.length;
@@ -59,11 +61,18 @@ export class Recurrence {
     for (let k = 0; k < T; k++) yield descending ? T - 1 - k : k;
   }
 
-  async run(x: Matrix, further: Record<string, Matrix>, changes: Change[], pace: Pace): Promise<TrackRun> {
+  async run(
+    x: Matrix,
+    further: Record<string, Matrix>,
+    changes: Change[],
+    pace: Pace,
+  ): Promise<TrackRun> {
     const { program } = this;
     const T = x.rows;
     const series = (named: Named) =>
-      Object.fromEntries(Object.entries(named).map(([name, array]) => [name, new Matrix(T, array.length)]));
+      Object.fromEntries(
+        Object.entries(named).map(([name, array]) => [name, new Matrix(T, array.length)]),
+      );
     const wide = (name: string) => new Matrix(T, program.newStates[name].length);
     const made: TrackRun = {
       values: series(program.values),
@@ -76,8 +85,9 @@ export class Recurrence {
     let done = 0;
     for (const t of this.order(T)) {
       for (const [name, state] of Object.entries(states)) made.before[name].row(t).set(state);
-      program.step(this.inputsAt(t, x, further, changes), states, {});
-      for (const [name, array] of Object.entries(program.values)) made.values[name].row(t).set(array);
+      program.step(this.inputsAt(t, x, further, changes), states, this.givens);
+      for (const [name, array] of Object.entries(program.values))
+        made.values[name].row(t).set(array);
       for (const name of this.cell.memory) {
         spread(program.further[`keep_${name}`], made.kept[name].row(t));
         spread(program.further[`write_${name}`], made.written[name].row(t));
@@ -90,19 +100,32 @@ export class Recurrence {
   }
 
   /** Compute one step again, so that the program's slots hold every number of it. */
-  enter(run: TrackRun, x: Matrix, further: Record<string, Matrix>, changes: Change[], t: number): void {
-    this.program.step(this.inputsAt(t, x, further, changes), rowsAt(run.before, t), {});
+  enter(
+    run: TrackRun,
+    x: Matrix,
+    further: Record<string, Matrix>,
+    changes: Change[],
+    t: number,
+  ): void {
+    this.program.step(this.inputsAt(t, x, further, changes), rowsAt(run.before, t), this.givens);
   }
 
   /** From the gradient of the output at every step, that of the states and of the input. */
   async differentiate(
-    run: TrackRun, x: Matrix, further: Record<string, Matrix>, changes: Change[], output: Matrix, pace: Pace,
+    run: TrackRun,
+    x: Matrix,
+    further: Record<string, Matrix>,
+    changes: Change[],
+    output: Matrix,
+    pace: Pace,
   ): Promise<TrackGradient> {
     const { program } = this;
     const T = x.rows;
     const sizes = Object.entries(program.newStates).map(([name, a]) => [name, a.length] as const);
     const states = Object.fromEntries(sizes.map(([name, size]) => [name, new Matrix(T, size)]));
-    const flow: Named = Object.fromEntries(sizes.map(([name, size]) => [name, new Float32Array(size)]));
+    const flow: Named = Object.fromEntries(
+      sizes.map(([name, size]) => [name, new Float32Array(size)]),
+    );
     const input = new Matrix(T, x.columns);
     let reached = false; // nothing flows before the last step that the target reads
     let done = 0;
@@ -111,7 +134,12 @@ export class Recurrence {
       done++;
       if (!reached) continue;
       const cotangents = { ...flow, output: output.row(t) };
-      program.backward(this.inputsAt(t, x, further, changes), rowsAt(run.before, t), cotangents, {});
+      program.backward(
+        this.inputsAt(t, x, further, changes),
+        rowsAt(run.before, t),
+        cotangents,
+        this.givens,
+      );
       for (const [name, size] of sizes) {
         const inside = program.gradients.inputs[`change_${name}`];
         if (inside) spread(inside, states[name].row(t));
@@ -127,13 +155,21 @@ export class Recurrence {
   }
 
   private begin(): Named {
-    return Object.fromEntries(Object.entries(this.start).map(([name, state]) => [name, state.slice()]));
+    return Object.fromEntries(
+      Object.entries(this.start).map(([name, state]) => [name, state.slice()]),
+    );
   }
 
-  private inputsAt(t: number, x: Matrix, further: Record<string, Matrix>, changes: Change[]): Named {
+  private inputsAt(
+    t: number,
+    x: Matrix,
+    further: Record<string, Matrix>,
+    changes: Change[],
+  ): Named {
     const { inputs } = this;
     inputs.x = x.row(t);
-    for (const [name, series] of Object.entries(further)) if (name in inputs) inputs[name] = series.row(t);
+    for (const [name, series] of Object.entries(further))
+      if (name in inputs) inputs[name] = series.row(t);
     for (const name of this.cell.changeable) inputs[`clamped_${name}`].fill(0);
     for (const change of changes) {
       if (change.track !== this.number || t < change.from || t > change.to) continue;

@@ -2,7 +2,12 @@
 
 import { make } from "./element";
 
-export function section(id: string, title: string, lead: string, ...children: (Node | string)[]): HTMLElement {
+export function section(
+  id: string,
+  title: string,
+  lead: string,
+  ...children: (Node | string)[]
+): HTMLElement {
   return make(
     "section",
     { id, class: "card", "aria-labelledby": `${id}-title` },
@@ -14,14 +19,19 @@ export function section(id: string, title: string, lead: string, ...children: (N
 
 /** A choice among a few, as buttons in a row. */
 export function choice<T extends string>(
-  label: string, options: [T, string][], chosen: () => T, choose: (value: T) => void,
+  label: string,
+  options: [T, string][],
+  chosen: () => T,
+  choose: (value: T) => void,
 ): { element: HTMLElement; refresh: () => void } {
   const buttons = options.map(([value, text]) =>
     make("button", { type: "button", "data-value": value, onclick: () => choose(value) }, text),
   );
   const element = make(
-    "div", { class: "choice", role: "group", "aria-label": label },
-    make("span", { class: "choice-label" }, label), ...buttons,
+    "div",
+    { class: "choice", role: "group", "aria-label": label },
+    make("span", { class: "choice-label" }, label),
+    ...buttons,
   );
   const refresh = () => {
     for (const button of buttons)

@@ -14,7 +14,11 @@ export class Signal implements View {
   readonly element: HTMLElement;
   private readonly pane: TimePane;
   private readonly strip: Strip;
-  private readonly value = make("input", { type: "number", step: "any", "aria-label": "The value at the cursor" });
+  private readonly value = make("input", {
+    type: "number",
+    step: "any",
+    "aria-label": "The value at the cursor",
+  });
   private readonly channel = make("select", { "aria-label": "Which channel" });
   private readonly legend = make("div", { class: "legend" });
   private readonly names: string[];
@@ -22,20 +26,25 @@ export class Signal implements View {
   constructor(private readonly store: Store) {
     const layer = store.document.layers[0];
     const columns = store.originalInput.numbers!.columns;
-    this.names = layer.kind === "numbers" ? layer.names : Array.from({ length: columns }, (_, k) => `x${k}`);
+    this.names =
+      layer.kind === "numbers" ? layer.names : Array.from({ length: columns }, (_, k) => `x${k}`);
     this.pane = new TimePane(store);
     this.strip = this.pane.add(make("b", {}, "input"), 140, "The input over time");
     this.channel.append(...this.names.map((name, k) => make("option", { value: k }, name)));
     this.channel.addEventListener("change", () => this.draw());
     const form = make(
-      "form", { class: "row", onsubmit: (event: Event) => this.put(event) },
+      "form",
+      { class: "row", onsubmit: (event: Event) => this.put(event) },
       make("label", {}, "Change ", this.channel, " at the cursor to ", this.value),
       make("button", { type: "submit", class: "primary" }, "Apply"),
     );
     this.element = section(
-      "reading", "What it reads",
+      "reading",
+      "What it reads",
       "Each step is one row of numbers. Point at a step to look at it; change a number and everything on this page follows.",
-      this.pane.element, this.legend, form,
+      this.pane.element,
+      this.legend,
+      form,
     );
   }
 
@@ -53,7 +62,9 @@ export class Signal implements View {
     const before = store.comparable ? store.original.input.numbers! : null;
     const channels = this.names.map((_, k) => k).slice(this.first, this.first + TOGETHER);
     const line = (matrix: Matrix, k: number, ghost: boolean) => ({
-      value: (t: number) => matrix.at(t, k), colour: lineColour(k - this.first), ghost,
+      value: (t: number) => matrix.at(t, k),
+      colour: lineColour(k - this.first),
+      ghost,
     });
     pane.drawAxis();
     drawLines(pane, this.strip, store, [
@@ -63,7 +74,13 @@ export class Signal implements View {
     pane.placeCursor();
     this.legend.replaceChildren(
       ...channels.map((k) =>
-        make("span", {}, make("i", { style: `background:${lineColour(k - this.first)}` }), `${this.names[k]} ${shown(now.at(store.cursor, k))}`)),
+        make(
+          "span",
+          {},
+          make("i", { style: `background:${lineColour(k - this.first)}` }),
+          `${this.names[k]} ${shown(now.at(store.cursor, k))}`,
+        ),
+      ),
       this.names.length > TOGETHER ? make("span", {}, `of ${this.names.length} channels`) : "",
     );
     this.value.value = String(now.at(store.cursor, Number(this.channel.value || 0)));

@@ -28,7 +28,9 @@ export function timescales(memory: string[], run: TrackRun, size: number): Float
   const found = new Float64Array(size);
   const kept = memory.map((name) => run.kept[name]).find((matrix) => matrix.columns === size);
   for (let k = 0; k < size; k++) {
-    const share = kept ? meanLogarithm(kept, k) : Math.log(Math.max(1e-9, persistence(run.output, k)));
+    const share = kept
+      ? meanLogarithm(kept, k)
+      : Math.log(Math.max(1e-9, persistence(run.output, k)));
     found[k] = share >= 0 ? Infinity : -1 / share;
   }
   return found;
@@ -60,7 +62,7 @@ function neighbours(series: Matrix): number[] {
   const units = Array.from({ length: series.columns }, (_, k) => normalized(series, k, step));
   const left = new Set(units.keys());
   const found: number[] = [];
-  for (let now = 0; left.size; ) {
+  for (let now = 0; left.size;) {
     left.delete(now);
     found.push(now);
     let best = -Infinity;

@@ -4,14 +4,32 @@ import { type Change, sameChanges } from "./change";
 import { type Cell, type PageDocument } from "./document";
 import { type Ledger, account, weightiest } from "./ledger";
 import { Matrix, largest, softmax } from "./matrix";
-import { type Gradient, type Input, Network, type Run, type Target, lengthOf, matrixOf } from "./network";
+import {
+  type Gradient,
+  type Input,
+  Network,
+  type Run,
+  type Target,
+  lengthOf,
+  matrixOf,
+} from "./network";
 import { Pace, Stopped } from "./pace";
 import { Tokenizer, visible } from "./tokenizer";
 
 export type Sort = "number" | "timescale" | "cluster" | "contribution";
 export type Shown = "now" | "original" | "difference";
 /** What has become different: views redraw what depends on it. */
-export type Aspect = "run" | "cursor" | "unit" | "track" | "sort" | "shown" | "window" | "gradient" | "size" | "source";
+export type Aspect =
+  | "run"
+  | "cursor"
+  | "unit"
+  | "track"
+  | "sort"
+  | "shown"
+  | "window"
+  | "gradient"
+  | "size"
+  | "source";
 
 export interface View {
   readonly element: HTMLElement;
@@ -109,7 +127,9 @@ export class Store {
 
   scoreLabel(k: number): string {
     const { output } = this.document;
-    return output.kind === "next" ? visible(this.tokenizer!.tokens[k]) : (output.labels[k] ?? `${k}`);
+    return output.kind === "next"
+      ? visible(this.tokenizer!.tokens[k])
+      : (output.labels[k] ?? `${k}`);
   }
 
   /** A named value of the track at every step: as it is, as it was, or the difference. */
@@ -119,7 +139,11 @@ export class Store {
     const before = this.original.tracks[this.track].values[name];
     if (shown === "original") return before;
     if (!this.comparable) return now;
-    return new Matrix(now.rows, now.columns, now.data.map((value, k) => value - before.data[k]));
+    return new Matrix(
+      now.rows,
+      now.columns,
+      now.data.map((value, k) => value - before.data[k]),
+    );
   }
 
   /** The scores' probabilities after a step, or the scores where they are none. */
@@ -212,7 +236,8 @@ export class Store {
     const { tokens } = run.input;
     const { kind } = this.document.output;
     if (kind === "none" || !this.network.head.exists) return { step: t, label: null };
-    if (kind === "next" && tokens && t + 1 < tokens.length) return { step: t, label: tokens[t + 1] };
+    if (kind === "next" && tokens && t + 1 < tokens.length)
+      return { step: t, label: tokens[t + 1] };
     return { step: t, label: largest(this.network.scores(run, t), 1)[0] };
   }
 
@@ -229,7 +254,11 @@ export class Store {
       const then =
         this.comparable || !this.changed
           ? this.changed
-            ? await this.network.differentiate(this.original, this.target(this.original, cursor), pace)
+            ? await this.network.differentiate(
+                this.original,
+                this.target(this.original, cursor),
+                pace,
+              )
             : now
           : null;
       [this.gradient, this.originalGradient] = [now, then];

@@ -18,7 +18,12 @@ export class TimePane {
   constructor(
     private readonly store: Store,
     /** Told where the reader points. */
-    private readonly onPoint: (strip: Strip, t: number, y: number, pressed: boolean) => void = () => {},
+    private readonly onPoint: (
+      strip: Strip,
+      t: number,
+      y: number,
+      pressed: boolean,
+    ) => void = () => {},
   ) {
     this.element.append(this.cursor);
     this.axis = this.add("", 30, "");
@@ -40,7 +45,8 @@ export class TimePane {
       point(event, true);
     });
     canvas.addEventListener("pointermove", (event) => {
-      if (event.buttons & 1) this.store.setCursor(this.stepAt(event.clientX - canvas.getBoundingClientRect().left));
+      if (event.buttons & 1)
+        this.store.setCursor(this.stepAt(event.clientX - canvas.getBoundingClientRect().left));
       point(event, false);
     });
     return strip;

@@ -5,10 +5,7 @@ import { type TokenizerDocument } from "./document";
 /** Python's \w and \s, which differ from JavaScript's. */
 const W = "\\p{L}\\p{N}_";
 const S = "\\s\\x1c-\\x1f\\x85";
-const WORD = new RegExp(
-  `<[${W}]+>|[${W}]+(?:['’.\\-][${W}]+)*|\\n|[^${W}${S}]|\\ufeff`,
-  "gu",
-);
+const WORD = new RegExp(`<[${W}]+>|[${W}]+(?:['’.\\-][${W}]+)*|\\n|[^${W}${S}]|\\ufeff`, "gu");
 
 export class Tokenizer {
   readonly kind: TokenizerDocument["kind"];

@@ -5,12 +5,25 @@ import { formula, make, shown } from "./element";
 import { type Program } from "./program";
 
 const SIGNS: Record<string, [string, number]> = {
-  add: [" + ", 0], subtract: [" − ", 0], multiply: [" · ", 1], divide: [" / ", 1],
-  less: [" < ", -1], less_equal: [" ≤ ", -1], and: [" and ", -2], or: [" or ", -2],
+  add: [" + ", 0],
+  subtract: [" − ", 0],
+  multiply: [" · ", 1],
+  divide: [" / ", 1],
+  less: [" < ", -1],
+  less_equal: [" ≤ ", -1],
+  and: [" and ", -2],
+  or: [" or ", -2],
 };
 const FUNCTIONS: Record<string, string> = {
-  sigmoid: "σ", relu: "ReLU", sqrt: "√", absolute: "abs", maximum: "max", minimum: "min",
-  layer_norm: "LN", detach: "", where: "where",
+  sigmoid: "σ",
+  relu: "ReLU",
+  sqrt: "√",
+  absolute: "abs",
+  maximum: "max",
+  minimum: "min",
+  layer_norm: "LN",
+  detach: "",
+  where: "where",
 };
 const OPAQUE = new Set(["product", "layer_norm", "row_sum"]);
 
@@ -34,20 +47,48 @@ export class Walk {
   /** The value of an expression for the unit; where it was clamped, as it was computed if asked. */
   number(k: number, computed = false): number {
     const node = this.cell.nodes[k];
-    const slot = this.program.slots[computed && node.computed !== undefined ? node.computed : node.slot];
+    const slot =
+      this.program.slots[computed && node.computed !== undefined ? node.computed : node.slot];
     return slot.length === 1 ? slot[0] : slot[this.unit];
   }
 
   /** Equation, sum and result of a named value, line by line. */
   lines(root: number): HTMLElement[] {
     const node = this.cell.nodes[root];
-    const found = [make("div", { class: "work" }, make("span", { class: "equals" }, "="), this.body(root, -3))];
+    const found = [
+      make("div", { class: "work" }, make("span", { class: "equals" }, "="), this.body(root, -3)),
+    ];
     const argument = node.operands?.length === 1 ? node.operands[0] : null;
-    if (argument !== null && this.cell.nodes[argument].operands && !OPAQUE.has(node.operation) && !this.isChip(argument))
-      found.push(make("div", { class: "work" }, make("span", { class: "equals" }, "="), this.function(node, make("span", { class: "number" }, shown(this.number(argument))))));
-    found.push(make("div", { class: "work result" }, make("span", { class: "equals" }, "="), make("b", { class: "number", "data-result": node.value ?? "" }, shown(this.number(root, true)))));
+    if (
+      argument !== null &&
+      this.cell.nodes[argument].operands &&
+      !OPAQUE.has(node.operation) &&
+      !this.isChip(argument)
+    )
+      found.push(
+        make(
+          "div",
+          { class: "work" },
+          make("span", { class: "equals" }, "="),
+          this.function(node, make("span", { class: "number" }, shown(this.number(argument)))),
+        ),
+      );
+    found.push(
+      make(
+        "div",
+        { class: "work result" },
+        make("span", { class: "equals" }, "="),
+        make(
+          "b",
+          { class: "number", "data-result": node.value ?? "" },
+          shown(this.number(root, true)),
+        ),
+      ),
+    );
     if (node.computed !== undefined && this.number(root) !== this.number(root, true))
-      found.push(make("div", { class: "work held" }, `held at ${shown(this.number(root))} by your change`));
+      found.push(
+        make("div", { class: "work held" }, `held at ${shown(this.number(root))} by your change`),
+      );
     return found;
   }
 
@@ -69,7 +110,9 @@ export class Walk {
     const weights = this.program.slots[this.cell.nodes[matrix].slot] as Float32Array;
     const start = this.unit * values.length;
     return {
-      name: this.name(k), vectorName: this.name(vector), vector: values,
+      name: this.name(k),
+      vectorName: this.name(vector),
+      vector: values,
       weights: weights.subarray(start, start + values.length),
     };
   }
@@ -78,14 +121,22 @@ export class Walk {
     const node = this.cell.nodes[k];
     if (node.value) return `${node.value}`;
     switch (node.operation) {
-      case "product": return `${this.name(node.operands![0])} ${this.name(node.operands![1])}`;
-      case "state": return `${node.name}ₜ₋₁`;
-      case "input": return `${node.name}ₜ`;
-      case "parameter": return node.name!.replace(".", "_");
-      case "constant": return node.name!;
-      case "block_diagonal": return this.name(node.operands![0]);
-      case "transpose": return `${this.name(node.operands![0])}ᵀ`;
-      case "number": return shown(node.number!, 2);
+      case "product":
+        return `${this.name(node.operands![0])} ${this.name(node.operands![1])}`;
+      case "state":
+        return `${node.name}ₜ₋₁`;
+      case "input":
+        return `${node.name}ₜ`;
+      case "parameter":
+        return node.name!.replace(".", "_");
+      case "constant":
+        return node.name!;
+      case "block_diagonal":
+        return this.name(node.operands![0]);
+      case "transpose":
+        return `${this.name(node.operands![0])}ᵀ`;
+      case "number":
+        return shown(node.number!, 2);
     }
     if (node.operands && node.operands.length <= 2)
       return `(${node.operands.map((operand) => this.name(operand)).join(SIGNS[node.operation]?.[0] ?? " ")})`;
@@ -100,18 +151,31 @@ export class Walk {
   /** An expression: a number with its name below where it is one thing, else written out. */
   private piece(k: number, level: number): Node {
     const node = this.cell.nodes[k];
-    if (node.number !== undefined) return make("span", { class: "number" }, shown(node.number, 4).replace(/\.?0+$/, ""));
+    if (node.number !== undefined)
+      return make("span", { class: "number" }, shown(node.number, 4).replace(/\.?0+$/, ""));
     if (this.isChip(k)) return this.chip(k, node);
     return this.body(k, level);
   }
 
   private chip(k: number, node: Expression): Node {
-    const text = node.operation === "less" || node.operation === "less_equal" ? String(!!this.number(k)) : shown(this.number(k));
-    const parts = [make("span", { class: "number" }, text), make("small", {}, formula(this.name(k)))];
+    const text =
+      node.operation === "less" || node.operation === "less_equal"
+        ? String(!!this.number(k))
+        : shown(this.number(k));
+    const parts = [
+      make("span", { class: "number" }, text),
+      make("small", {}, formula(this.name(k))),
+    ];
     if (node.operation !== "product") return make("span", { class: "term" }, ...parts);
     return make(
       "button",
-      { type: "button", class: "term product", "aria-expanded": this.opened === k, title: "Open this product: every multiplication in it", onclick: () => this.open(k) },
+      {
+        type: "button",
+        class: "term product",
+        "aria-expanded": this.opened === k,
+        title: "Open this product: every multiplication in it",
+        onclick: () => this.open(k),
+      },
       ...parts,
     );
   }
@@ -123,7 +187,13 @@ export class Walk {
     if (sign && node.operands.length === 2) {
       const [text, own] = sign;
       const tighter = node.operation === "subtract" || node.operation === "divide" ? own + 1 : own;
-      const inside = make("span", {}, this.piece(node.operands[0], own), text, this.piece(node.operands[1], tighter));
+      const inside = make(
+        "span",
+        {},
+        this.piece(node.operands[0], own),
+        text,
+        this.piece(node.operands[1], tighter),
+      );
       return own < level ? make("span", {}, "(", inside, ")") : inside;
     }
     if (node.operation === "negate") return make("span", {}, "−", this.piece(node.operands[0], 2));
@@ -134,6 +204,13 @@ export class Walk {
   }
 
   private function(node: Expression, inside: Node): HTMLElement {
-    return make("span", { class: "applied" }, make("span", { class: "function" }, FUNCTIONS[node.operation] ?? node.operation), "(", inside, ")");
+    return make(
+      "span",
+      { class: "applied" },
+      make("span", { class: "function" }, FUNCTIONS[node.operation] ?? node.operation),
+      "(",
+      inside,
+      ")",
+    );
   }
 }

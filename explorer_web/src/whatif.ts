@@ -13,7 +13,14 @@ export class WhatIf implements View {
   private readonly presets = make("div", { class: "row" });
   private readonly value = make("select", { "aria-label": "Which value" });
   private readonly units = make("select", { "aria-label": "Which units" });
-  private readonly number = make("input", { type: "range", min: "0", max: "1", step: "0.01", value: "0", "aria-label": "Hold at" });
+  private readonly number = make("input", {
+    type: "range",
+    min: "0",
+    max: "1",
+    step: "0.01",
+    value: "0",
+    "aria-label": "Hold at",
+  });
   private readonly told = make("output", {}, "0");
   private readonly from = make("input", { type: "number", min: "0", "aria-label": "First step" });
   private readonly to = make("input", { type: "number", min: "0", "aria-label": "Last step" });
@@ -22,16 +29,23 @@ export class WhatIf implements View {
     this.number.addEventListener("input", () => (this.told.textContent = this.number.value));
     this.value.addEventListener("change", () => this.bounds());
     const form = make(
-      "form", { class: "row clamp", onsubmit: (event: Event) => this.clamp(event) },
-      make("label", {}, "Hold ", this.value), make("label", {}, "of ", this.units),
+      "form",
+      { class: "row clamp", onsubmit: (event: Event) => this.clamp(event) },
+      make("label", {}, "Hold ", this.value),
+      make("label", {}, "of ", this.units),
       make("label", { class: "slider" }, "at ", this.number, this.told),
-      make("label", {}, "from step ", this.from), make("label", {}, "to ", this.to),
+      make("label", {}, "from step ", this.from),
+      make("label", {}, "to ", this.to),
       make("button", { type: "submit", class: "primary" }, "Hold it"),
     );
     this.element = section(
-      "whatif", "What if …",
+      "whatif",
+      "What if …",
       "Hold a gate open or shut, or silence a unit, and compare: every view shows the changed model, with the original as dashed lines and marks. Editing the input, above, adds to it. Nothing is saved.",
-      this.presets, form, this.list, this.result,
+      this.presets,
+      form,
+      this.list,
+      this.result,
     );
     this.refill();
     this.tell();
@@ -47,23 +61,45 @@ export class WhatIf implements View {
     const { store } = this;
     const { cell } = store;
     const chosen = this.value.value;
-    this.value.replaceChildren(...cell.changeable.map((name) =>
-      make("option", { value: name, selected: name === chosen }, `${name}  ${cell.roles[name]?.role ?? ""}`)));
+    this.value.replaceChildren(
+      ...cell.changeable.map((name) =>
+        make(
+          "option",
+          { value: name, selected: name === chosen },
+          `${name}  ${cell.roles[name]?.role ?? ""}`,
+        ),
+      ),
+    );
     this.fillUnits();
     this.from.max = this.to.max = String(store.T - 1);
     this.from.value ||= "0";
-    this.to.value = String(Math.min(store.T - 1, this.to.value === "" ? Infinity : Number(this.to.value)));
+    this.to.value = String(
+      Math.min(store.T - 1, this.to.value === "" ? Infinity : Number(this.to.value)),
+    );
     this.bounds();
     this.presets.replaceChildren(
-      ...this.presetChanges().map(([text, change]) => make("button", { type: "button", onclick: () => this.apply(change) }, text)),
-      make("button", { type: "button", disabled: !cell.output || !cell.changeable.includes(cell.output), onclick: () => this.apply(silence(store)), "data-silence": true }, "Silence the chosen unit"),
+      ...this.presetChanges().map(([text, change]) =>
+        make("button", { type: "button", onclick: () => this.apply(change) }, text),
+      ),
+      make(
+        "button",
+        {
+          type: "button",
+          disabled: !cell.output || !cell.changeable.includes(cell.output),
+          onclick: () => this.apply(silence(store)),
+          "data-silence": true,
+        },
+        "Silence the chosen unit",
+      ),
     );
   }
 
   private fillUnits(): void {
     const all = this.units.value !== "one";
     this.units.replaceChildren(
-      make("option", { value: "all", selected: all }, "all units"), make("option", { value: "one", selected: !all }, `unit ${this.store.unit}`));
+      make("option", { value: "all", selected: all }, "all units"),
+      make("option", { value: "one", selected: !all }, `unit ${this.store.unit}`),
+    );
   }
 
   private bounds(): void {
@@ -94,17 +130,29 @@ export class WhatIf implements View {
     const { store } = this;
     const last = store.T - 1;
     const from = Math.max(0, Math.min(last, this.from.valueAsNumber || 0));
-    const to = Math.max(from, Math.min(last, Number.isNaN(this.to.valueAsNumber) ? last : this.to.valueAsNumber));
+    const to = Math.max(
+      from,
+      Math.min(last, Number.isNaN(this.to.valueAsNumber) ? last : this.to.valueAsNumber),
+    );
     this.apply({
-      ...hold(store, this.value.value, this.number.valueAsNumber), from, to,
+      ...hold(store, this.value.value, this.number.valueAsNumber),
+      from,
+      to,
       units: this.units.value === "one" ? [store.unit] : null,
     });
   }
 
   private apply(change: Change): void {
     const { changes } = this.store;
-    const others = changes.filter((c) => c.value !== change.value || c.track !== change.track || c.kind !== change.kind ||
-      JSON.stringify(c.units) !== JSON.stringify(change.units) || c.from !== change.from || c.to !== change.to);
+    const others = changes.filter(
+      (c) =>
+        c.value !== change.value ||
+        c.track !== change.track ||
+        c.kind !== change.kind ||
+        JSON.stringify(c.units) !== JSON.stringify(change.units) ||
+        c.from !== change.from ||
+        c.to !== change.to,
+    );
     void this.store.change([...others, change]);
   }
 
@@ -112,12 +160,52 @@ export class WhatIf implements View {
     const { store } = this;
     const edited = store.input !== store.originalInput;
     const items = store.changes.map((change) =>
-      make("li", {}, (store.network.tracks.length > 1 ? `${store.network.tracks[change.track].name}: ` : "") + describe(change, store.T, store.labels()),
-        make("button", { type: "button", "aria-label": "Undo this change", onclick: () => void store.change(store.changes.filter((c) => c !== change)) }, "×")));
+      make(
+        "li",
+        {},
+        (store.network.tracks.length > 1 ? `${store.network.tracks[change.track].name}: ` : "") +
+          describe(change, store.T, store.labels()),
+        make(
+          "button",
+          {
+            type: "button",
+            "aria-label": "Undo this change",
+            onclick: () => void store.change(store.changes.filter((c) => c !== change)),
+          },
+          "×",
+        ),
+      ),
+    );
     if (edited)
-      items.unshift(make("li", {}, "the input is edited", make("button", { type: "button", "aria-label": "Undo the edit of the input", onclick: () => void store.read(store.originalInput) }, "×")));
+      items.unshift(
+        make(
+          "li",
+          {},
+          "the input is edited",
+          make(
+            "button",
+            {
+              type: "button",
+              "aria-label": "Undo the edit of the input",
+              onclick: () => void store.read(store.originalInput),
+            },
+            "×",
+          ),
+        ),
+      );
     this.list.replaceChildren(...items);
-    if (items.length) this.list.append(make("li", { class: "plain" }, make("button", { type: "button", onclick: () => void store.reset() }, "Back to the original")));
+    if (items.length)
+      this.list.append(
+        make(
+          "li",
+          { class: "plain" },
+          make(
+            "button",
+            { type: "button", onclick: () => void store.reset() },
+            "Back to the original",
+          ),
+        ),
+      );
     this.result.replaceChildren(...this.outcome());
   }
 
@@ -133,13 +221,27 @@ export class WhatIf implements View {
     if (!store.comparable) return [make("p", { class: "says" }, `${text}.`)];
     const then = store.prediction(t, store.original);
     const was = largest(then, 1)[0];
-    return [make("p", { class: "says" }, `${text}; the original said ${store.scoreLabel(was)} (${percent(then[was])}), which now has ${percent(now[was])}.`)];
+    return [
+      make(
+        "p",
+        { class: "says" },
+        `${text}; the original said ${store.scoreLabel(was)} (${percent(then[was])}), which now has ${percent(now[was])}.`,
+      ),
+    ];
   }
 }
 
 /** A clamp of all units at every step. */
 export function hold(store: Store, value: string, number: number): Change {
-  return { kind: "clamp", track: store.track, value, units: null, from: 0, to: store.T - 1, number };
+  return {
+    kind: "clamp",
+    track: store.track,
+    value,
+    units: null,
+    from: 0,
+    to: store.T - 1,
+    number,
+  };
 }
 
 /** The chosen unit's output held at zero. */

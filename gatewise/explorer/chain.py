@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gatewise import cells
+from gatewise.backends import Operands, Recurrence
 from gatewise.equations import Graph
 from gatewise.explorer.cell_page import CellPage, describe_cell
 from gatewise.layers import GRU, LSTM, RNN
@@ -41,15 +43,26 @@ class Chain:
         self.layers.append({"kind": "numbers", "names": names})
 
     def add_recurrent(self, layer: RecurrentLayer) -> None:
-        """Add every layer and direction of a recurrent layer."""
-        rows = [[self._track(layer, track) for track in row] for row in layer.tracks()]
-        residual = bool(getattr(layer, "residual", False))
-        self.layers.append({"kind": "recurrent", "tracks": rows, "residual": residual})
+        """Add every layer and direction of a recurrent layer, as evaluation runs them."""
+        rows = [[self._of_layer(layer, track) for track in row] for row in layer.tracks()]
+        norms = [
+            {"weight": numbers(norm.weight), "bias": numbers(norm.bias), "epsilon": norm.eps}
+            for norm in layer.norms
+            if isinstance(norm, nn.LayerNorm)
+        ]
+        found = {"kind": "recurrent", "tracks": rows, "residual": layer.options.residual}
+        self.layers.append({**found, "norms": norms})
 
-    def add_track(self, track: Track, start: dict[str, Tensor]) -> None:
-        """Add one recurrence by itself, with the states ``(size,)`` that it starts from."""
-        row = [self._described(track, start)]
-        self.layers.append({"kind": "recurrent", "tracks": [row], "residual": False})
+    def add_rows(self, rows: Sequence[Sequence[tuple[Recurrence, Operands]]], row: int) -> None:
+        """Add recurrences by layer, then direction, with the operands of one of their sequences."""
+        tracks = [
+            [
+                self._described(each, o.parameters, of_row(o.states, row), of_row(o.givens, row))
+                for each, o in layer
+            ]
+            for layer in rows
+        ]
+        self.layers.append({"kind": "recurrent", "tracks": tracks, "residual": False, "norms": []})
 
     def add_pooling(self, mode: str) -> None:
         """Add ``last``, ``mean``, ``max`` or ``ends`` (of both directions) over the steps."""
@@ -66,24 +79,26 @@ class Chain:
         """Add ``weight * value + bias``, number by number, ``(size,)`` each."""
         self.layers.append({"kind": "scale", "weight": numbers(weight), "bias": numbers(bias)})
 
-    def _track(self, layer: RecurrentLayer, track: Track) -> dict[str, Any]:
-        recurrence = track.recurrence
-        values = layer.start_values(recurrence)
-        start = {
-            name: torch.full((recurrence.state_size(name),), values[name])
-            for name in recurrence.graph.states
-        }
-        return self._described(track, start)
+    def _of_layer(self, layer: RecurrentLayer, track: Track) -> dict[str, Any]:
+        recurrence = layer.evaluated(track.recurrence)
+        start = layer.initial_values(track.layer, track.recurrence)
+        return self._described(recurrence, track.parameters, start, {})
 
-    def _described(self, track: Track, start: dict[str, Tensor]) -> dict[str, Any]:
-        recurrence = track.recurrence
+    def _described(
+        self,
+        recurrence: Recurrence,
+        parameters: Mapping[str, Tensor],
+        start: Mapping[str, Tensor],
+        givens: Mapping[str, Tensor],
+    ) -> dict[str, Any]:
         return {
             "cell": self._cell(recurrence.graph),
             "reverse": recurrence.reverse,
             "sizes": dict(recurrence.sizes),
             "constants": dict(recurrence.graph.constants),
             "start": {name: numbers(value) for name, value in start.items()},
-            "weights": {n: numbers(track.parameters[n]) for n in recurrence.graph.parameters},
+            "givens": {name: numbers(value) for name, value in givens.items()},
+            "weights": {name: numbers(parameters[name]) for name in recurrence.graph.parameters},
         }
 
     def _cell(self, graph: Graph) -> str:
@@ -136,6 +151,14 @@ def _like_torch(module: Any, ours: Any) -> RecurrentLayer:
     layer = ours(module.input_size, module.hidden_size, **options)
     layer.load_state_dict(module.state_dict())
     return layer.eval()
+
+
+def of_row(values: Mapping[str, Tensor], row: int) -> dict[str, Tensor]:
+    """One sequence's part of values ``(B, size)``; what all share is as it is."""
+    return {
+        name: value[row] if value.dim() == 2 and len(value) > 1 else value.reshape(-1)
+        for name, value in values.items()
+    }
 
 
 def numbers(values: Tensor) -> str:
