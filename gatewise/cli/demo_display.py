@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from gatewise.cli.demo_findings import Findings, conclude, guessing, power, shown
-from gatewise.cli.text_display import clock
+from gatewise.cli.live_display import clock
 from gatewise.tasks.memory import Course, Examples, MemoryModel, Vocabulary, guess
 from gatewise.tasks.sentences import KINDS, Sentence
 from gatewise.training.side_by_side import Learner, Pace

@@ -187,7 +187,7 @@ def choose(
         if found is None:
             raise DataError(f"{path}: {option} {named}: no such array; it holds {show(arrays)}")
         return found
-    if list(arrays) == [""] and known is INPUTS:
+    if "" in arrays and known is INPUTS:
         return ""
     parts = ("train", "training") if part == "train" else ("test", "valid", "val")
     patterns = [*(f"{k}_{p}" for p in parts for k in known)]

@@ -239,18 +239,12 @@ def divide(
         return usable, usable
     fraction = preparation.fraction or min(FRACTION, MOST_HELD / len(candidates))
     shuffled = np.random.default_rng([preparation.seed, 1]).permutation(candidates)
-    if targets.kind != "regression":
-        # spread each class evenly over the order, then take every so many
-        names = np.array([str(outline.labels[k]) for k in shuffled])
-        place = np.empty(len(names))
-        for name in np.unique(names):
-            own = np.flatnonzero(names == name)
-            place[own] = (np.arange(len(own)) + 0.5) / len(own)
-        shuffled = shuffled[np.argsort(place, kind="stable")]
-        step = 1 / fraction
-        chosen = shuffled[(np.arange(step / 2, len(shuffled), step)).astype(int)]
-    else:
+    if targets.kind == "regression":
         chosen = shuffled[: max(1, round(fraction * len(shuffled)))]
+    else:
+        chosen = share_of_each(
+            shuffled, np.array([str(outline.labels[k]) for k in shuffled]), fraction
+        )
     held = np.zeros_like(usable)
     held[chosen] = True
     learned = usable & ~np.isin(outline.groups, outline.groups[held])
@@ -259,6 +253,17 @@ def divide(
             f"{len(candidates)} examples cannot be divided so: --validation-fraction {fraction:g}"
         )
     return learned, held
+
+
+def share_of_each(shuffled: np.ndarray, names: np.ndarray, fraction: float) -> np.ndarray:
+    """Return a share of the examples of each class; what rounding leaves goes to the nearest."""
+    found, counts = np.unique(names, return_counts=True)
+    exact = fraction * counts
+    number = np.floor(exact).astype(int)
+    missing = round(fraction * len(names)) - number.sum()
+    number[np.argsort(number - exact, kind="stable")[: max(missing, 0)]] += 1
+    own = [shuffled[names == name][:k] for name, k in zip(found, number, strict=True)]
+    return np.concatenate(own)
 
 
 def build_features(

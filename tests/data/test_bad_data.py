@@ -137,6 +137,10 @@ def made(folder, name, content):
     return path
 
 
+def prepared(path, roles, out):
+    return prepare_dataset(read_examples(path, roles), None, None, Preparation(), out)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_what_cannot_be_read_is_an_error_with_its_place(tmp_path, name):
     content, roles, message = CASES[name]
@@ -144,8 +148,7 @@ def test_what_cannot_be_read_is_an_error_with_its_place(tmp_path, name):
     out = tmp_path / "out"
     out.mkdir()
     with pytest.raises(DataError) as caught:
-        examples = read_examples(path, Roles(**roles))
-        prepare_dataset(examples, None, None, Preparation(), out)
+        prepared(path, Roles(**roles), out)
     said = str(caught.value)
     assert message in said
     assert name in said or "gone" in said or "separator" in said or "klingon" in said
