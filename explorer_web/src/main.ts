@@ -12,7 +12,7 @@ import { whenThemeChanges } from "./palette";
 import { Reading } from "./reading";
 import { Signal } from "./signal";
 import { type Aspect, Store, type View } from "./store";
-import { Story, Tour } from "./story";
+import { Tour } from "./tour";
 import { WhatIf } from "./whatif";
 
 const PLACES: [string, string][] = [
@@ -49,7 +49,7 @@ async function begin(): Promise<void> {
     { type: "button", class: "primary tour-start", onclick: () => void tour.begin() },
     "Take the tour",
   );
-  const tour = new Tour(new Story(store, cell), () => start.focus());
+  const tour = new Tour(store, cell, () => start.focus());
   const views: View[] = [
     described.tokenizer ? new Reading(store) : new Signal(store),
     new Maps(store),

@@ -107,7 +107,7 @@ def text_model(cell, steps, **options):
 @pytest.fixture(scope="session")
 def lstm():
     """A trained model with an LSTM."""
-    return text_model("lstm", 300)
+    return text_model("lstm", 500)
 
 
 @pytest.fixture(scope="session")
@@ -116,8 +116,8 @@ def pages(tmp_path_factory, lstm):
     folder = tmp_path_factory.mktemp("pages")
     models = {
         "lstm": lstm,
-        "rnn": text_model("rnn", 60),
-        "gru": text_model("gru", 60, layers=2),
+        "rnn": text_model("rnn", 200),
+        "gru": text_model("gru", 200, layers=2),
     }
     paths = {
         name: export(model, SENTENCE, folder / f"{name}.html") for name, model in models.items()

@@ -1,0 +1,172 @@
+/** What every tour needs: the way home, the numbers it tells, and the stops that all share. */
+
+import { type CellView } from "./cellview";
+import { percent } from "./element";
+import { GradientView } from "./gradientview";
+import { largest } from "./matrix";
+import { type Store } from "./store";
+
+export interface Stop {
+  /** The part of the page that it shows. */
+  section: string;
+  title: string;
+  /** Set the page up, then tell; what is told is computed here and now. */
+  enter: () => Promise<string>;
+}
+
+export abstract class Guide {
+  constructor(
+    protected readonly store: Store,
+    protected readonly cell: CellView,
+  ) {}
+
+  abstract stops(): Stop[];
+
+  /** The original model and input, at the last step, at the unit that matters most there. */
+  protected async home(): Promise<void> {
+    const { store } = this;
+    await store.reset();
+    store.set("shown", "now");
+    store.setCursor(store.T - 1);
+    await store.settled();
+    const found = store.weightiest();
+    store.setUnit(found.unit);
+    store.set("source", found.source);
+    store.flush();
+  }
+
+  protected at(name: string, t: number): number {
+    const { store } = this;
+    return store.run.tracks[store.track].values[name].at(t, store.unit);
+  }
+
+  protected answer(run = this.store.run): { label: string; share: number; index: number } | null {
+    const { store } = this;
+    const { kind } = store.document.output;
+    if (kind === "none" || kind === "values" || !store.network.head.exists) return null;
+    const scores = store.prediction(run.T - 1, run);
+    const index = largest(scores, 1)[0];
+    return { label: store.scoreLabel(index), share: scores[index], index };
+  }
+
+  protected role(role: string): string | null {
+    return (
+      Object.entries(this.store.cell.roles).find(([, found]) => found.role === role)?.[0] ?? null
+    );
+  }
+
+  /** The largest share of a state's gradient that arrives at the first step. */
+  protected reach(): number {
+    const { store } = this;
+    if (!store.gradient) return NaN;
+    const shares = store.cell.states.map(
+      (state) => GradientView.byStep(store.gradient!, store.track, state)[0],
+    );
+    return Math.max(...shares);
+  }
+
+  protected reading(): Stop {
+    return {
+      section: "reading",
+      title: "One step at a time",
+      enter: async () => {
+        await this.home();
+        const { store } = this;
+        const answer = this.answer();
+        const what = store.run.input.tokens ? "token" : "row of numbers";
+        return (
+          `The network reads one ${what} after the other. All it knows of what came before is its state: ` +
+          `${store.network.tracks[store.track].size} numbers, handed from step to step. ` +
+          (answer
+            ? `After the last one it says ${answer.label}, with ${percent(answer.share)}. How can it know? Whatever settles that stands further back.`
+            : "Whatever it says at the end must have come through these numbers.")
+        );
+      },
+    };
+  }
+
+  protected gradient(): Stop {
+    const title = this.store.memory ? "Why it could be learned" : "Why it is hard to learn";
+    return {
+      section: "gradient",
+      title,
+      enter: async () => {
+        await this.home();
+        const { store } = this;
+        const reach = this.reach();
+        const steps = store.cursor;
+        return (
+          `A mistake at the last step must find its way back to where the clue was read. ${percent(reach)} of the gradient arrives ${steps} step${steps === 1 ? "" : "s"} earlier. ` +
+          (store.memory && reach > 0.01
+            ? "The way that carries the memory forward is open backwards too, so what was written there can be learned."
+            : "At every step backwards it is multiplied by the weights and by the slope of a squashing function, so it shrinks from step to step: what lies too far back is hard to learn.")
+        );
+      },
+    };
+  }
+
+  protected yourTurn(): Stop {
+    return {
+      section: "reading",
+      title: "Your turn",
+      enter: async () => {
+        await this.home();
+        const { store } = this;
+        const source = store.source ?? this.nearby();
+        const other = this.substitute(source);
+        if (other === null)
+          return "Change a number of the input, hold a gate, silence a unit: every view follows, beside the original.";
+        const before = this.answer();
+        const label = store.named(source);
+        const tokens = [...store.run.input.tokens!];
+        tokens[source] = other.token;
+        await store.read({ tokens, numbers: null });
+        await store.settled();
+        store.setCursor(store.T - 1);
+        store.flush();
+        const after = this.answer();
+        return (
+          `In place of ${label} the network now reads “${store.label(source)}”, ${other.why}. ` +
+          (before && after
+            ? before.index === after.index
+              ? `It still says ${after.label}, with ${percent(after.share)} instead of ${percent(before.share)}. `
+              : `It says ${after.label} (${percent(after.share)}) instead of ${before.label}. `
+            : "") +
+          "Now you: double-click any token, hold a gate, silence a unit. Every view follows."
+        );
+      },
+    };
+  }
+
+  /** The token that matters most to the answer: gradient times input. */
+  protected nearby(): number {
+    const { store } = this;
+    const { gradient } = store;
+    if (!gradient) return 0;
+    const steps = Float64Array.from({ length: store.T }, (_, t) =>
+      Math.abs(
+        gradient.tracks[0].input
+          .row(t)
+          .reduce((sum, g, k) => sum + g * store.run.read[0].at(t, k), 0),
+      ),
+    );
+    return largest(steps.subarray(0, Math.max(1, store.T - 1)), 1)[0];
+  }
+
+  /** Another token that could stand there: expected there by the model, or else like this one. */
+  protected substitute(t: number): { token: number; why: string } | null {
+    const { store } = this;
+    const token = store.run.input.tokens?.[t];
+    if (token === undefined) return null;
+    if (store.document.output.kind === "next" && t > 0) {
+      const expected = largest(store.prediction(t - 1), 2).find((k) => k !== token);
+      return expected === undefined
+        ? null
+        : { token: expected, why: "which it would rather have expected there" };
+    }
+    const nearest = store.network.nearestToken(token);
+    return nearest === null
+      ? null
+      : { token: nearest, why: "the token that it holds for the most similar" };
+  }
+}
