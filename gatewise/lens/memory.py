@@ -47,10 +47,13 @@ def estimate(
     for name, module in recurrent_modules(model).items():
         element = next(iter(module.parameters())).element_size()
         held[name] = read[name] = 0
-        for track in (track for row in tracks_of(module) for track in row):
-            known, named = _numbers(track.recurrence, values, kept, steps)
+        for row in tracks_of(module):
+            parts = [_numbers(track.recurrence, values, kept, steps) for track in row]
+            # both directions are given the same inputs
+            inputs = 0 if values is not None else _input_numbers(row[0].recurrence, steps)
+            known = inputs + sum(part[0] for part in parts)
             held[name] += known * batch * element
-            read[name] += (known + named) * batch * element
+            read[name] += (known + sum(part[1] for part in parts)) * batch * element
     return MemoryEstimate(held, read)
 
 
@@ -65,9 +68,12 @@ def _numbers(
         wide = {n: len(kept.units) if size == sizes["H"] else size for n, size in wide.items()}
     if values is not None:
         return thinned * sum(wide.get(name.removeprefix("pre."), 0) for name in values), 0
-    inputs = steps * sum(size_number(size, sizes) for size in graph.inputs.values())
     states = thinned * sum(recurrence.state_size(name) for name in graph.states)
-    return inputs + states, thinned * sum(wide.values())
+    return states, thinned * sum(wide.values())
+
+
+def _input_numbers(recurrence: Recurrence, steps: int) -> int:
+    return steps * sum(size_number(n, recurrence.sizes) for n in recurrence.graph.inputs.values())
 
 
 def in_words(count: int) -> str:
