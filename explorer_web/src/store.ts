@@ -211,7 +211,12 @@ export class Store {
     await this.read(this.originalInput);
   }
 
-  private async recompute(then: () => void = () => {}): Promise<void> {
+  private recompute(then: () => void = () => {}): Promise<void> {
+    this.working = this.recomputeNow(then);
+    return this.working;
+  }
+
+  private async recomputeNow(then: () => void): Promise<void> {
     this.pace?.stop();
     const pace = (this.pace = new Pace(this.progress));
     const same = this.input === this.originalInput && !this.changes.length;
@@ -283,7 +288,7 @@ export class Store {
     return { share, order };
   }
 
-  /** Wait for the gradient at the cursor. */
+  /** Wait for the run and the gradient at the cursor. */
   settled(): Promise<void> {
     return this.working;
   }

@@ -104,6 +104,7 @@ def test_an_edited_word_changes_the_prediction_as_in_python(pages, opened, lstm)
     page.page.dblclick("[data-step='3']")
     page.page.fill(".editor input", "Japan")
     page.page.keyboard.press("Enter")
+    page.page.keyboard.press("End")
     page.settle()
     expected = probabilities(lstm, EDITED)[-1]
     best, token = expected.max(0)

@@ -1,0 +1,54 @@
+"""The page in a notebook: a widget, and the same as plain HTML for where there is no kernel."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import pytest
+import torch
+
+import gatewise as gw
+from gatewise.explorer import explore
+
+pytest.importorskip("anywidget")
+
+
+def test_the_widget_holds_the_page():
+    shown = explore(gw.LSTM(3, 4), torch.randn(6, 3), height=500)
+    assert shown.page.startswith("<!doctype html>")
+    assert shown.height == 500
+    data, _ = shown._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data
+    found = re.search(r'srcdoc="(.*?)"', data["text/html"], re.DOTALL)
+    assert html.unescape(found[1]) == shown.page
+
+
+def test_the_frame_runs_the_page_without_a_kernel(browser, tmp_path):
+    data, _ = explore(gw.LSTM(3, 4), torch.randn(6, 3))._repr_mimebundle_()
+    path = tmp_path / "notebook.html"
+    path.write_text(f"<!doctype html><body>{data['text/html']}</body>", encoding="utf-8")
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.goto(path.as_uri())
+    frame = page.frame_locator("iframe")
+    frame.locator("html[data-ready]").wait_for()
+    assert frame.locator("h1").inner_text() == "LSTM, 6 steps"
+    context.close()
+
+
+def test_the_widgets_script_makes_the_frame(browser):
+    shown = explore(gw.GRU(3, 4), torch.randn(5, 3))
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.evaluate(
+        """async ([script, values]) => {
+            const module = await import("data:text/javascript," + encodeURIComponent(script));
+            module.default.render({model: {get: (name) => values[name]}, el: document.body});
+        }""",
+        [type(shown)._esm, {"page": shown.page, "title": shown.title, "height": 300}],
+    )
+    frame = page.frame_locator("iframe")
+    frame.locator("html[data-ready]").wait_for()
+    assert frame.locator("h1").inner_text() == "GRU, 5 steps"
+    context.close()
