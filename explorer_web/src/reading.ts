@@ -201,6 +201,7 @@ export class Reading implements View {
     const all = [...this.store.run.input.tokens!];
     all.splice(start, count, ...tokens);
     this.editor.hidden = true;
+    this.chips.focus({ preventScroll: true });
     void this.store.read({ tokens: all, numbers: null });
   }
 

@@ -10,6 +10,7 @@ import torch
 
 import gatewise as gw
 from gatewise.explorer import explore
+from gatewise.explorer.widget import SCRIPT
 
 pytest.importorskip("anywidget")
 
@@ -46,7 +47,7 @@ def test_the_widgets_script_makes_the_frame(browser):
             const module = await import("data:text/javascript," + encodeURIComponent(script));
             module.default.render({model: {get: (name) => values[name]}, el: document.body});
         }""",
-        [type(shown)._esm, {"page": shown.page, "title": shown.title, "height": 300}],
+        [SCRIPT, {"page": shown.page, "title": shown.title, "height": 300}],
     )
     frame = page.frame_locator("iframe")
     frame.locator("html[data-ready]").wait_for()
