@@ -78,7 +78,8 @@ def run_in_segments(recurrence: Recurrence, operands: Operands, steps: int) -> R
             outputs[k], states = segment.run() if k == order[-1] else segment.run_lightly()
     if found:
         again = f"{count} segments of {steps} steps, each computed again in the backward pass"
-        what = found[0].what.replace(f"{steps} steps", f"{T} steps")
+        first = pieces[next(iter(pieces))][order[0]].shape[0]
+        what = found[0].what.replace(f"{first} steps", f"{T} steps", 1)
         details = f"{again}; {found[0].details}"
         explain(Explanation(what, choice.backend.name, choice.reason, details))
     return Result(torch.cat(outputs), dict(states), {})

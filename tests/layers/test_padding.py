@@ -125,8 +125,7 @@ class TestMasks:
         x = x_of(T, B)
         other = torch.where(RIGHT[..., None], x, 1e3)
         results = []
-        for value in (x, other):
-            value = value.clone().requires_grad_()
+        for value in (x.requires_grad_(), other.detach().requires_grad_()):
             y, last = layer(value, lengths=LENGTHS)
             loss = y.sum() + last.c.sin().sum()
             results.append([y, last.c, *torch.autograd.grad(loss, [value, *layer.parameters()])])
