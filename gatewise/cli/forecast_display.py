@@ -151,7 +151,7 @@ def describe_end(run: Run) -> str:
 
 def row(measured: Measurement, best: bool) -> str:
     """Return one line of the table."""
-    found = measured.metrics
+    found = measured.metrics or {}
     return (
         f"{measured.epoch:8.2f}{measured.step:9,}{measured.training:11.4f}"
         f"{measured.validation:12.4f}{found['sMAPE']:9.2f}{found['MASE']:8.3f}{found['OWA']:8.3f}"

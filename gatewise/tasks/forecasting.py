@@ -44,8 +44,9 @@ class ForecastNetwork(nn.Module):
     section 3.4); `"direct"` maps the last output to all steps by one matrix; `"recursive"` reads
     its own median forecast on, segment by segment.
 
-    The network forecasts the difference to an anchor: the last value, or the value one season
-    before. It begins with no difference, so that training begins as good as that forecast.
+    The network forecasts the difference to an anchor, the last value or the value one season
+    before, times a learned weight for each step. It begins with no difference and weights of one,
+    so that training begins as good as that forecast.
 
     Args:
         cell: A cell of the catalogue by its name, or a cell of one's own.
@@ -109,18 +110,20 @@ class ForecastNetwork(nn.Module):
         if decoding == "segments":
             self.place = nn.Parameter(torch.randn(self.segments, hidden))
         if decoding == "direct" and known:
-            self.ahead = nn.Linear(horizon * known, horizon * self.outputs, bias=False)
+            self.ahead = nn.Linear(horizon * known, hidden)
+            self.told = nn.Linear(hidden, horizon * self.outputs, bias=False)
+        self.trust = nn.Parameter(torch.ones(horizon))
         self.dropout = nn.Dropout(dropout)
         self.begin_at_anchor()
 
     def begin_at_anchor(self) -> None:
         """Let the first forecast be the anchor, and marks of gaps mean nothing until learned."""
-        for linear in (self.head, self.gaps, getattr(self, "ahead", None)):
+        for linear in (self.head, self.gaps, getattr(self, "told", None)):
             if linear is not None:
                 nn.init.zeros_(linear.weight)
                 if linear.bias is not None:
                     nn.init.zeros_(linear.bias)
-        nn.init.zeros_(self.channel.weight)
+        nn.init.normal_(self.channel.weight, std=0.5)
 
     def scale(self, windows: Windows) -> Scale:
         """Measure what is taken out of each window."""
@@ -150,10 +153,12 @@ class ForecastNetwork(nn.Module):
             embedded = embedded + known[ahead : n + ahead]
         outputs, state = self.recurrent(torch.relu(embedded))
         if self.decoding == "direct":
-            found = self._decode_directly(outputs[-1], windows)
+            found = self._decode_directly(outputs[-1], windows, static)
         elif self.decoding == "segments":
             query = self.place[:, None] + static
-            found = self._decode_segments(query if known is None else query + known[n:], state)
+            if known is not None:  # what it means may differ from channel to channel
+                query = query + torch.relu(known[n:] + query)
+            found = self._decode_segments(query, state)
         else:
             following = None if future is None else scale.apply(future)
             found = self._decode_recursively(outputs[-1:], state, known, static, following, past)
@@ -216,9 +221,9 @@ class ForecastNetwork(nn.Module):
         if self.anchor == "none":
             return past.new_zeros(len(past), self.horizon)
         if self.anchor == "last":
-            return past[:, -1:].expand(-1, self.horizon)
+            return past[:, -1:] * self.trust
         steps = torch.arange(self.horizon, device=past.device) % self.season
-        return past[:, self.lookback - self.season + steps]
+        return past[:, self.lookback - self.season + steps] * self.trust
 
     def _split(self, flat: Tensor) -> Tensor:
         """`(..., w * Q)` as `(..., w, Q)`."""
@@ -231,10 +236,11 @@ class ForecastNetwork(nn.Module):
         steps = self._split(self.head(self.dropout(outputs[0])))  # (m * B, w, Q)
         return steps.unflatten(0, (m, B)).transpose(0, 1).flatten(1, 2)
 
-    def _decode_directly(self, last: Tensor, windows: Windows) -> Tensor:
+    def _decode_directly(self, last: Tensor, windows: Windows, static: Tensor) -> Tensor:
         steps = self.head(self.dropout(last))
         if self.known is not None:
-            steps = steps + self.ahead(windows.known[:, self.lookback :].flatten(1))
+            ahead = self.ahead(windows.known[:, self.lookback :].flatten(1))
+            steps = steps + self.told(torch.relu(ahead + static))
         return self._split(steps)
 
     def _decode_recursively(

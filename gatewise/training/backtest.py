@@ -172,10 +172,11 @@ def calibrate(
         if quantile == 0.5:
             continue
         errors = (true - found[:, :, number]) / spread[:, None]
-        enough = (~np.isnan(errors)).sum(axis=0).min(initial=0) >= 10 / min(quantile, 1 - quantile)
+        seen = (~np.isnan(errors)).sum(axis=0)
+        enough = len(errors) > 0 and seen.min() >= 10 / min(quantile, 1 - quantile)
         if enough:
             offsets[:, number] = np.nanquantile(errors, quantile, axis=0)
-        elif (~np.isnan(errors)).any():
+        elif seen.any():
             offsets[:, number] = np.nanquantile(errors, quantile)
     return offsets
 

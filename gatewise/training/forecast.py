@@ -97,6 +97,7 @@ def train_forecast(
     refuse_device(settings.device)
     sources = [data] if isinstance(data, str | os.PathLike) else []
     refuse_output(output, sources, folder, restart)
+    described = settings.to_dict()
     display.preparing("reading the series")
     table = read_table(data, settings.encoding)
     files = [] if table.file is None else [table.file]
@@ -114,7 +115,7 @@ def train_forecast(
     with folder:
         if restart:
             folder.clear()
-        now = describe_run(settings.to_dict(), {"data": files}, folder)
+        now = describe_run(described, {"data": files}, folder)
         now["sources"]["data"] = now["sources"]["data"] or [frame_description(digest)]
         if unfinished(now, folder) is None:
             folder.write_description(now)
