@@ -157,7 +157,9 @@ def test_covariates_and_several_targets_are_learned_from(tmp_path):
         learning_rate=0.01,
         hidden=24,
         segment=1,
-        anchor="last",
+        scaling="standard",
+        anchor="none",
+        dropout=0.0,
     )
     train_forecast(frame, tmp_path / "m.safetensors", settings)
     model = gw.load(tmp_path / "m.safetensors")
