@@ -164,10 +164,7 @@ def classify(
     cell: Annotated[
         str, option(MODEL, "A cell of the catalogue, or one of your own: path/to/file.py:name.")
     ] = "lstm",
-    hidden: Annotated[
-        int | None,
-        option(MODEL, "Hidden size.", show_default="128; 64 below 1,000 examples", min=1),
-    ] = None,
+    hidden: Annotated[int, option(MODEL, "Hidden size.", min=1)] = 128,
     layers: Annotated[int, option(MODEL, "Recurrent layers.", min=1)] = 1,
     embedding: Annotated[
         int | None,
@@ -187,7 +184,7 @@ def classify(
         option(
             MODEL,
             "From all steps to one vector: last, mean, max or attention.",
-            show_default="max for texts, else mean",
+            show_default="max for texts, else attention",
         ),
     ] = None,
     dropout: Annotated[

@@ -44,13 +44,13 @@ class ClassificationSettings:
         validation_fraction: Share of the examples that is held back; None is a tenth, at most
             5,000.
         cell: A cell of the catalogue by its name, or a cell of one's own.
-        hidden: Hidden size H; None is 64 below 1,000 examples, else 128.
+        hidden: Hidden size H.
         layers: Number of recurrent layers.
         embedding: Size of a token's vector; None is 32 for characters, else 128.
         one_way: Whether sequences are read from the beginning alone; None is where they have 200
             steps or more on average.
         pooling: `"last"`, `"mean"`, `"max"` or `"attention"`; None is `"max"` for texts, else
-            `"mean"`.
+            `"attention"`.
         dropout: None is 0.5 for words and bpe, else 0.2, from 20,000 examples of numbers on 0.
         optimizer: A key of `OPTIMIZERS`.
         learning_rate: The highest; None is the optimiser's own default, halved for an H of 256 or
@@ -82,7 +82,7 @@ class ClassificationSettings:
     freeze_vectors: bool = False
     validation_fraction: float | None = None
     cell: str | Cell = "lstm"
-    hidden: int | None = None
+    hidden: int = 128
     layers: int = 1
     embedding: int | None = None
     one_way: bool | None = None
@@ -134,7 +134,7 @@ class ClassificationSettings:
         inputs = dataset.open("training").inputs
         text, count, steps = dataset.features.kind == "text", len(inputs), inputs.lengths.mean()
         whole = text and dataset.features.to_dict()["tokenizer"]["kind"] != "characters"
-        hidden = self.hidden or (128 if count >= 1_000 else 64)
+        hidden = self.hidden
         rate = OPTIMIZERS[self.optimizer][1]
         embedding = vector_size or self.embedding or (128 if whole else 32)
         if get(self.cell).graph.sizes.equal and not vector_size:
@@ -142,9 +142,8 @@ class ClassificationSettings:
         defaults = {
             "monitor": self.chosen_monitor(),
             "word_dropout": 0.1 if whole else 0.0,
-            "hidden": hidden,
             "one_way": bool(steps >= 200),
-            "pooling": "max" if text else "mean",
+            "pooling": "max" if text else "attention",
             "dropout": 0.5 if whole else 0.0 if not text and count >= 20_000 else 0.2,
             "learning_rate": rate if hidden < 256 else rate / 2,
             "batch_size": 64 if count >= 4_000 else 32 if count >= 1_000 else 16,

@@ -1,0 +1,305 @@
+"""Training classifiers, from data to the model file: what comes out, and going on after a kill."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+import gatewise as gw
+from gatewise.data.examples import Roles
+from gatewise.data.source import DataError
+from gatewise.training.checkpoint import RunError
+from gatewise.training.classification import ClassificationDisplay, train_classifier
+from gatewise.training.classification_settings import ClassificationSettings
+from gatewise.training.classifier_model import Classifier
+from gatewise.training.plan import Stopped
+
+SMALL = {"hidden": 12, "embedding": 8, "steps": 60, "validate_every": 20, "device": "cpu"}
+
+
+def settings(**changes):
+    return ClassificationSettings(**(SMALL | changes))
+
+
+@pytest.fixture
+def reviews(tmp_path):
+    """Texts whose label is plain from one of their words."""
+    rng = np.random.default_rng(0)
+    rows = ["text,label"]
+    for k in range(240):
+        words = rng.choice(["the", "film", "was", "a", "day", "and", "it"], rng.integers(3, 9))
+        place = rng.integers(len(words))
+        words[place] = ["bad", "fine"][k % 2]
+        rows.append(f"{' '.join(words)},{['no', 'yes'][k % 2]}")
+    (tmp_path / "reviews.csv").write_text("\n".join(rows) + "\n")
+    return tmp_path / "reviews.csv"
+
+
+@pytest.fixture
+def waves(tmp_path):
+    """Two channels of different length; the class is the sign of the first channel's slope."""
+    rng = np.random.default_rng(0)
+    lines = ["@dimensions 2", "@classLabel true down up", "@data"]
+    for k in range(160):
+        steps = rng.integers(5, 15)
+        rise = np.linspace(0, 1, steps) * (1 if k % 2 else -1) + rng.normal(0, 0.1, steps)
+        noise = rng.normal(50, 10, steps)
+        channels = [",".join(f"{v:.4f}" for v in channel) for channel in (rise, noise)]
+        lines.append(f"{':'.join(channels)}:{'up' if k % 2 else 'down'}")
+    (tmp_path / "waves.ts").write_text("\n".join(lines) + "\n")
+    return tmp_path / "waves.ts"
+
+
+def files(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("tokens", ["words", "characters", "bpe"])
+def test_texts_are_learned_and_labelled(reviews, tmp_path, tokens):
+    options = {"tokens": tokens, "steps": 160, "learning_rate": 0.01}
+    if tokens == "bpe":
+        options["vocabulary_size"] = 300
+    result = train_classifier(reviews, tmp_path / "m.safetensors", settings(**options))
+    assert result.findings["validation"].figures["accuracy"] > 0.95
+    model = gw.load(tmp_path / "m.safetensors")
+    assert isinstance(model, Classifier)
+    assert model.classes == ["no", "yes"]
+    assert model.predict(["a fine day", "it was bad and a film"]) == ["yes", "no"]
+    likely = model.probabilities(["a fine day", "bad"])
+    assert likely.shape == (2, 2)
+    np.testing.assert_allclose(likely.sum(1), 1, rtol=1e-5)
+    found = model.evaluate(reviews).figures
+    assert found["accuracy"] > 0.95
+    expected = ["m.calibration.png", "m.confusion.png", "m.course.png", "m.html", "m.md"]
+    assert files(tmp_path) == [*expected, "m.safetensors", "reviews.csv"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"cell": "gru", "pooling": "last"},
+        {"cell": "peephole", "pooling": "attention", "one_way": True},
+        {"cell": "sru", "layers": 2, "one_way": True, "balance": True, "monitor": "loss"},
+    ],
+)
+def test_sequences_are_learned_with_any_cell(waves, tmp_path, options):
+    result = train_classifier(
+        waves,
+        tmp_path / "m.safetensors",
+        settings(steps=150, learning_rate=0.01, **options),
+        test=waves,
+    )
+    assert result.findings["test"].figures["accuracy"] > 0.9
+    model = gw.load(tmp_path / "m.safetensors")
+    rising = np.stack([np.linspace(0, 1, 9), np.full(9, 50.0)], 1)
+    assert model.predict([rising, -rising + [0, 100]]) == ["up", "down"]
+
+
+def series_frame():
+    rng = np.random.default_rng(0)
+    rows = []
+    for unit in range(80):
+        life, wear = rng.integers(6, 12), rng.uniform(0.5, 1.5)
+        rows += [(unit, t, wear * t, 100 - 10 * wear * life) for t in range(life)]
+    return pl.DataFrame(rows, schema=["unit", "cycle", "wear", "left"], orient="row")
+
+
+def test_a_number_is_learned(tmp_path):
+    roles = Roles(input=("wear",), label="left", id="unit", time="cycle")
+    chosen = settings(target="regression", steps=300, learning_rate=0.01, pooling="last")
+    result = train_classifier(series_frame(), tmp_path / "m.safetensors", chosen, roles=roles)
+    figures = result.findings["validation"].figures
+    assert figures["r2"] > 0.9
+    model = gw.load(tmp_path / "m.safetensors")
+    found = model.predict(series_frame().drop("left").filter(pl.col("unit") < 3))
+    assert len(found) == 3
+    assert all(isinstance(each, float) for each in found)
+    with pytest.raises(ValueError, match="predicts numbers"):
+        model.probabilities(series_frame())
+
+
+def test_ordered_classes_are_learned(tmp_path):
+    sizes = ["small", "middle", "large"]
+    rows = [(f"{'very ' * k} much", sizes[k]) for k in (0, 1, 2)] * 30
+    frame = pl.DataFrame(rows, schema=["text", "label"], orient="row")
+    chosen = settings(target="ordinal", order="small, middle,large", steps=200, learning_rate=0.02)
+    result = train_classifier(frame, tmp_path / "m.safetensors", chosen)
+    assert result.findings["validation"].figures["steps_off"] < 0.2
+    model = gw.load(tmp_path / "m.safetensors")
+    assert model.classes == sizes
+    assert model.predict(["very very much"]) == ["large"]
+
+
+def test_a_handful_of_words_is_learned_with_plain_words(tmp_path):
+    (tmp_path / "w.txt").write_text("cat animal\nmat thing\nrat animal\n")
+    result = train_classifier(
+        tmp_path / "w.txt", tmp_path / "m.safetensors", settings(hidden=64, steps=80)
+    )
+    assert list(result.findings) == ["examples learned from"]
+    assert gw.load(tmp_path / "m.safetensors").predict(["mat", "cat"]) == ["thing", "animal"]
+    report = (tmp_path / "m.md").read_text()
+    assert "too few to hold some back" in report
+    assert "the figures say nothing about others" in report
+
+
+def test_balance_helps_the_rare_class(tmp_path):
+    rng = np.random.default_rng(1)
+    x = rng.normal(0, 1, (400, 6, 1))
+    y = np.zeros(400, int)
+    y[:24] = 1
+    x[:24] += 1.0
+    np.savez(tmp_path / "a.npz", x=x, y=y)
+    recalls = []
+    for balance in (False, True):
+        options = {"steps": 120, "monitor": "loss", "validation_fraction": 0.3}
+        chosen = settings(balance=balance, learning_rate=0.005, **options)
+        path = tmp_path / f"{balance}.safetensors"
+        result = train_classifier(tmp_path / "a.npz", path, chosen)
+        confusion = np.array(result.findings["validation"].confusion)
+        recalls.append(confusion[1, 1] / confusion[1].sum())
+    assert recalls[1] > recalls[0]
+
+
+def test_pretrained_vectors(reviews, tmp_path):
+    (tmp_path / "v.txt").write_text("fine 1 2 3\nbad -1 -2 -3\nfilm 0 0 1\n")
+    options = {"tokens": "words", "freeze_vectors": True, "steps": 20}
+    output = tmp_path / "m.safetensors"
+    train_classifier(reviews, output, settings(**options), vectors=tmp_path / "v.txt")
+    model = gw.load(output)
+    number = model.features.tokenizer.numbers["fine"]
+    assert model.model.source.embedding.weight[number].tolist() == [1.0, 2.0, 3.0]
+    letters = settings(tokens="characters")
+    with pytest.raises(DataError, match="vectors are for --tokens words"):
+        train_classifier(reviews, output, letters, vectors=tmp_path / "v.txt", restart=True)
+    with pytest.raises(DataError, match="--freeze-vectors needs --vectors"):
+        train_classifier(reviews, tmp_path / "n.safetensors", settings(freeze_vectors=True))
+
+
+def weights(path):
+    return gw.load(path).model.state_dict()
+
+
+def same(one, other):
+    return all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+def test_the_seed_decides_everything(reviews, tmp_path):
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        train_classifier(reviews, tmp_path / f"{name}.safetensors", settings(seed=seed, steps=25))
+    a, b, c = (weights(tmp_path / f"{name}.safetensors") for name in "abc")
+    assert same(a, b)
+    assert not same(a, c)
+
+
+class StopAt(ClassificationDisplay):
+    """Sends this process the signal of Ctrl-C at a step."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def stepped(self, progress, loss, spent):
+        if progress.step == self.step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("step", [7, 20, 33])
+def test_a_stopped_run_goes_on_to_the_same_model(reviews, tmp_path, step):
+    chosen = settings(dropout=0.3, word_dropout=0.1, steps=45)
+    train_classifier(reviews, tmp_path / "straight.safetensors", chosen)
+    output = tmp_path / "stopped.safetensors"
+    with pytest.raises(Stopped):
+        train_classifier(reviews, output, chosen, display=StopAt(step))
+    result = train_classifier(reviews, output, chosen)
+    assert same(weights(output), weights(tmp_path / "straight.safetensors"))
+    assert len(result.progress.history) == 3
+    assert not (tmp_path / "stopped.run").exists()
+
+
+def test_an_unfinished_run_goes_on_only_with_the_same_settings_and_data(reviews, tmp_path):
+    output = tmp_path / "m.safetensors"
+    with pytest.raises(Stopped):
+        train_classifier(reviews, output, settings(), display=StopAt(5))
+    with pytest.raises(RunError, match="--hidden was 12, now 9"):
+        train_classifier(reviews, output, settings(hidden=9))
+    reviews.write_text(reviews.read_text() + "a fine film,yes\n")
+    with pytest.raises(RunError, match="has changed since"):
+        train_classifier(reviews, output, settings())
+    train_classifier(reviews, output, settings(), restart=True)
+
+
+KILLED = """
+import sys
+from gatewise.training.classification import train_classifier
+from gatewise.training.classification_settings import ClassificationSettings
+settings = ClassificationSettings(hidden=12, embedding=8, steps=400, validate_every=40)
+train_classifier(sys.argv[1], sys.argv[2], settings, checkpoint_seconds=0.0)
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_to_the_same_model(reviews, tmp_path):
+    straight, killed = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    subprocess.run([sys.executable, "-c", KILLED, reviews, straight], check=True)
+    for _ in range(3):
+        process = subprocess.Popen([sys.executable, "-c", KILLED, reviews, killed])
+        end = time.monotonic() + 60
+        before = (tmp_path / "b.run" / "checkpoint.safetensors").exists()
+        while time.monotonic() < end and process.poll() is None:
+            time.sleep(0.2)
+            if (tmp_path / "b.run" / "checkpoint.safetensors").exists():
+                time.sleep(4 if before else 1)
+                break
+        process.kill()
+        process.wait()
+    subprocess.run([sys.executable, "-c", KILLED, reviews, killed], check=True)
+    assert same(weights(straight), weights(killed))
+
+
+def test_frames_are_the_same_data_when_a_run_goes_on(reviews, tmp_path):
+    frame = pl.read_csv(reviews)
+    output = tmp_path / "m.safetensors"
+    with pytest.raises(Stopped):
+        train_classifier(frame, output, settings(), display=StopAt(5))
+    with pytest.raises(RunError, match="has changed since"):
+        train_classifier(frame.reverse(), output, settings())
+    train_classifier(frame, output, settings())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"target": "colour"}, "target: 'colour' is none of classes, ordinal, regression"),
+        ({"pooling": "median"}, "pooling: 'median' is none of"),
+        ({"monitor": "f2"}, "monitor: 'f2' is none of accuracy, macro_f1, loss"),
+        ({"hidden": 0}, "hidden is at least 1"),
+        ({"dropout": 1.0}, "dropout lies from 0 to below 1"),
+        ({"validation_fraction": 1.5}, "validation-fraction lies between 0 and 1"),
+        ({"target": "regression", "balance": True}, "numbers have no classes to balance"),
+        ({"target": "regression", "monitor": "accuracy"}, "numbers have no accuracy"),
+        ({"order": "a,b"}, "order is for --target ordinal"),
+    ],
+)
+def test_settings_that_cannot_be(changes, message):
+    with pytest.raises(ValueError, match=message):
+        settings(**changes)
+
+
+def test_a_cell_that_reads_more_than_x_is_refused_and_nothing_is_left(reviews, tmp_path):
+    with pytest.raises(ValueError, match="reads x, "):
+        train_classifier(reviews, tmp_path / "m.safetensors", settings(cell="cfc"))
+    assert files(tmp_path) == ["reviews.csv"]
+
+
+def test_data_of_another_kind_is_refused(reviews, waves, tmp_path):
+    train_classifier(reviews, tmp_path / "m.safetensors", settings(steps=10))
+    model = gw.load(tmp_path / "m.safetensors")
+    with pytest.raises(DataError, match=r"waves\.ts holds numbers, but the model was trained on"):
+        model.predict(waves)
+    with pytest.raises(DataError, match="has no labels to compare with"):
+        model.evaluate(["one", "two"])
