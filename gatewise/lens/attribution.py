@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from gatewise.lens.table import format_table
+from gatewise.lens.table import format_steps
 
 Score = Callable[[Tensor], Tensor]
 """From an input ``(T, B, I)``, or ``(B, T, I)``, to one number per sequence, ``(B,)``."""
@@ -52,8 +52,7 @@ class Attribution:
         """
         steps = self.steps[:, row]
         order = steps.abs().argsort(descending=True, stable=True)[:count].sort().values.tolist()
-        rows = [[t, labels[t] if labels else "", float(steps[t])] for t in order]
-        return format_table(["step", "input", self.method], rows)
+        return format_steps(order, {self.method: steps.tolist()}, labels)
 
     def __str__(self) -> str:
         lines = [

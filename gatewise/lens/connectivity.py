@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gatewise.lens.table import format_table
+from gatewise.lens.table import format_steps
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,10 @@ class Connectivity:
     def table(self, row: int = 0, labels: Sequence[str] | None = None, count: int = 10) -> str:
         """The steps that one sequence's results depend on most."""
         strongest = self.values[:, row].amax(-1).argsort(descending=True, stable=True)[:count]
-        rows = [
-            [t, labels[t] if labels else "", *self.values[t, row].tolist()]
-            for t in strongest.sort().values.tolist()
-        ]
-        return format_table(["step", "input", *(f"result {unit}" for unit in self.units)], rows)
+        columns = {
+            f"result {unit}": self.values[:, row, k].tolist() for k, unit in enumerate(self.units)
+        }
+        return format_steps(strongest.sort().values.tolist(), columns, labels)
 
     def __str__(self) -> str:
         return self.table()

@@ -28,7 +28,7 @@ from gatewise.lens.recorded import (
     states_after,
     states_before,
 )
-from gatewise.lens.table import format_table
+from gatewise.lens.table import format_steps
 
 
 @dataclass(frozen=True)
@@ -68,20 +68,30 @@ class Ledger:
         weights = self.contributions.abs().sum(-1)
         return weights / (weights.sum(0) + self.initial.abs().sum(-1))
 
-    def table(self, row: int = 0, labels: Sequence[str] | None = None, count: int = 10) -> str:
+    def table(
+        self,
+        row: int = 0,
+        labels: Sequence[str] | None = None,
+        count: int = 10,
+        unit: int | None = None,
+    ) -> str:
         """The steps that weigh most for one sequence.
 
         Args:
             row: which sequence of the batch.
             labels: what stood at each step, such as its words.
             count: how many steps.
+            unit: which unit's entries to show; of all units, their weight, where left out.
         """
-        shares, survival = self.shares()[:, row], self.survival[:, row].mean(-1)
-        order = shares.argsort(descending=True, stable=True)[:count].sort().values.tolist()
-        rows = [
-            [t, labels[t] if labels else "", float(shares[t]), float(survival[t])] for t in order
-        ]
-        return format_table(["step", "input", "share of " + self.state, "survives"], rows)
+        if unit is None:
+            entries, survival = self.shares()[:, row], self.survival[:, row].mean(-1)
+            header = f"share of {self.state}"
+        else:
+            entries, survival = self.contributions[:, row, unit], self.survival[:, row, unit]
+            header = f"in {self.state} of unit {unit}"
+        order = entries.abs().argsort(descending=True, stable=True)[:count].sort().values.tolist()
+        columns = {header: entries.tolist(), "survives": survival.tolist()}
+        return format_steps(order, columns, labels)
 
     def __str__(self) -> str:
         return self.table()

@@ -3,8 +3,8 @@
 λ_i = lim 1/T Σ_t ln (R_t)_ii, where J_t Q_{t−1} = Q_t R_t is the QR decomposition of each step's
 Jacobian applied to the frame that the last step left (Vogt et al. 2022, arXiv:2006.14123, equations
 6-8; Benettin et al. 1980). The largest exponent below 0: what a network knew fades, and with it the
-gradient, by exp(λ) per step; above 0: nearby states part, gradients explode, the network is
-chaotic. Along a finite input these are finite-time exponents.
+gradient, by exp(λ) per step; above 0: nearby states part, and gradients explode. Along a short
+input they are exponents of a finite time, in which the beginning still shows: use long sequences.
 """
 
 from __future__ import annotations
@@ -47,8 +47,11 @@ class LyapunovExponents:
 
     def __str__(self) -> str:
         worst = float(self.largest.max())
-        kind = "parting: chaotic" if worst > 0 else "fading"
-        return f"largest Lyapunov exponent {worst:.3g} per step over {self.steps} steps ({kind})"
+        do = "part" if worst > 0 else "come together"
+        return (
+            f"largest Lyapunov exponent {worst:.3g} per step over {self.steps} steps: nearby "
+            f"states {do}"
+        )
 
 
 def lyapunov_exponents(

@@ -42,7 +42,7 @@ class Reach:
             half = self.lag(name)
             seen = [float(shares[lag]) if lag < len(shares) else float("nan") for lag in lags]
             rows.append([name, *seen, "never" if half is None else f"{half} back"])
-        return format_table(["", *(f"{lag} back" for lag in lags), "half gone"], rows)
+        return format_table(["", *(f"{lag} back" for lag in lags), "below half"], rows)
 
     def __str__(self) -> str:
         return self.table()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 
 def format_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -26,6 +26,28 @@ def format_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str
         ).rstrip()
         for line in texts
     )
+
+
+def format_steps(
+    steps: Iterable[int], columns: Mapping[str, Sequence[float]], labels: Sequence[str] | None
+) -> str:
+    """One line per step, with what stood there where that is known.
+
+    Args:
+        steps: which steps, in the order to show.
+        columns: numbers of every step by heading.
+        labels: what stood at every step, such as its words.
+
+    Example:
+        >>> print(format_steps([0, 2], {"share": [0.5, 0.1, 0.4]}, ["cat", "mat", "rat"]))
+        step  input  share
+           0  cat      0.5
+           2  rat      0.4
+    """
+    known = [] if labels is None else [labels]
+    header = ["step", *(["input"] if known else []), *columns]
+    rows = [[t, *(column[t] for column in (*known, *columns.values()))] for t in steps]
+    return format_table(header, rows)
 
 
 def format_cell(value: object) -> str:

@@ -117,3 +117,11 @@ def test_refusals():
         memory_ledger(random_run(gw.cells.lstm.graph), "h")
     with pytest.raises(IndexError, match="step 6: there are 6 steps"):
         memory_ledger(random_run(gw.cells.lstm.graph), step=T)
+
+
+def test_table_of_one_unit_shows_its_entries():
+    ledger = memory_ledger(random_run(gw.cells.lstm.graph))
+    header, *lines = ledger.table(row=1, count=T, unit=2).splitlines()
+    assert header.split()[1:] == ["in", "c", "of", "unit", "2", "survives"]
+    shown = [float(line.split()[1]) for line in lines]
+    assert shown == pytest.approx(ledger.contributions[:, 1, 2].tolist(), rel=1e-3)

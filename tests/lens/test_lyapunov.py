@@ -30,7 +30,7 @@ def test_exponents_are_the_logarithms_of_the_factors(reverse):
     found = lyapunov_exponents(run)
     expected = factors.log().sort(descending=True).values.expand(2, 3)
     torch.testing.assert_close(found.exponents, expected)
-    assert "0.223 per step over 30 steps (parting: chaotic)" in str(found)
+    assert "0.223 per step over 30 steps: nearby states part" in str(found)
     first, second, _ = found.table().splitlines()[1:]
     assert first.split()[-1] == f"{math.log(2) / math.log(1.25):.4g}"
     assert "halves in" in second

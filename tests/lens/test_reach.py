@@ -34,7 +34,7 @@ def test_shares_are_powers_of_the_factor(x):
     assert found.lag("fast", 0.3) == 2
     assert found.lag("growing") is None
     lines = [line.split() for line in str(found).splitlines()]
-    assert lines[0] == ["1", "back", "2", "back", "4", "back", "8", "back", "half", "gone"]
+    assert lines[0] == ["1", "back", "2", "back", "4", "back", "8", "back", "below", "half"]
     assert lines[3][-1] == "never"
     assert lines[1][1:3] == ["0.9", "0.81"]
 
