@@ -53,11 +53,11 @@ class Chain:
         found = {"kind": "recurrent", "tracks": rows, "residual": layer.options.residual}
         self.layers.append({**found, "norms": norms})
 
-    def add_rows(self, rows: Sequence[Sequence[tuple[Recurrence, Operands]]], row: int) -> None:
-        """Add recurrences by layer, then direction, with the operands of one of their sequences."""
+    def add_rows(self, rows: Sequence[Sequence[tuple[Recurrence, Operands]]]) -> None:
+        """Add recurrences by layer, then direction, with the operands of one sequence."""
         tracks = [
             [
-                self._described(each, o.parameters, of_row(o.states, row), of_row(o.givens, row))
+                self._described(each, o.parameters, _flat(o.states), _flat(o.givens))
                 for each, o in layer
             ]
             for layer in rows
@@ -153,12 +153,8 @@ def _like_torch(module: Any, ours: Any) -> RecurrentLayer:
     return layer.eval()
 
 
-def of_row(values: Mapping[str, Tensor], row: int) -> dict[str, Tensor]:
-    """One sequence's part of values ``(B, size)``; what all share is as it is."""
-    return {
-        name: value[row] if value.dim() == 2 and len(value) > 1 else value.reshape(-1)
-        for name, value in values.items()
-    }
+def _flat(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.reshape(-1) for name, value in values.items()}
 
 
 def numbers(values: Tensor) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -178,6 +180,17 @@ class Record:
         from gatewise.lens.plots import Plots
 
         return Plots(self)
+
+    def explore(self, path: str | PathLike[str], row: int = 0) -> Path:
+        """Write a page that shows this recurrence, and runs it; see `gatewise.explorer.export`.
+
+        Args:
+            path: the HTML file to write.
+            row: which sequence of the batch.
+        """
+        from gatewise.explorer.traced import export_records
+
+        return export_records([self], path, row)
 
     def to_xarray(self, names: Sequence[str] | None = None) -> Any:
         """An `xarray.Dataset` over step, sequence and unit; see `gatewise.lens.tables`.

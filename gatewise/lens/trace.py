@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from torch import nn
@@ -155,6 +156,22 @@ class Trace:
         """Pictures of the only record: ``t.plot.gates()``; of others ``t["lstm", 1].plot``."""
         return self.only.plot
 
+    def explore(self, path: str | PathLike[str], row: int = 0) -> Path:
+        """Write a page that shows every layer and direction of the one module that ran, once.
+
+        It opens without a network and runs the layers itself; see `gatewise.explorer.export`.
+
+        Args:
+            path: the HTML file to write.
+            row: which sequence of the batch.
+
+        Raises:
+            ValueError: several modules or calls were traced: explore ``t["lstm"]`` then.
+        """
+        from gatewise.explorer.traced import export_records
+
+        return export_records(self.records, path, row)
+
     def _listed(self) -> str:
         if self.records:
             return f"{', '.join(map(str, dict.fromkeys(record.place for record in self.records)))}."
@@ -255,6 +272,12 @@ class Selection:
         if not found:
             raise KeyError(f"nothing was traced as {key!r}; say which: {self._listed}")
         return Selection.of(found)
+
+    def explore(self, path: str | PathLike[str], row: int = 0) -> Path:
+        """Write a page that shows all of them; see `Trace.explore`."""
+        from gatewise.explorer.traced import export_records
+
+        return export_records(self.records, path, row)
 
     @property
     def _listed(self) -> str:
