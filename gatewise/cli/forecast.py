@@ -110,8 +110,7 @@ def as_bytes(found: Any, output: Path) -> bytes:
 def describe_method(model: Any, method: str | None) -> str:
     """Say how the forecast was made, and why."""
     used = method or model.best
-    errors = {name: row["mase"] for name, row in model.config["accuracy"].items()}
-    listed = ", ".join(f"{name} {mase:.3f}" for name, mase in errors.items() if mase is not None)
+    listed = ", ".join(f"{name} {found.mase:.3f}" for name, found in model.validated.items())
     why = "as asked" if method else "the best in validation"
     return f"forecast by {used}, {why}; MASE in validation: {listed}"
 

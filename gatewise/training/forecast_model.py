@@ -17,6 +17,7 @@ from gatewise.data.source import DataError
 from gatewise.data.split import Split, split_end, split_series
 from gatewise.data.table import Table, read_table
 from gatewise.data.windows import Rows, pack_rows
+from gatewise.tasks.forecast_metrics import Accuracy
 from gatewise.tasks.forecasting import ForecastNetwork
 from gatewise.tasks.naive import NAIVES
 from gatewise.training.backtest import (
@@ -287,6 +288,16 @@ class ForecastModel:
             len(np.unique(where.rows)),
             stride,
         )
+
+    @property
+    def validated(self) -> dict[str, Accuracy]:
+        """The accuracy of each method in validation."""
+        found = self.config["accuracy"]
+        nothing = float("nan")
+        return {
+            name: Accuracy(**{k: nothing if v is None else v for k, v in found[name].items()})
+            for name in METHODS
+        }
 
     def __repr__(self) -> str:
         weights = sum(weight.numel() for weight in self.model.parameters())

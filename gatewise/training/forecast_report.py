@@ -49,7 +49,7 @@ def report_forecast(path: Path, data: Any = None) -> tuple[Path, Path]:
         Heading("What was learned"),
         *[Paragraph(said[:1].upper() + said[1:] + ".") for said in describe(model, series)],
         Heading("Validation: what training was stopped by, and the method chosen"),
-        table_of({name: Accuracy(**filled(row)) for name, row in model.config["accuracy"].items()}),
+        table_of(model.validated),
     ]
     if tested is not None:
         blocks += [
@@ -64,11 +64,6 @@ def report_forecast(path: Path, data: Any = None) -> tuple[Path, Path]:
         Command(f"gatewise forecast {path.name} -o forecast.csv --plot forecast.png"),
     ]
     return write_report(path, f"Forecast of {shorten(model.columns.targets)}", blocks)
-
-
-def filled(row: dict[str, Any]) -> dict[str, float]:
-    """Return numbers with NaN for None."""
-    return {name: math.nan if value is None else value for name, value in row.items()}
 
 
 def describe(model: ForecastModel, series: SeriesSet) -> list[str]:

@@ -1,0 +1,196 @@
+import re
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from gatewise.cli import build_app
+from gatewise.training.forecast import train_forecast
+from gatewise.training.forecast_settings import ForecastSettings
+from tests.frames import long_frame, seasonal
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with `panel.csv` and the model that was trained on it by the command line."""
+    folder = tmp_path_factory.mktemp("forecast")
+    long_frame(A=seasonal(120), B=1000 * seasonal(90, seed=1)).write_csv(folder / "panel.csv")
+    result = run(
+        "train",
+        "forecast",
+        folder / "panel.csv",
+        "--horizon",
+        7,
+        "--hidden",
+        12,
+        "--steps",
+        60,
+        "--validate-every",
+        20,
+        "--device",
+        "cpu",
+        "-o",
+        folder / "model.safetensors",
+    )
+    assert result.exit_code == 0, result.output
+    return folder, result.output
+
+
+def run(*arguments):
+    return CliRunner().invoke(build_app(), [str(each) for each in arguments])
+
+
+def test_training_says_what_it_guessed_and_what_naive_forecasts_are_worth(trained):
+    folder, output = trained
+    for said in ("2 series, y: 210 steps", "told apart by column 'unique_id'", "a step is 1 day"):
+        assert said in output
+    for name in ("naive", "seasonal naive", "Naive2"):
+        assert re.search(rf"{name} +\d+\.\d\d +\d+\.\d\d\d +\d\.\d\d\d", output)
+    assert output.count("best") >= 1
+    assert "In the test its MASE is" in output
+    assert {path.name for path in folder.iterdir()} >= {
+        "model.safetensors",
+        "model.md",
+        "model.html",
+        "model-forecast.png",
+    }
+
+
+def test_the_report_has_tables_coverage_and_a_picture(trained):
+    folder, _ = trained
+    text = (folder / "model.md").read_text()
+    assert text.count("| Naive2 |") == 2  # validation and test
+    assert "should hold 80%" in text
+    assert "![History, forecast and interval](model-forecast.png)" in text
+    assert (folder / "model-forecast.png").read_bytes().startswith(b"\x89PNG")
+    page = (folder / "model.html").read_text()
+    assert "<td>Naive2</td>" in page
+    assert "data:image/png;base64," in page
+
+
+def test_forecasts_are_written_and_drawn(trained, tmp_path):
+    folder, _ = trained
+    result = run(
+        "forecast",
+        folder / "model.safetensors",
+        "-o",
+        tmp_path / "out.csv",
+        "--plot",
+        tmp_path / "out.png",
+    )
+    assert result.exit_code == 0, result.output
+    found = pl.read_csv(tmp_path / "out.csv")
+    assert found.columns == ["unique_id", "ds", "y", "y_0.1", "y_0.9"]
+    assert found["ds"][0] == "2020-04-30"  # the day behind the last one of A
+    assert found["ds"][7] == "2020-03-31"
+    assert len(found) == 14
+    assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
+    assert "the best in validation; MASE in validation: network" in result.output
+
+
+def test_other_data_with_other_names_is_forecast(trained, tmp_path):
+    folder, _ = trained
+    other = tmp_path / "other.csv"
+    frame = pl.DataFrame(
+        {
+            "Date": pl.date_range(pl.date(2021, 1, 1), pl.date(2021, 3, 1), eager=True),
+            "Sales": seasonal(60, seed=9),
+        }
+    )
+    frame.write_csv(other)
+    result = run("forecast", folder / "model.safetensors", other, "-o", tmp_path / "out.parquet")
+    assert result.exit_code == 0, result.output
+    found = pl.read_parquet(tmp_path / "out.parquet")
+    assert found.columns == ["Date", "Sales", "Sales_0.1", "Sales_0.9"]
+    printed = run("forecast", folder / "model.safetensors", other, "--method", "Naive2")
+    assert printed.output.startswith("Date,Sales,Sales_0.1,Sales_0.9\n2021-03-02,")
+    assert "forecast by Naive2, as asked" in printed.output
+
+
+def test_backtests_of_met_and_unmet_series(trained, tmp_path):
+    folder, _ = trained
+    met = run("backtest", folder / "model.safetensors")
+    assert met.exit_code == 0, met.output
+    assert "| Naive2 |" in met.output
+    assert "forecasts of 7 steps in 2 series, 1 step(s) apart" in met.output
+    long_frame(Z=seasonal(50, seed=4)).write_csv(tmp_path / "new.csv")
+    options = ("--test", 20, "--stride", 3)
+    new = run("backtest", folder / "model.safetensors", tmp_path / "new.csv", *options)
+    assert "5 forecasts of 7 steps in 1 series, 3 step(s) apart" in new.output
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--method", "best"], "'best' is none of network"),
+        (["--plot", "out.jpg"], "a picture is called something.png"),
+        (["-o", "out.xlsx"], "forecasts are written as .csv or .parquet"),
+        (["--time", "when"], "--time when: no such column"),
+        (["--target", "z"], "--target z: no such column"),
+        (["nothing.csv"], "no such file"),
+    ],
+)
+def test_mistakes_are_one_line_and_write_nothing(trained, tmp_path, monkeypatch, options, message):
+    folder, _ = trained
+    monkeypatch.chdir(tmp_path)
+    result = run("forecast", folder / "model.safetensors", *options)
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert message in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        ("ds,y\n2020-01-01,1\n2020-01-02,?0.2\n", [], "row 3, column 'y': '?0.2' is no number"),
+        ("ds,y\n2020-01-01,1\n2020-01-02,2\n", [], "no series keeps"),
+        ("", [], "the file is empty"),
+        ("ds,y\n2020-01-01,1\n2020-01-02,2\n", ["--quantile", "0.2"], "in pairs"),
+        ("ds,y\n2020-01-01,1\n2020-01-02,2\n", ["-o", "model.csv"], "something.safetensors"),
+        ("ds,y\n2020-01-01,1\n2020-01-02,2\n", ["--cell", "nothing"], "nothing"),
+    ],
+)
+def test_bad_input_leaves_nothing_behind(tmp_path, monkeypatch, text, options, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data.csv").write_text(text)
+    result = run("train", "forecast", "data.csv", *options)
+    assert result.exit_code == 1
+    assert message in result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["data.csv"]
+
+
+def test_a_model_of_another_task_is_refused(tmp_path, monkeypatch):
+    from gatewise.training.text import train_text
+    from gatewise.training.text_settings import TextSettings
+
+    (tmp_path / "text.txt").write_text("ab " * 400)
+    settings = TextSettings(hidden=4, embedding=4, steps=2, batch_size=2, window=8, device="cpu")
+    train_text([tmp_path / "text.txt"], tmp_path / "text.safetensors", settings)
+    result = run("forecast", tmp_path / "text.safetensors")
+    assert result.exit_code == 1
+    assert "a model for the task 'language'" in result.output
+
+
+def test_where_a_naive_forecast_is_better_it_is_said_and_used(tmp_path, monkeypatch):
+    """A step that nothing foretells: after it, only the last value is right."""
+    monkeypatch.chdir(tmp_path)
+    values = [0.0, 1.0] * 60
+    values[-14:] = [float(k) for k in range(50, 64)]
+    frame = long_frame(A=values)
+    settings = ForecastSettings(
+        horizon=7,
+        steps=20,
+        validate_every=20,
+        validation=14,
+        test=0,
+        anchor="none",
+        scaling="none",
+        hidden=4,
+        device="cpu",
+    )
+    frame.write_csv("step.csv")
+    train_forecast("step.csv", "model.safetensors", settings)
+    result = run("forecast", "model.safetensors")
+    assert result.exit_code == 0, result.output
+    assert "forecast by naive, the best in validation" in result.output
