@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -68,6 +69,8 @@ class LlvmBackend:
         training = torch.is_grad_enabled() and any(t.requires_grad for t in _tensors(operands))
         wanted = tuple(n for n, x in operands.inputs.items() if training and x.requires_grad)
         made = kernel_for(recurrence, operands.dtype, training, wanted, bool(keep))
+        if made.mistrusted:
+            return ReferenceBackend().run(recurrence, operands, keep)
         from gatewise.backends.llvm.operation import run_kernel
 
         return Result(*run_kernel(made, recurrence, operands, training, keep))
@@ -112,4 +115,14 @@ def kernel_for(
     specification = Specification(
         recurrence.graph, recurrence.sizes, recurrence.reverse, element, training, wanted, past
     )
-    return kernel(specification, target)
+    made = kernel(specification, target)
+    if made.is_new and not made.mistrusted:
+        from gatewise.backends.llvm.trial import mistrust
+
+        made.mistrusted = mistrust(made, recurrence, dtype)
+        made.is_new = False
+        if made.mistrusted is not None:
+            made.forget()
+            message = f"{made.mistrusted}. The reference runs instead, slowly."
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
+    return made

@@ -37,12 +37,14 @@ class Compiled:
         engine: keeps the code alive.
         seconds: what compiling took; 0 where it came from the cache.
         cached: whether it came from the cache on disk.
+        key: its name there.
         addresses: of functions that were asked for.
     """
 
     engine: llvm.ExecutionEngine
     seconds: float
     cached: bool
+    key: str = ""
     addresses: dict[str, int] = field(default_factory=dict)
 
     def address(self, function: str) -> int:
@@ -66,7 +68,8 @@ def compile_text(text: str, target: Target) -> Compiled:
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine(target))
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    return Compiled(engine, 0.0 if cached else time.perf_counter() - started, cached)
+    seconds = 0.0 if cached else time.perf_counter() - started
+    return Compiled(engine, seconds, cached, key)
 
 
 def _machine(target: Target) -> llvm.TargetMachine:
@@ -155,6 +158,13 @@ def _write(key: str, code: bytes) -> None:
         except OSError:
             os.unlink(name)
             raise
+
+
+def forget(compiled: Compiled) -> None:
+    """Take code out of the cache on disk: it must not be trusted."""
+    directory = cache_directory()
+    if directory is not None:
+        (directory / f"{compiled.key}.o").unlink(missing_ok=True)
 
 
 def _forget_oldest(directory: Path) -> None:

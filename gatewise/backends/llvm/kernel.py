@@ -13,7 +13,7 @@ from gatewise.backends.llvm import threads
 from gatewise.backends.llvm.backward import Backward, BackwardPlanner, WeightGradient
 from gatewise.backends.llvm.backward_driver import BackwardDriver, OuterJob
 from gatewise.backends.llvm.code import Element
-from gatewise.backends.llvm.compiler import Compiled, compile_text
+from gatewise.backends.llvm.compiler import Compiled, compile_text, forget
 from gatewise.backends.llvm.driver import Context
 from gatewise.backends.llvm.forward_driver import ForwardDriver
 from gatewise.backends.llvm.layout import Layout, TileShape
@@ -157,6 +157,11 @@ class Kernel:
     def _finish(self) -> None:
         """What calls look up."""
         plan = self.forward_plan
+        self.codes = [self.forward_code]
+        if self.backward_plan is not None:
+            self.codes.append(self.backward_code)
+        self.is_new = not all(code.cached for code in self.codes)
+        self.mistrusted: str | None = None
         self.units = self.forward_module.units()
         self.block_buffers = [*(f"in.{n}" for n in plan.inputs), "hoisted", "hoist_scratch"]
         self.hoisted_width = sum(plan.buffers[name].stride for name in self.block_buffers)
@@ -256,6 +261,11 @@ class Kernel:
     def kept_elements(self, T: int, B: int) -> int:
         """Elements of all of it together."""
         return elements_of(self.kept_parts(T, B))
+
+    def forget(self) -> None:
+        """Take the code out of the cache on disk."""
+        for code in self.codes:
+            forget(code)
 
     def describe(self) -> str:
         """What was compiled, in a line."""

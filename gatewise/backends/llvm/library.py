@@ -105,7 +105,7 @@ def _forward(
     """The output, the last states, and what the backward pass reads."""
     with torch.no_grad():
         call, flat = _call(recurrence, members, training, wanted, tensors)
-        if 0 in tensors[0].shape[:2]:
+        if 0 in tensors[0].shape[:2] or call.kernel.mistrusted:
             found = ReferenceBackend().run(call.recurrence, call.operands(flat))
             y, last = found.output, [state.clone() for state in found.states.values()]
             kept = y.new_empty(call.kernel.kept_elements(*y.shape[:2]))
@@ -126,20 +126,18 @@ def _backward(
     flows: list[Tensor],
 ) -> list[Tensor]:
     """A gradient for every tensor; zeros where there is none."""
+    from gatewise.backends.llvm.operation import through_reference
+
     with torch.enable_grad():  # weights may be computed from the parameters
         learned = [tensor.detach().requires_grad_() for tensor in tensors]
         call, flat = _call(recurrence, members, True, wanted, learned)
-    if 0 in y.shape[:2]:  # states go through untouched
-        first = len(call.recurrence.graph.inputs)
-        found = [None] * first + flows
-        found += [None] * (len(tensors) - len(found))
-        return [
-            torch.zeros_like(t) if g is None else g for t, g in zip(tensors, found, strict=True)
-        ]
     with torch.no_grad():
-        found = call.backward([t.detach() for t in flat], y, kept, dy, flows)
-    if call.stacking is None:
-        found = _through_expressions(call, learned, flat, found)
+        if 0 in y.shape[:2] or call.kernel.mistrusted:
+            found = call.without_expressions(through_reference(call, flat, dy, flows))
+        else:
+            found = call.backward([t.detach() for t in flat], y, kept, dy, flows)
+            if call.stacking is None:
+                found = _through_expressions(call, learned, flat, found)
     return [torch.zeros_like(t) if g is None else g for t, g in zip(tensors, found, strict=True)]
 
 

@@ -78,6 +78,14 @@ class Call:
             return len(self.stacking.members)
         return len(self.kernel.weight_expressions)
 
+    def without_expressions(self, gradients: list[Tensor | None]) -> list[Tensor | None]:
+        """Gradients of all tensors but the values of expressions of weights."""
+        if self.stacking is not None:
+            return gradients
+        graph = self.recurrence.graph
+        first = len(graph.inputs) + len(graph.states) + len(graph.givens)
+        return [*gradients[:first], *gradients[first + self._sources :]]
+
     def forward(self, tensors: Sequence[Tensor]) -> tuple[Tensor, list[Tensor], Tensor]:
         """Run the forward kernel: the output, the last states and what the backward run reads."""
         T, B = tensors[0].shape[:2]
@@ -185,7 +193,7 @@ class Run(torch.autograd.Function):
             for state, g in zip(states, flow, strict=True)
         ]
         if torch.is_grad_enabled() or any(map(_is_batched, (dy, *flows))):
-            return (None, *_through_reference(call, tensors, dy, flows))
+            return (None, *through_reference(call, tensors, dy, flows))
         return (None, *call.backward(tensors, y, kept, dy, flows))
 
 
@@ -194,7 +202,7 @@ def _is_batched(gradient: Tensor) -> bool:
     return is_functorch_wrapped_tensor(gradient) or is_legacy_batchedtensor(gradient)
 
 
-def _through_reference(
+def through_reference(
     call: Call, tensors: Sequence[Tensor], dy: Tensor, flows: Sequence[Tensor]
 ) -> list[Tensor | None]:
     """Gradients that can be differentiated again, by running the reference on the same tensors."""

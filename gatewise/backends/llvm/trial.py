@@ -1,0 +1,113 @@
+"""A kernel that was just compiled runs once beside the reference before it is trusted.
+
+A compiler's mistake on a processor that we have never seen would else be a silent wrong number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from gatewise.backends.llvm.kernel import Kernel
+from gatewise.backends.llvm.operation import run_kernel
+from gatewise.backends.recurrence import Operands, Recurrence
+from gatewise.backends.reference import ReferenceBackend
+from gatewise.equations.size import Size, size_number, stored_shape
+
+STEPS, SEQUENCES = 3, 7
+"""Of the trial: every state is handed on twice, and a tile of rows has a tail."""
+
+TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-9}
+"""More than rounding does in so few steps, and less than a mistake of the compiler."""
+
+CONDITIONS = ("reset", "alive", "clamped_", "zoneout_")
+"""Inputs that changes of the equations add and that are 0 or 1."""
+
+Ends = tuple[Tensor, list[Tensor]]
+
+
+def mistrust(kernel: Kernel, recurrence: Recurrence, dtype: torch.dtype) -> str | None:
+    """Run a kernel and the reference on the same random numbers.
+
+    Args:
+        kernel: what was compiled.
+        recurrence: what it is to compute.
+        dtype: of its numbers.
+
+    Returns:
+        Why the kernel must not be used; None where both agree.
+    """
+    training = kernel.specification.training
+    operands = _operands(recurrence, dtype, kernel.specification.input_gradients)
+
+    def ours() -> Ends:
+        y, states, _ = run_kernel(kernel, recurrence, operands, training, ())
+        return y, list(states.values())
+
+    def theirs() -> Ends:
+        result = ReferenceBackend().run(recurrence, operands)
+        return result.output, list(result.states.values())
+
+    found, expected = (_numbers(run, operands, training) for run in (ours, theirs))
+    worst = max(map(_difference, found, expected))
+    if worst <= TOLERANCE[dtype]:
+        return None
+    return (
+        f"the kernel of {recurrence.graph.name} that was compiled for this processor differs from "
+        f"the equations by {worst:.0e}: please report this with what `gatewise doctor` prints"
+    )
+
+
+def _numbers(run: Callable[[], Ends], operands: Operands, training: bool) -> list[Tensor]:
+    """Output, last states and, in training, the gradients of everything learned."""
+    with torch.set_grad_enabled(training):
+        y, states = run()
+        ends = [end for end in (y, *states) if end.requires_grad]
+        values = [value.detach() for value in (y, *states)]
+        if not training:
+            return values
+        kinds = (operands.inputs, operands.states, operands.parameters, operands.givens)
+        leaves = [t for kind in kinds for t in kind.values() if t.requires_grad]
+        signs = [torch.ones_like(end) for end in ends]
+        found = torch.autograd.grad(ends, leaves, signs, allow_unused=True, materialize_grads=True)
+    return [*values, *found]
+
+
+def _difference(found: Tensor, expected: Tensor) -> float:
+    """The greatest, relative to the greatest number; what is no number must be none in both."""
+    if not torch.equal(found.isfinite(), expected.isfinite()):
+        return float("inf")
+    found, expected = (t.nan_to_num(0.0, 0.0, 0.0) for t in (found, expected))
+    scale = max(1.0, float(expected.abs().max()))
+    return float((found - expected).abs().max()) / scale
+
+
+def _operands(recurrence: Recurrence, dtype: torch.dtype, wanted: tuple[str, ...]) -> Operands:
+    """Random numbers of moderate size, drawn without touching torch's generator."""
+    graph, numbers = recurrence.graph, recurrence.sizes
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(*sizes: Size, leading: tuple[int, ...] = (SEQUENCES,)) -> Tensor:
+        shape = (*leading, *(size_number(size, numbers) for size in sizes))
+        return torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)
+
+    inputs = {name: draw(size, leading=(STEPS, SEQUENCES)) for name, size in graph.inputs.items()}
+    inputs = {
+        name: (value > 0).to(dtype) if name.startswith(CONDITIONS) else value
+        for name, value in inputs.items()
+    }
+    parameters = {}
+    for name, parameter in graph.parameters.items():
+        shape = stored_shape(parameter, numbers)
+        scale = 0.5 * shape[-1] ** -0.5 if len(shape) == 2 else 0.5
+        parameters[name] = draw(leading=shape).mul_(scale)
+    # a state that must be positive (a stabiliser's denominator, say) starts above zero
+    states = {name: draw(size).abs_() for name, size in graph.states.items()}
+    givens = {name: draw(size) for name, size in graph.givens.items()}
+    for learned in (*states.values(), *parameters.values(), *givens.values()):
+        learned.requires_grad_()
+    for name in wanted:
+        inputs[name].requires_grad_()
+    return Operands(inputs, states, parameters, givens)
