@@ -9,12 +9,17 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import threading
 import warnings
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, wraps
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import llvmlite.binding as llvm
 import torch
+
+Function = TypeVar("Function", bound=Callable)
 
 
 @lru_cache(maxsize=1)
@@ -99,7 +104,24 @@ def available() -> int:
     if _openmp() is None:
         _warn_of_one_thread()
         return 1
-    return 1 if _child else torch.get_num_threads()
+    return 1 if _child or getattr(_local, "alone", False) else torch.get_num_threads()
+
+
+_local = threading.local()
+
+
+def alone(function: Function) -> Function:
+    """Run a function with kernels on the calling thread alone."""
+
+    @wraps(function)
+    def run_alone(*arguments: Any, **options: Any) -> Any:
+        _local.alone = True
+        try:
+            return function(*arguments, **options)
+        finally:
+            _local.alone = False
+
+    return cast(Function, run_alone)
 
 
 @lru_cache(maxsize=1)

@@ -6,10 +6,12 @@ A compiler's mistake on a processor that we have never seen would else be a sile
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
 
+from gatewise.backends.llvm import threads
 from gatewise.backends.llvm.kernel import Kernel
 from gatewise.backends.llvm.operation import run_kernel
 from gatewise.backends.recurrence import Operands, Recurrence
@@ -39,6 +41,13 @@ def mistrust(kernel: Kernel, recurrence: Recurrence, dtype: torch.dtype) -> str 
     Returns:
         Why the kernel must not be used; None where both agree.
     """
+    # a thread of its own: the caller's may stand inside a checkpoint, autocast, a trace
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(_mistrust, kernel, recurrence, dtype).result()
+
+
+@threads.alone
+def _mistrust(kernel: Kernel, recurrence: Recurrence, dtype: torch.dtype) -> str | None:
     training = kernel.specification.training
     operands = _operands(recurrence, dtype, kernel.specification.input_gradients)
 

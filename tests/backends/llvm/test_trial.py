@@ -6,6 +6,7 @@ import warnings
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 import gatewise as gw
 from gatewise.backends.llvm import backend, trial
@@ -34,9 +35,19 @@ def test_lengths_and_resets_are_tried_too():
 
 
 @pytest.fixture
-def broken(monkeypatch, tmp_path):
-    """A compiler whose kernels add a thousandth to their output."""
+def fresh(monkeypatch, tmp_path):
+    """No kernel has been compiled on this machine."""
     monkeypatch.setenv("GATEWISE_CACHE", str(tmp_path))
+    kernel_for.cache_clear()
+    _kernel.cache_clear()
+    yield
+    kernel_for.cache_clear()
+    _kernel.cache_clear()
+
+
+@pytest.fixture
+def broken(fresh, monkeypatch):
+    """A compiler whose kernels add a hundredth to their output."""
     run_kernel = trial.run_kernel
 
     def wrong(*arguments):
@@ -44,11 +55,6 @@ def broken(monkeypatch, tmp_path):
         return y + 1e-2, states, values
 
     monkeypatch.setattr(trial, "run_kernel", wrong)
-    kernel_for.cache_clear()
-    _kernel.cache_clear()
-    yield
-    kernel_for.cache_clear()
-    _kernel.cache_clear()
 
 
 def test_a_wrong_kernel_warns_and_the_reference_runs(broken):
@@ -70,8 +76,7 @@ def test_a_wrong_kernel_leaves_the_cache(broken):
     assert not list(directory.glob("*.o"))
 
 
-def test_a_kernel_from_the_cache_is_not_tried_again(monkeypatch, tmp_path):
-    monkeypatch.setenv("GATEWISE_CACHE", str(tmp_path))
+def test_a_kernel_from_the_cache_is_not_tried_again(fresh, monkeypatch):
     recurrence = Recurrence(gw.cells.get("janet").graph, {"I": 5, "H": 7}, False)
     kernel_for(recurrence, torch.float32, False, ())
     kernel_for.cache_clear()
@@ -79,3 +84,22 @@ def test_a_kernel_from_the_cache_is_not_tried_again(monkeypatch, tmp_path):
     _kernel.cache_clear()
     made = backend.kernel_for(recurrence, torch.float32, False, ())
     assert not made.is_new
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_trial_stands_apart_from_what_the_caller_does():
+    """Inside a checkpoint, whose tensors are counted; under autocast; with fake tensors."""
+    layer, x = gw.GRU(3, 5), torch.randn(4, 2, 3, requires_grad=True)
+
+    def run(x):
+        with gw.use_backend("llvm"):
+            return layer(x)[0]
+
+    with torch.autocast("cpu", torch.bfloat16):
+        y = torch.utils.checkpoint.checkpoint(run, x, use_reentrant=False)
+    _kernel.cache_clear()  # computed again with a new trial
+    kernel_for.cache_clear()
+    y.sum().backward()
+    assert x.grad is not None
+    with FakeTensorMode():
+        kernel_for(layer.recurrences()[0][0], torch.float64, True, ("x",))
