@@ -74,17 +74,23 @@ export type Layer =
   | { kind: "embedding"; weight: Weights }
   | { kind: "numbers"; names: string[] }
   | { kind: "recurrent"; tracks: TrackDocument[][]; residual: boolean; norms: Norm[] }
-  | { kind: "pool"; mode: "last" | "mean" | "max" | "ends" }
-  | { kind: "scale"; weight: string; bias: string }
+  | { kind: "standardize"; mean: string; deviation: string; gaps: boolean }
+  | {
+      kind: "pool";
+      mode: "last" | "ends" | "mean" | "max" | "attention";
+      key?: { weight: Weights; bias?: string };
+      query?: string;
+    }
   | { kind: "linear"; weight: Weights; bias?: string };
 
-export type TokenizerDocument =
+export type TokenizerDocument = { lower?: boolean; longest?: number } & (
   | { kind: "characters"; characters: string; unknown: boolean }
   | { kind: "words"; words: string[] }
-  | { kind: "bpe"; tokens: string[] };
+  | { kind: "bpe"; tokens: string[] }
+);
 
 export interface Output {
-  kind: "next" | "class" | "values" | "none";
+  kind: "next" | "class" | "ordinal" | "values" | "none";
   labels: string[];
 }
 

@@ -85,7 +85,8 @@ export class Inspector implements View {
     const heading = {
       next: "Expected next",
       class: "If the input ended here",
-      values: "Forecast from here",
+      ordinal: "If the input ended here",
+      values: "What it says",
       none: "",
     }[kind];
     const chosen =

@@ -2,9 +2,11 @@
 
 import { type Change } from "./change";
 import { type Cell, type Layer, type PageDocument, type Weights, decode } from "./document";
+import { Front } from "./front";
 import { Head } from "./head";
-import { Matrix, beside, columnsOf, norm, softmax } from "./matrix";
+import { Matrix, beside, columnsOf, norm } from "./matrix";
 import { Norm } from "./norm";
+import { gradientOf } from "./outcome";
 import { type Pace } from "./pace";
 import { Recurrence, type TrackGradient, type TrackRun } from "./recurrence";
 
@@ -45,6 +47,7 @@ export interface Gradient {
 export class Network {
   readonly tracks: Recurrence[] = [];
   readonly head: Head;
+  private readonly front: Front;
   private readonly rows: Recurrence[][] = [];
   private readonly embedding: Matrix | null = null;
   private readonly residual: boolean = false;
@@ -52,7 +55,7 @@ export class Network {
   private readonly further: Record<string, Matrix>;
 
   constructor(readonly document: PageDocument) {
-    const after: Layer[] = [];
+    const [before, after]: Layer[][] = [[], []];
     for (const layer of document.layers) {
       if (layer.kind === "embedding") this.embedding = matrixOf(layer.weight);
       else if (layer.kind === "recurrent") {
@@ -60,8 +63,9 @@ export class Network {
         this.norms = layer.norms.map((norm) => new Norm(norm));
         for (const row of layer.tracks)
           this.rows.push(row.map((track) => this.add(track, document)));
-      } else if (layer.kind !== "numbers") after.push(layer);
+      } else (this.rows.length ? after : before).push(layer);
     }
+    this.front = new Front(before);
     const top = this.rows[this.rows.length - 1];
     this.head = new Head(after, top.length > 1 ? top[0].size : null);
     const further = document.input.further ?? {};
@@ -121,7 +125,7 @@ export class Network {
   }
 
   private first(input: Input): Matrix {
-    if (!input.tokens) return input.numbers!;
+    if (!input.tokens) return this.front.read(input.numbers!);
     const found = new Matrix(input.tokens.length, this.embedding!.columns);
     for (const [t, token] of input.tokens.entries()) found.row(t).set(this.embedding!.row(token));
     return found;
@@ -192,11 +196,7 @@ export class Network {
       found.row(step).set(run.outputs.row(step));
       return found;
     }
-    const scores = this.scores(run, step);
-    const gradient = new Float32Array(scores.length);
-    if (this.document.output.kind !== "values")
-      softmax(scores).forEach((share, k) => (gradient[k] = -share));
-    gradient[label] += 1;
+    const gradient = gradientOf(this.document.output.kind, this.scores(run, step), label);
     return this.head.backward(run.outputs, step, gradient);
   }
 

@@ -3,7 +3,7 @@
 import { type Change, sameChanges } from "./change";
 import { type Cell, type PageDocument } from "./document";
 import { type Ledger, account, weightiest } from "./ledger";
-import { Matrix, largest, softmax } from "./matrix";
+import { Matrix, largest } from "./matrix";
 import {
   type Gradient,
   type Input,
@@ -13,6 +13,7 @@ import {
   lengthOf,
   matrixOf,
 } from "./network";
+import { probabilities } from "./outcome";
 import { Pace, Stopped } from "./pace";
 import { Tokenizer, visible } from "./tokenizer";
 
@@ -148,8 +149,7 @@ export class Store {
 
   /** The scores' probabilities after a step, or the scores where they are none. */
   prediction(t: number, run = this.run): ArrayLike<number> {
-    const scores = this.network.scores(run, t);
-    return this.document.output.kind === "values" ? scores : softmax(scores);
+    return probabilities(this.document.output.kind, this.network.scores(run, t));
   }
 
   // -- what the reader does
@@ -241,9 +241,13 @@ export class Store {
     const { tokens } = run.input;
     const { kind } = this.document.output;
     if (kind === "none" || !this.network.head.exists) return { step: t, label: null };
+    // a model that reads from both ends has an answer for the whole alone
+    if (kind !== "next" && this.network.looksAhead && t < run.T - 1)
+      return { step: t, label: null };
     if (kind === "next" && tokens && t + 1 < tokens.length)
       return { step: t, label: tokens[t + 1] };
-    return { step: t, label: largest(this.network.scores(run, t), 1)[0] };
+    if (kind === "values") return { step: t, label: 0 };
+    return { step: t, label: largest(this.prediction(t, run), 1)[0] };
   }
 
   private differentiate(): Promise<void> {

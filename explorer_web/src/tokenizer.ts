@@ -11,10 +11,14 @@ export class Tokenizer {
   readonly kind: TokenizerDocument["kind"];
   readonly tokens: string[];
   private readonly unknown: number | null;
+  private readonly lower: boolean;
+  private readonly longest: number;
   private readonly numbers: Map<string, number>;
 
   constructor(document: TokenizerDocument) {
     this.kind = document.kind;
+    this.lower = document.lower ?? false;
+    this.longest = document.longest ?? Infinity;
     if (document.kind === "characters") {
       const known = Array.from(document.characters);
       this.unknown = document.unknown ? known.length : null;
@@ -34,7 +38,8 @@ export class Tokenizer {
     return this.kind !== "bpe";
   }
 
-  encode(text: string): { tokens: number[]; unknown: string[] } {
+  encode(given: string): { tokens: number[]; unknown: string[] } {
+    const text = this.lower ? given.toLowerCase() : given;
     const pieces = this.kind === "characters" ? Array.from(text) : (text.match(WORD) ?? []);
     const missing = new Set<string>();
     const tokens: number[] = [];
@@ -44,7 +49,7 @@ export class Tokenizer {
       const token = found ?? this.unknown;
       if (token !== null) tokens.push(token);
     }
-    return { tokens, unknown: [...missing] };
+    return { tokens: tokens.slice(0, this.longest), unknown: [...missing] };
   }
 
   find(token: string): number | undefined {

@@ -214,7 +214,7 @@ export class WhatIf implements View {
     if (!store.isChanged) return [make("p", { class: "small" }, "Nothing is changed.")];
     const { kind } = store.document.output;
     if (kind === "none" || kind === "values" || !store.network.head.exists) return [];
-    const t = store.cursor;
+    const t = kind === "next" || !store.network.looksAhead ? store.cursor : store.T - 1;
     const now = store.prediction(t);
     const first = largest(now, 1)[0];
     const text = `At ${store.named(t)} the changed model says ${store.scoreLabel(first)} (${percent(now[first])})`;

@@ -64,20 +64,23 @@ class Chain:
         ]
         self.layers.append({"kind": "recurrent", "tracks": tracks, "residual": False, "norms": []})
 
-    def add_pooling(self, mode: str) -> None:
-        """Add ``last``, ``mean``, ``max`` or ``ends`` (of both directions) over the steps."""
-        self.layers.append({"kind": "pool", "mode": mode})
+    def add_standard(self, mean: Tensor, deviation: Tensor, gaps: bool) -> None:
+        """Add channels in units of their spread, ``(C,)`` each; `gaps` marks missing values."""
+        scale = {"mean": numbers(mean), "deviation": numbers(deviation)}
+        self.layers.append({"kind": "standardize", **scale, "gaps": gaps})
 
-    def add_linear(self, layer: nn.Linear) -> None:
-        """Add a linear layer."""
-        found: dict[str, Any] = {"kind": "linear", "weight": matrix(layer.weight)}
-        if layer.bias is not None:
-            found["bias"] = numbers(layer.bias)
-        self.layers.append(found)
+    def add_pooling(self, mode: str, **weights: Any) -> None:
+        """Add ``last``, ``ends`` (of both directions), ``mean``, ``max`` or ``attention``.
 
-    def add_scale(self, weight: Tensor, bias: Tensor) -> None:
-        """Add ``weight * value + bias``, number by number, ``(size,)`` each."""
-        self.layers.append({"kind": "scale", "weight": numbers(weight), "bias": numbers(bias)})
+        Args:
+            mode: which.
+            **weights: of attention: ``key`` (see `linear`) and ``query``.
+        """
+        self.layers.append({"kind": "pool", "mode": mode, **weights})
+
+    def add_linear(self, weight: Tensor, bias: Tensor | None) -> None:
+        """Add a linear layer: ``(rows, columns)`` and ``(rows,)``."""
+        self.layers.append({"kind": "linear", **linear(weight, bias)})
 
     def _of_layer(self, layer: RecurrentLayer, track: Track) -> dict[str, Any]:
         recurrence = layer.evaluated(track.recurrence)
@@ -161,6 +164,12 @@ def numbers(values: Tensor) -> str:
     """Numbers as base64 of little-endian float32."""
     flat = values.detach().to("cpu", torch.float32).contiguous().reshape(-1)
     return base64.b64encode(flat.numpy().astype("<f4").tobytes()).decode("ascii")
+
+
+def linear(weight: Tensor, bias: Tensor | None) -> dict[str, Any]:
+    """Weights of a linear layer, and its bias where it has one."""
+    found: dict[str, Any] = {"weight": matrix(weight)}
+    return found if bias is None else {**found, "bias": numbers(bias)}
 
 
 def matrix(values: Tensor) -> dict[str, Any]:

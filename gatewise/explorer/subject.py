@@ -25,8 +25,8 @@ class Subject:
         about: the model in one line.
         chain: the model's layers.
         input: tokens or numbers, JSON-ready.
-        output: what the scores are: ``kind`` (``next``, ``class``, ``values`` or ``none``) and
-            ``labels``.
+        output: what the scores are: ``kind`` (``next``, ``class``, ``ordinal``, ``values`` or
+            ``none``) and ``labels``.
         outputs: the top recurrent layer's output as torch computes it, ``(T, H)``.
         scores: the last step's scores, ``(V,)``; None where there is no head.
         tokenizer: for texts, JSON-ready.
@@ -73,6 +73,10 @@ def subject_of(model: Any, given: Any) -> Subject:
     """
     if getattr(model, "task", None) == "language":
         return _of_text(model, given)
+    if getattr(model, "task", None) == "classification":
+        from gatewise.explorer.classified import of_classifier
+
+        return of_classifier(model, given)
     if isinstance(model, nn.Module):
         return of_layer(model, given)
     raise TypeError(f"{type(model).__name__} cannot be explored; give a trained model or a layer.")
@@ -90,7 +94,7 @@ def _of_text(model: Any, text: Any) -> Subject:
     chain = Chain()
     chain.add_embedding(network.embedding.weight)
     chain.add_recurrent(recurrent_layer(network.recurrent))
-    chain.add_linear(network.head)
+    chain.add_linear(network.head.weight, network.head.bias)
     with torch.no_grad():
         embedded = network.embedding(torch.from_numpy(tokens)[:, None])
         outputs = network.recurrent(embedded)[0][:, 0]
@@ -98,7 +102,7 @@ def _of_text(model: Any, text: Any) -> Subject:
     described = tokenizer_document(tokenizer)
     kind = {"characters": "characters", "words": "words", "bpe": "byte pairs"}[tokenizer.kind]
     return Subject(
-        title=f"“{shorten(' '.join(text.split()), 100, placeholder=' …')}”",
+        title=quoted(text),
         about=f"A language model of {tokenizer.size:,} {kind}: {describe_layers(chain)}",
         chain=chain,
         input={"tokens": tokens.tolist()},
@@ -107,6 +111,11 @@ def _of_text(model: Any, text: Any) -> Subject:
         scores=scores,
         tokenizer=described,
     )
+
+
+def quoted(text: str) -> str:
+    """A text as a title: in quotation marks, cut where it is long."""
+    return f"“{shorten(' '.join(text.split()), 100, placeholder=' …')}”"
 
 
 def tokenizer_document(tokenizer: Any) -> dict[str, Any]:

@@ -87,8 +87,8 @@ def _check(records: Sequence[Record], row: int) -> None:
         added = [name for name in record.graph.inputs if name.startswith(ADDED)]
         if added:
             raise ValueError(
-                "the equations ran changed; trace outside of gw.intervene: the page itself can hold "
-                "gates and silence units."
+                "the equations ran changed; trace outside of gw.intervene: the page can hold "
+                "gates and silence units itself."
             )
 
 
