@@ -36,17 +36,18 @@ def counted_steps(lengths: Any, x: Tensor, batch_first: bool, batched: bool, nam
         given = given.long()  # an empty list says no dtype
     if given.is_floating_point() or given.is_complex():
         raise ValueError(f"{name}: lengths are whole numbers or a mask, not {given.dtype}.")
-    if tuple(given.shape) == (T, B):
+    # the number of dimensions first: a traced program would else ask whether B = T
+    if given.dim() == 2 and tuple(given.shape) == (T, B):
         return _checked_mask(given, name)
-    if given.dtype == torch.bool or tuple(given.shape) != (B,):
+    if given.dtype == torch.bool or given.dim() != 1 or len(given) != B:
         order = f"({B}, {T})" if batch_first and batched else f"({T}, {B})"
         raise ValueError(
             f"{name}: lengths are {B} whole numbers, one per sequence, or a mask {order}; "
             f"got {tuple(torch.as_tensor(lengths).shape)} of {given.dtype}."
         )
-    _require(
-        ((given >= 0) & (given <= T)).all(), f"{name}: lengths must lie between 0 and T = {T}."
-    )
+    # nor does it know T: written into a text, T would be the one it was traced with for ever
+    T_is = "T" if torch.compiler.is_compiling() else f"T = {T}"
+    _require(((given >= 0) & (given <= T)).all(), f"{name}: lengths must lie between 0 and {T_is}.")
     return torch.arange(T, device=x.device)[:, None] < given
 
 

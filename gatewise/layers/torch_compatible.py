@@ -12,24 +12,20 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
-from torch import _VF, Tensor, nn
-from torch._C._functorch import is_functorch_wrapped_tensor  # type: ignore[import-not-found]
-from torch.autograd import forward_ad
+from torch import Tensor, nn
 
 from gatewise import cells
 from gatewise.backends import Recurrence
-from gatewise.backends.choose import BACKENDS, TORCH, asked_backend
+from gatewise.backends.choose import TORCH
 from gatewise.backends.explanation import Explanation, explain
 from gatewise.equations import Cell
 from gatewise.layers.layer import RecurrentLayer
 from gatewise.layers.options import Options
 from gatewise.layers.precision import in_own_precision
 from gatewise.layers.sequence import Sequence, arrange
+from gatewise.layers.torch_operator import operator_reason, run_operator
 from gatewise.layers.torch_weights import named_weights
 from gatewise.layers.weights import Initialization
-
-KERNEL_PAYS = {"LSTM": 4e8, "GRU": 1e6, "RNN": 1e6}
-"""Multiplications in one layer from which a kernel beat torch's operator where we measured it."""
 
 
 class _Layer(RecurrentLayer, nn.RNNBase):
@@ -154,9 +150,13 @@ class _Layer(RecurrentLayer, nn.RNNBase):
         sequence = arrange(input, self.batch_first, lengths, self.kind)
         self._check(sequence)
         state = None if hx is None else self._checked_state(hx, sequence)
-        reason = self._torch_reason(sequence, lengths is not None or reset is not None)
+        marked = lengths is not None or reset is not None
+        marked = marked or self.options.beyond_torch(self.training)
+        reason = operator_reason(self, sequence, marked)
         if reason is not None:
-            y, last = self._run_torch(sequence, self._start(sequence) if state is None else state)
+            y, last = run_operator(
+                self, sequence, self._start(sequence) if state is None else state
+            )
             explain(Explanation(f"{self.kind}, all layers", TORCH, reason))
         else:
             y, last = self._run_equations(sequence, state, reset)
@@ -165,63 +165,6 @@ class _Layer(RecurrentLayer, nn.RNNBase):
         elif self.options.state_batch_first:
             last = tuple(part.transpose(0, 1) for part in last)
         return y, last[0] if len(last) == 1 else last
-
-    def _torch_reason(self, sequence: Sequence, marked: bool) -> str | None:
-        """Why torch's own operator is the better one for this call; None where ours is."""
-        asked, x = asked_backend(), sequence.data
-        marked = marked or self.options.beyond_torch(self.training)
-        if marked or asked not in (None, TORCH):
-            return None
-        if asked == TORCH:
-            return f"use_backend({TORCH!r})"
-        if self._transformed(x):
-            return None  # torch's operators know neither vmap nor forward-mode derivatives
-        if "llvm" not in BACKENDS or x.device.type != "cpu":
-            return f"there is no kernel for {x.device.type}"
-        if x.dtype not in (torch.float32, torch.float64) or sequence.packed is not None:
-            return "packed sequences and half precision go to torch"
-        if torch.compiler.is_compiling():
-            return None  # one program for every T and B: no question of how large a call is
-        gates, H = len(self.gates), self.hidden_size
-        work = sequence.steps * sequence.batch * gates * H * (self.input_size + H)
-        if work < KERNEL_PAYS[self.kind]:
-            return f"{work:.1e} multiplications are too few for a kernel's call to pay"
-        return None
-
-    def _transformed(self, x: Tensor) -> bool:
-        """Whether a transform of `torch.func`, or forward mode, is at work."""
-        if torch.compiler.is_compiling():
-            return False
-        weight = next(self.parameters(), x)  # one of a parametrization is not computed for this
-        wrapped = map(is_functorch_wrapped_tensor, (x, weight))
-        return forward_ad._current_level >= 0 or any(wrapped)
-
-    def _run_torch(self, sequence: Sequence, state: tuple[Tensor, ...]) -> tuple[Any, Any]:
-        operator = getattr(_VF, self.operator)
-        weights = [getattr(self, name) for name in self._flat_weights_names]
-        hx = state[0] if len(state) == 1 else list(state)
-        options = (self.bias, self.num_layers, self.dropout, self.training, self.bidirectional)
-        packed = sequence.packed
-        if packed is None:
-            if self.kind == "LSTM" and torch.is_grad_enabled() and torch.compiler.is_compiling():
-                # torch traces its oneDNN operator with gradients wrongly; this call runs untraced
-                with torch.backends.mkldnn.flags(enabled=False):
-                    y, *last = operator(sequence.x, hx, weights, *options, False)
-            else:
-                y, *last = operator(sequence.x, hx, weights, *options, False)
-            return sequence.restore(y), tuple(last)
-        if packed.sorted_indices is not None:
-            state = tuple(part.index_select(1, packed.sorted_indices) for part in state)
-            hx = state[0] if len(state) == 1 else list(state)
-        data, *last = operator(packed.data, packed.batch_sizes, hx, weights, *options)
-        if packed.unsorted_indices is not None:
-            last = [part.index_select(1, packed.unsorted_indices) for part in last]
-        return packed._replace(data=data), tuple(last)
-
-    @property
-    def operator(self) -> str:
-        """The name of torch's fused operator."""
-        return self.mode.lower()
 
     def _run_equations(
         self, sequence: Sequence, state: tuple[Tensor, ...] | None, reset: Any

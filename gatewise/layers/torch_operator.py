@@ -1,0 +1,91 @@
+"""Torch's own fused operators: when one runs a drop-in layer, and how it is called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import _VF, Tensor
+from torch._C._functorch import is_functorch_wrapped_tensor  # type: ignore[import-not-found]
+from torch.autograd import forward_ad
+
+from gatewise.backends.choose import BACKENDS, TORCH, asked_backend
+from gatewise.layers.sequence import Sequence
+
+KERNEL_PAYS = {"LSTM": 4e8, "GRU": 1e6, "RNN": 1e6}
+"""Multiplications in one layer from which a kernel beat torch's operator where we measured it."""
+
+SPARSE = 10
+"""A packed batch of which padding would make more than so many times as many steps stays packed."""
+
+
+def operator_reason(layer: Any, sequence: Sequence, marked: bool) -> str | None:
+    """Why torch's own operator is the better one for a call; None where the equations are.
+
+    Args:
+        layer: an LSTM, GRU or RNN.
+        sequence: its input.
+        marked: whether the call asks for what the operator cannot do.
+    """
+    asked, x = asked_backend(), sequence.data
+    if marked or asked not in (None, TORCH):
+        return None
+    if asked == TORCH:
+        return f"use_backend({TORCH!r})"
+    if _transformed(layer, x):
+        return None  # torch's operators know neither vmap nor forward-mode derivatives
+    if "llvm" not in BACKENDS or x.device.type != "cpu":
+        return f"there is no kernel for {x.device.type}"
+    if x.dtype not in (torch.float32, torch.float64):
+        return "half precision goes to torch"
+    if sequence.packed is not None:  # torch takes two to four times as long for a step that counts
+        sparse = SPARSE * x.shape[0] < sequence.steps * sequence.batch
+        return "padding these sequences would make too many steps" if sparse else None
+    if torch.compiler.is_compiling():
+        return None  # one program for every T and B: no question of how large a call is
+    gates, H = len(layer.gates), layer.hidden_size
+    work = sequence.steps * sequence.batch * gates * H * (layer.input_size + H)
+    if work < KERNEL_PAYS[layer.kind]:
+        return f"{work:.1e} multiplications are too few for a kernel's call to pay"
+    return None
+
+
+def _transformed(layer: Any, x: Tensor) -> bool:
+    """Whether a transform of `torch.func`, or forward mode, is at work."""
+    if torch.compiler.is_compiling():
+        return False
+    weight = next(layer.parameters(), x)  # one of a parametrization is not computed for this
+    wrapped = map(is_functorch_wrapped_tensor, (x, weight))
+    return forward_ad._current_level >= 0 or any(wrapped)
+
+
+def run_operator(
+    layer: Any, sequence: Sequence, state: tuple[Tensor, ...]
+) -> tuple[Any, tuple[Tensor, ...]]:
+    """Run all layers and directions by torch's operator.
+
+    Args:
+        layer: an LSTM, GRU or RNN.
+        sequence: its input.
+        state: where to start, ``(layers · directions, B, size)`` each.
+    """
+    operator = getattr(_VF, layer.mode.lower())
+    weights = [getattr(layer, name) for name in layer._flat_weights_names]
+    hx = state[0] if len(state) == 1 else list(state)
+    options = (layer.bias, layer.num_layers, layer.dropout, layer.training, layer.bidirectional)
+    packed = sequence.packed
+    if packed is None:
+        if layer.kind == "LSTM" and torch.is_grad_enabled() and torch.compiler.is_compiling():
+            # torch traces its oneDNN operator with gradients wrongly; this call runs untraced
+            with torch.backends.mkldnn.flags(enabled=False):
+                y, *last = operator(sequence.x, hx, weights, *options, False)
+        else:
+            y, *last = operator(sequence.x, hx, weights, *options, False)
+        return sequence.restore(y), tuple(last)
+    if packed.sorted_indices is not None:
+        state = tuple(part.index_select(1, packed.sorted_indices) for part in state)
+        hx = state[0] if len(state) == 1 else list(state)
+    data, *last = operator(packed.data, packed.batch_sizes, hx, weights, *options)
+    if packed.unsorted_indices is not None:
+        last = [part.index_select(1, packed.unsorted_indices) for part in last]
+    return packed._replace(data=data), tuple(last)
