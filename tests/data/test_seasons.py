@@ -21,3 +21,15 @@ def test_random_walks_and_noise_have_none():
 @pytest.mark.parametrize("values", [[], [1.0], [1.0] * 40, list(range(40))])
 def test_what_never_varies_has_none(values):
     assert find_season([np.array(values, dtype=float)]) == 1
+
+
+def test_a_panel_of_walks_with_seasons_shows_its_season():
+    """Steps and trends hide a season in the levels, not in the changes."""
+    draw = np.random.default_rng(3)
+    panel = []
+    for _ in range(40):
+        steps = int(draw.integers(60, 140))
+        pattern = 1 + draw.normal(size=12) * draw.choice([0.0, 0.1])
+        walk = np.exp(draw.normal(7, 2) + draw.normal(0, 0.05, size=steps).cumsum())
+        panel.append(walk * pattern[np.arange(steps) % 12])
+    assert find_season(panel) == 12
