@@ -106,11 +106,19 @@ class RecurrentLayer:
             for recurrence in row:
                 yield layer, recurrence
 
-    def _initial_states(self, batch: int) -> States:
-        """The state before the first step, ``(B, size)``; rows of one memory where not learned."""
+    def _initial_states(self, batch: int, like: Tensor) -> States:
+        """The state before the first step, ``(B, size)``, on the device and in the dtype of x."""
+        if self.options.learn_initial:
+            return [
+                {n: v.expand(batch, -1) for n, v in self.initial_values(layer, recurrence).items()}
+                for layer, recurrence in self._each()
+            ]
         return [
-            {n: v.expand(batch, -1) for n, v in self.initial_values(layer, recurrence).items()}
-            for layer, recurrence in self._each()
+            {
+                name: like.new_full((batch, recurrence.state_size(name)), start)
+                for name, start in self.start_values(recurrence).items()
+            }
+            for _, recurrence in self._each()
         ]
 
     def _run_layers(
@@ -131,7 +139,7 @@ class RecurrentLayer:
             inputs: what the cell reads besides x, ``(T, B, size)``.
         """
         starts = states is None or reset is not None
-        initial = self._initial_states(sequence.batch) if starts else [{}] * len(states or ())
+        initial = self._initial_states(sequence.batch, sequence.data) if starts else [{}] * len(states or ())
         marks = Marks(
             sequence.alive, None if reset is None else sequence.arrange(reset, "reset", 1)
         )

@@ -208,7 +208,7 @@ class _Layer(RecurrentLayer, nn.RNNBase):
         """The initial state in torch's form."""
         if not self.options.learn_initial:
             return tuple(sequence.data.new_zeros(shape) for shape in self._shapes(sequence.batch))
-        rows = self._initial_states(sequence.batch)
+        rows = self._initial_states(sequence.batch, sequence.data)
         return tuple(torch.stack([row[name] for row in rows]) for name in self.states)
 
     def _checked_state(self, hx: Any, sequence: Sequence) -> tuple[Tensor, ...]:
