@@ -1,0 +1,87 @@
+"""Traces of every cell on kernels, and the story that a trained network tells."""
+
+import pytest
+import torch
+
+import gatewise as gw
+from gatewise.backends import Operands
+from gatewise.backends.reference import ReferenceBackend
+from gatewise.lens import inner_gradients
+
+T, B, I, H = 9, 3, 8, 16
+
+
+def inputs_of(layer):
+    """What a cell reads at every step besides x."""
+    return {
+        name: torch.rand(T, B, layer.input_size if size == "I" else 1) + 0.5
+        for name, size in layer.graph.inputs.items()
+        if name != "x"
+    }
+
+
+def reference_values(record, dtype):
+    """Every named value by the reference in this precision, in float64."""
+    operands = record.operands
+    groups = (operands.inputs, operands.states, operands.parameters, operands.givens)
+    given = Operands(*({name: value.to(dtype) for name, value in g.items()} for g in groups))
+    values = ReferenceBackend().run(record.recurrence, given, record.names).values
+    return {name: value.double() for name, value in values.items()}
+
+
+def off(found, value):
+    """The largest difference."""
+    return float((found.double() - value).abs().max())
+
+
+@pytest.mark.slow
+@pytest.mark.kernels
+@pytest.mark.parametrize("name", gw.cells.names())
+def test_every_cell_on_kernels(name):
+    """Values to 1e-6 of the reference's, gradients inside likewise, outputs untouched."""
+    size = H if gw.cells.get(name).graph.sizes.equal else I
+    layer = gw.Recurrent(name, size, H, bidirectional=name in ("lstm", "gru"))
+    x, extra = torch.randn(T, B, size), inputs_of(layer)
+    expected, _ = layer(x, **extra)
+    with gw.trace(layer, grads=True) as t:
+        y, _ = layer(x, **extra)
+        y.pow(2).mean().backward()
+    # a zero is added to states, so that the kernel is another one
+    torch.testing.assert_close(y, expected, rtol=0, atol=1e-6)
+    with gw.trace(layer) as plain:
+        assert torch.equal(layer(x, **extra)[0], expected)
+    with gw.use_backend("reference"):
+        inner = inner_gradients(lambda: layer(x, **extra)[0].pow(2).mean())
+    for record, other, gradients in zip(t, plain, inner, strict=True):
+        rounded, exact = (
+            reference_values(other, dtype) for dtype in (torch.float32, torch.float64)
+        )
+        for key, value in exact.items():
+            # layer norm multiplies rounding errors: there the reference itself is further off
+            allowed = max(1e-6 * max(1.0, float(value.abs().max())), off(rounded[key], value))
+            assert off(record[key], value) <= allowed, f"{key} of {record}, with gradients"
+            assert off(other[key], value) <= allowed, f"{key} of {other}"
+        for key in record.grad:
+            torch.testing.assert_close(
+                record.gradient(key), gradients.values[key], rtol=1e-4, atol=1e-6
+            )
+
+
+@pytest.mark.slow
+@pytest.mark.kernels
+def test_a_trained_network_tells_one_story():
+    """Accuracy by distance, gradient by lag and ledger agree, for an RNN and an LSTM."""
+    from examples.look_inside import measure, train
+    from gatewise.tasks.memory import draw_examples
+
+    models, words = train(minutes=10)
+    near, far = (draw_examples([d], 100, 0)["language", d] for d in (5, 70))
+    rnn, lstm = ([measure(models[name], words, s) for s in (near, far)] for name in models)
+    assert lstm[1].right > 0.95
+    assert lstm[1].survival > 0.1
+    assert lstm[1].gradient > 1e-3
+    assert rnn[0].right > 0.9
+    assert rnn[1].right < 0.75
+    assert rnn[1].gradient < 0.1 * lstm[1].gradient
+    assert rnn[1].gradient < 0.01 * rnn[0].gradient
+    assert rnn[1].survival is None
