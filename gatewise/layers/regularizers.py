@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -73,12 +74,12 @@ class Regularizers:
         else:
             _check_probability("zoneout", self.zoneout)
 
-    @property
+    @cached_property
     def acts_in_training(self) -> bool:
         """Whether training differs from the plain equations."""
         return bool(self.input_dropout or self.recurrent_dropout or self.weight_drop or self.zones)
 
-    @property
+    @cached_property
     def zones(self) -> bool:
         """Whether there is zoneout, which acts in evaluation too."""
         given = self.zoneout
@@ -124,8 +125,9 @@ class Regularizers:
 
     def in_evaluation(self, graph: Graph) -> Graph:
         """The equations without noise: zoneout becomes its expectation, the rest nothing."""
-        rates = self.zoneout_rates(graph)
-        return with_expected_zoneout(graph, tuple(rates.items())) if rates else graph
+        if not self.zones:
+            return graph
+        return with_expected_zoneout(graph, tuple(self.zoneout_rates(graph).items()))
 
 
 @constant
