@@ -27,8 +27,9 @@ def guess_separator(lines: Sequence[str]) -> str:
 def guess_header(rows: Sequence[Sequence[str]]) -> bool:
     """Say whether the first row names the columns."""
     first, rest = rows[0], rows[1:]
-    numbered = [cell for cell in first if cell.strip().isdecimal()]
-    if len(numbered) > 1 and all(int(b) == int(a) + 1 for a, b in itertools.pairwise(numbered)):
+    numbered = [int(cell) for cell in first if cell.strip().isdecimal()]
+    named = [cell for cell in first if cell.strip()]
+    if len(numbered) == len(named) > 2 and numbered == list(range(numbered[0], len(named))):
         return True  # 0, 1, 2: names that a program gave
     if any(NUMBER.fullmatch(cell) for cell in first if cell.strip()):
         return False

@@ -57,6 +57,8 @@ def read_table_examples(data: Any, roles: Roles) -> Examples:
     sample = table.head()
     if not len(sample):
         raise DataError(f"{table.name}: has no rows")
+    for name in roles.input:
+        table.find(name, "--input")
     label = find_label(table, roles, sample)
     id_column = find_id(table, roles, sample, label)
     time = find_time(table, roles, label) if id_column else None

@@ -1,5 +1,6 @@
 """A trained classifier: load it, label with it, measure examples with it."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 
 from gatewise.data.dataset import Dataset
-from gatewise.data.examples import Block, Examples, Roles, read_examples
+from gatewise.data.examples import Block, Examples, Roles, read_examples, reader_of
 from gatewise.data.features import Features, features_from_dict
 from gatewise.data.source import DataError
 from gatewise.data.targets import Targets, targets_from_dict
@@ -136,6 +137,8 @@ class Classifier:
         known = replace(self.roles, **given)
         if known.label and "label" not in given and Path(known.label).is_file():
             known = replace(known, label=None)  # each array has its own file of labels
+        if is_plain_text(data):  # which has no columns
+            known = replace(known, input=(), label=None, id=None, time=None)
         examples = read_examples(data, known, "test")
         if examples.unit == "line" and "label_place" not in given and not self.knows(examples):
             examples = read_examples(data, replace(known, label_place="none"), "test")
@@ -200,6 +203,14 @@ class Classifier:
         weights = sum(weight.numel() for weight in self.model.parameters())
         kind = f"{len(self.classes)} classes" if self.classes else "a number"
         return f"Classifier({weights:,} weights, {self.features.kind} to {kind})"
+
+
+def is_plain_text(data: Any) -> bool:
+    """Say whether data is a file with an example on each line."""
+    from gatewise.data.lines import read_lines
+
+    path = Path(data) if isinstance(data, str | os.PathLike) else None
+    return path is not None and not path.is_dir() and reader_of(path) is read_lines
 
 
 def padded(encoded: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -139,7 +139,7 @@ def test_ordered_classes_are_learned(tmp_path):
 def test_a_handful_of_words_is_learned_with_plain_words(tmp_path):
     (tmp_path / "w.txt").write_text("cat animal\nmat thing\nrat animal\n")
     result = train_classifier(
-        tmp_path / "w.txt", tmp_path / "m.safetensors", settings(hidden=64, steps=80)
+        tmp_path / "w.txt", tmp_path / "m.safetensors", settings(hidden=64, embedding=32, steps=60)
     )
     assert list(result.findings) == ["examples learned from"]
     assert gw.load(tmp_path / "m.safetensors").predict(["mat", "cat"]) == ["thing", "animal"]
