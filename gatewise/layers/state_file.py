@@ -38,7 +38,7 @@ def load_arrays(path: FilePath) -> dict[str, np.ndarray]:
         ValueError: it is not such a file.
     """
     try:
-        with np.load(path, allow_pickle=False) as found:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as found:
             return {name: found[name] for name in found.files}
     except (ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path}: not a file that a state was saved to ({error}).") from error

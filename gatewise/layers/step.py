@@ -14,6 +14,17 @@ from gatewise.equations import Cell
 from gatewise.layers.recurrent import Recurrent
 from gatewise.layers.torch_weights import named_weights
 
+SEQUENCE_OPTIONS = (
+    "num_layers",
+    "bidirectional",
+    "batch_first",
+    "dropout",
+    "residual",
+    "layer_norm",
+    "recompute",
+    "state_batch_first",
+)
+
 
 class Step(nn.Module):
     """One step of any cell, with autograd.
@@ -23,7 +34,8 @@ class Step(nn.Module):
         input_size: I.
         hidden_size: H.
         **options: those of `Recurrent` that make sense for one step: bias, proj_size, sizes,
-            constants, initial, forget_bias, chrono, device, dtype.
+            constants, initial, learn_initial, forget_bias, chrono, device, dtype; and, drawn anew
+            at every step, input_dropout, recurrent_dropout, weight_drop and zoneout.
 
     Shapes:
         - x: ``(B, I)`` or ``(I,)``.
@@ -41,7 +53,7 @@ class Step(nn.Module):
 
     def __init__(self, cell: str | Cell, input_size: int, hidden_size: int, **options: Any):
         super().__init__()
-        for name in ("num_layers", "bidirectional", "batch_first", "dropout", "residual"):
+        for name in SEQUENCE_OPTIONS:
             if name in options:
                 raise ValueError(f"{name} is for sequences; use gw.Recurrent for it.")
         if not isinstance(hidden_size, int):

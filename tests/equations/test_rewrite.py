@@ -12,12 +12,15 @@ from gatewise.backends.reference import ReferenceBackend
 from gatewise.equations import EquationError
 from gatewise.equations.rewrite import (
     rebuild,
+    recurrent_matrices,
     substitute,
     with_change,
     with_clamp,
+    with_expected_zoneout,
     with_lengths,
     with_recurrent_mask,
     with_reset,
+    with_zoneout,
 )
 from tests.random_cells import random_graph
 from tests.recurrences import autograd_gradients, sample
@@ -216,6 +219,9 @@ def test_unknown_value(change):
         lambda g: with_lengths(with_reset(g)),
         lambda g: with_recurrent_mask(g, ("h",)),
         lambda g: with_lengths(with_reset(with_recurrent_mask(g, ("h", "c")))),
+        lambda g: with_zoneout(g, ("h", "c")),
+        lambda g: with_expected_zoneout(g, (("h", 0.3), ("c", 0.6))),
+        lambda g: with_lengths(with_reset(with_zoneout(with_recurrent_mask(g, ("h",)), ("c",)))),
         lambda g: with_clamp(g, "c"),
         lambda g: with_lengths(with_reset(with_clamp(g, "h"))),
     ],
@@ -249,3 +255,72 @@ def test_rebuild_without_changes_is_the_same():
     for graph in GRAPHS.values():
         new = rebuild(graph.roots, {})
         assert all(new[node] is node for node in graph.order)
+
+
+class TestZoneout:
+    """Units keep their last value; what a step computes from new states sees the plain ones."""
+
+    @pytest.mark.parametrize("reverse", [False, True])
+    @pytest.mark.parametrize("name", GRAPHS)
+    def test_by_hand(self, name, reverse):
+        case = case_of(name, reverse)
+        graph, o = GRAPHS[name], case.operands
+        masks = {n: torch.rand(T, *v.shape, dtype=v.dtype).round() for n, v in o.states.items()}
+        operands = more(o, {f"zoneout_{n}": mask for n, mask in masks.items()})
+        outputs = {n for n, v in graph.new_states.items() if v is graph.output}
+
+        def after(t, old, result):
+            states = {
+                n: torch.where(masks[n][t] > 0, old[n], value) for n, value in result.states.items()
+            }
+            return states, states[outputs.copy().pop()] if outputs else result.output[0]
+
+        assert_same(
+            run(with_zoneout(graph, tuple(graph.states)), operands, reverse),
+            by_hand(graph, o, reverse, after=after),
+        )
+
+    @pytest.mark.parametrize("name", GRAPHS)
+    def test_expectation_by_hand(self, name):
+        case = case_of(name)
+        graph, o = GRAPHS[name], case.operands
+        first, rate = next(iter(graph.states)), 0.3
+
+        def after(_t, old, result):
+            mean = rate * old[first] + (1 - rate) * result.states[first]
+            plain = graph.output is not graph.new_states[first]
+            return {**result.states, first: mean}, result.output[0] if plain else mean
+
+        zoned = with_expected_zoneout(graph, ((first, rate),))
+        assert zoned.constants[f"zoneout_{first}"] == rate
+        assert_same(run(zoned, o), by_hand(graph, o, False, after=after))
+
+    def test_named_values_are_the_states(self):
+        zoned = with_zoneout(GRAPHS["lstm"], ("h", "c"))
+        assert all(zoned.values[n] is zoned.new_states[n] for n in ("h", "c"))
+        assert zoned.output is zoned.new_states["h"]
+        assert zoned.values["f"] is GRAPHS["lstm"].values["f"]
+
+    def test_unknown_state(self):
+        for change in (
+            lambda: with_zoneout(GRAPHS["lstm"], ("z",)),
+            lambda: with_expected_zoneout(GRAPHS["lstm"], (("z", 0.5),)),
+        ):
+            with pytest.raises(EquationError, match="no state z; its states: h, c"):
+                change()
+
+
+@pytest.mark.parametrize(
+    ("name", "matrices"),
+    [
+        ("lstm", {"U.i", "U.f", "U.g", "U.o"}),
+        ("gru_original", {"U.r", "U.z", "U.n"}),  # U.n @ (r * h)
+        ("mut3", {"U.r", "U.z", "U.n"}),  # U.z @ tanh(h)
+        ("lstm_projection", {"U.i", "U.f", "U.g", "U.o"}),  # not R @ (o * tanh(c))
+        ("antisymmetric", {"U.h"}),  # (U - U.T) @ h
+        ("indrnn", set()),
+        ("sru", set()),
+    ],
+)
+def test_recurrent_matrices(name, matrices):
+    assert set(recurrent_matrices(gw.cells.get(name).graph)) == matrices

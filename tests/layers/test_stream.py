@@ -8,6 +8,13 @@ import gatewise as gw
 
 pytestmark = pytest.mark.kernels
 
+
+def with_start(layer):
+    with torch.no_grad():
+        layer.initial_h_l1.uniform_(-1, 1)
+    return layer
+
+
 LAYERS = {
     "LSTM": lambda: gw.LSTM(3, 20),
     "GRU, two layers": lambda: gw.GRU(3, 5, num_layers=2),
@@ -16,6 +23,9 @@ LAYERS = {
     "second phase": lambda: gw.Recurrent("peephole_full", 3, 7),
     "start above zero": lambda: gw.Recurrent("slstm", 3, 7),
     "residual": lambda: gw.Recurrent("mgu", 3, 7, num_layers=2, residual=True),
+    "layer norm": lambda: gw.Recurrent("mgu", 3, 7, 2, layer_norm=True, dropout=0.5).eval(),
+    "zoneout": lambda: gw.LSTM(3, 7, zoneout=0.4).eval(),
+    "learned start": lambda: with_start(gw.GRU(3, 7, 2, learn_initial=True)),
     "float64": lambda: gw.Recurrent("gru_original", 3, 7).double(),
 }
 
