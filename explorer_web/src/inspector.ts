@@ -60,7 +60,9 @@ export class Inspector implements View {
     this.step.setAttribute("aria-valuetext", store.named(store.cursor));
     this.title.replaceChildren(
       make("small", {}, `step ${store.cursor} of ${store.T - 1}`),
-      make("span", {}, store.label(store.cursor)),
+      ...(store.run.input.tokens || store.document.input.labels
+        ? [make("span", {}, store.label(store.cursor))]
+        : []),
     );
     this.docked.textContent = `${store.cursor}: ${store.label(store.cursor)}`;
     this.prediction.replaceChildren(...this.predicted());

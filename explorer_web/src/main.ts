@@ -64,8 +64,7 @@ async function begin(): Promise<void> {
   page.querySelector(".title-row")!.append(start);
   const [reading, ...others] = views.map((view) => view.element);
   page.append(
-    navigation(),
-    changedBadge(store),
+    navigation(changedBadge(store)),
     make(
       "div",
       { class: "layout" },
@@ -97,11 +96,12 @@ function heading({ title, about }: PageDocument): HTMLElement {
   );
 }
 
-function navigation(): HTMLElement {
+function navigation(badge: HTMLElement): HTMLElement {
   return make(
     "nav",
     { "aria-label": "Parts of this page" },
     ...PLACES.map(([id, text]) => make("a", { href: `#${id}` }, text)),
+    badge,
   );
 }
 
@@ -110,7 +110,7 @@ function changedBadge(store: Store): HTMLElement {
   const badge = make(
     "div",
     { class: "badge", role: "status", hidden: true },
-    "Changed. ",
+    "Changed ",
     make("button", { type: "button", onclick: () => void store.reset() }, "Back to the original"),
   );
   store.add({ element: badge, update: () => (badge.hidden = !store.isChanged) });

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from gatewise.equations import EquationError, Graph
 from gatewise.equations.additive import additive_update
-from gatewise.equations.expression import Expression, topological
-from gatewise.equations.memory import forget_gates, sum_terms
+from gatewise.equations.expression import Expression, number_of, topological
+from gatewise.equations.memory import ForgetGate, forget_gates, sum_terms
 
 SQUASHED = ("tanh", "sigmoid", "relu", "sin", "softplus")
 
@@ -21,15 +21,15 @@ def roles_of(graph: Graph) -> dict[str, dict[str, str]]:
         'forget gate'
     """
     found: dict[str, tuple[str, str]] = {}
-    for state in graph.states:
-        if state in graph.values:
-            found[state] = ("state", f"what the step hands to the next as {state}")
     output = next((n for n, v in graph.values.items() if v is graph.output), None)
     if output is not None:
         also = ", and hands to the next" if output in graph.states else ""
         found[output] = ("output", f"what the layer returns{also}")
     for gate in forget_gates(graph):
-        if gate.keeps:
+        if gate.keeps and gate.input_bias is None and _replaces(graph, gate):
+            says = f"the share of {gate.state} that stays; the rest is replaced"
+            found.setdefault(gate.gate, ("update gate", says))
+        elif gate.keeps:
             found.setdefault(gate.gate, ("forget gate", f"the share of {gate.state} that stays"))
         else:
             says = f"the share of {gate.state} that is replaced"
@@ -39,9 +39,23 @@ def roles_of(graph: Graph) -> dict[str, dict[str, str]]:
             found.setdefault(name, role)
     for name in _gates(graph, graph.output):
         found.setdefault(name, ("output gate", "the share of the memory that is let out"))
+    for state in graph.states:
+        if state in graph.values:
+            found.setdefault(state, ("state", f"what the step hands to the next as {state}"))
     for name in graph.gates:
         found.setdefault(name, _other(graph, name))
     return {name: {"role": role, "says": says} for name, (role, says) in found.items()}
+
+
+def _replaces(graph: Graph, gate: ForgetGate) -> bool:
+    """Whether what is written is weighed by 1 - gate: what stays and what comes add up to one."""
+    value = graph.values[gate.gate]
+    return any(
+        node.operation == "subtract"
+        and number_of(node.operands[0]) == 1
+        and node.operands[1] is value
+        for node in _factors(graph.new_states[gate.state])
+    )
 
 
 def _of_written(graph: Graph, state: str) -> Iterator[tuple[str, tuple[str, str]]]:

@@ -82,7 +82,7 @@ def test_roles_are_those_of_the_article():
         **{"i": "input gate", "f": "forget gate", "g": "candidate", "o": "output gate"},
         **{"c": "state", "h": "output"},
     }
-    assert roles("gru") == {"r": "reset gate", "z": "forget gate", "n": "candidate", "h": "output"}
+    assert roles("gru") == {"r": "reset gate", "z": "update gate", "n": "candidate", "h": "output"}
     assert roles("rnn") == {"h": "output"}
 
 
