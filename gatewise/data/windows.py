@@ -51,7 +51,7 @@ class Rows:
         channel: `(R,)`, which target it is.
         shift: `(R,)`, its mean in the part that is learned from, or zero.
         unit: `(R,)`, its standard deviation there, or one.
-        deviation: `(R,)`, its standard deviation there; one where it does not vary.
+        deviation: `(R,)`, its standard deviation there; see `spread` where it does not vary.
         latest: `(N,)`, the last step at or before each one that is not filled in; -1 for none.
         known: `(M, K)` float32, covariates of all series.
         known_begin: `(R,)`, where those of a row begin.
@@ -189,11 +189,11 @@ def latest_steps(missing: NDArray[np.bool_]) -> Numbers:
 
 
 def spread(values: NDArray[np.float64]) -> float:
-    """Return the standard deviation, or one where values do not vary."""
+    """Return the standard deviation; the level where values do not vary, one where that is zero."""
     if not len(values):
         return 1.0
-    deviation = float(values.std())
-    return deviation if deviation > SMALLEST * float(np.abs(values).mean()) else 1.0
+    deviation, level = float(values.std()), float(np.abs(values).mean())
+    return deviation if deviation > SMALLEST * level else level or 1.0
 
 
 def encode_known(series: Series, known: Sequence[Encoding]) -> NDArray[np.float32]:

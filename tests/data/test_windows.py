@@ -97,3 +97,10 @@ def test_covariates_reach_over_past_and_future():
 
 def test_latest_steps():
     assert latest_steps(np.array([True, False, True, True, False])).tolist() == [-1, 1, 1, 1, 4]
+
+
+def test_what_never_varies_is_measured_by_its_level():
+    assert spread(np.array([0.001, 0.001])) == 0.001
+    assert spread(np.zeros(3)) == 1.0
+    assert spread(np.zeros(0)) == 1.0
+    assert spread(np.array([1.0, 3.0])) == 1.0
