@@ -39,7 +39,7 @@ def counted_steps(lengths: Any, x: Tensor, batch_first: bool, batched: bool, nam
     # the number of dimensions first: a traced program would else ask whether B = T
     if given.dim() == 2 and tuple(given.shape) == (T, B):
         return _checked_mask(given, name)
-    if given.dtype == torch.bool or given.dim() != 1 or len(given) != B:
+    if given.dtype == torch.bool or given.dim() != 1 or given.shape[0] != B:
         order = f"({B}, {T})" if batch_first and batched else f"({T}, {B})"
         raise ValueError(
             f"{name}: lengths are {B} whole numbers, one per sequence, or a mask {order}; "
