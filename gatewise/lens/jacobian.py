@@ -86,7 +86,8 @@ def state_jacobians(recorded: Recorded) -> Tensor:
             f"{T} steps of {B} sequences with {S} units of state make {T * B * S * S:.1e} numbers; "
             "record fewer steps or sequences."
         )
-    return torch.cat([block for _, block in jacobian_blocks(recorded)])
+    blocks = dict(jacobian_blocks(recorded))
+    return torch.cat([blocks[begin] for begin in sorted(blocks)])
 
 
 def jacobian_blocks(recorded: Recorded) -> Iterator[tuple[int, Tensor]]:

@@ -82,8 +82,9 @@ def test_product_of_jacobians_is_the_gradient():
         torch.testing.assert_close(product[:, 1], expected)
 
 
-def test_blocks_make_no_difference(monkeypatch):
-    run = random_run(gw.cells.lstm.graph)
+@pytest.mark.parametrize("reverse", [False, True])
+def test_blocks_make_no_difference(reverse, monkeypatch):
+    run = random_run(gw.cells.lstm.graph, reverse)
     whole = state_jacobians(run)
     monkeypatch.setattr(jacobian, "BLOCK", 2 * B * 8 * 8)
     torch.testing.assert_close(state_jacobians(run), whole, rtol=0, atol=1e-15)

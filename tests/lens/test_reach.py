@@ -39,6 +39,18 @@ def test_shares_are_powers_of_the_factor(x):
     assert lines[1][1:3] == ["0.9", "0.81"]
 
 
+def test_one_sequence_does_not_speak_for_all():
+    """The median over sequences: two are shut off by their input after the first step."""
+    layer = decaying(0.9)
+    x = torch.rand(4, 3, 2, dtype=torch.float64) + 0.1
+    x[2, :2] = -100.0  # relu is off at this step: no gradient passes
+    found = compare_reach({"rnn": lambda: layer(x)[0][-1].sum()})
+    assert found.shares["rnn"].tolist() == pytest.approx([1.0, 0.9, 0.0, 0.0])
+    x[2, 1] = 1.0
+    found = compare_reach({"rnn": lambda: layer(x)[0][-1].sum()})
+    assert found.shares["rnn"].tolist() == pytest.approx([1.0, 0.9, 0.81, 0.729])
+
+
 def test_other_values_and_ends(x):
     layer = gw.LSTM(2, 4).double()
     last = torch.tensor([8, 5, 2])

@@ -38,6 +38,14 @@ def test_matches_come_by_intersection_then_union_then_length():
     assert str(found[2]) == "sequence 1, steps 10 to 15: units 2, 0 others"
 
 
+def test_fewer_others_go_before_length():
+    values = torch.zeros(10, 1, 3)
+    values[0:6, 0, [0, 2]] = 1
+    values[7:9, 0, 0] = 1
+    found = find_matches(values, (0,))
+    assert found == [Match(0, 7, 9, (0,), 0), Match(0, 0, 6, (0,), 1)]
+
+
 def test_a_longer_stretch_of_fewer_units_is_found_around_a_shorter_one():
     values = torch.zeros(6, 1, 2)
     values[0:6, 0, 0] = 1
