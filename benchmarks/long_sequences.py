@@ -82,8 +82,8 @@ def recomputing(
     before, after = bytes_kept(plain, x), bytes_kept(light, x)
     runs = {"plain": training_step(plain, x), "recompute": training_step(light, x)}
     ratio = ratios(runs, clock, seconds)["recompute"]
-    mega = 1 << 20
-    return f"| {cell} | {before / mega:.0f} | {after / mega:.0f} | {after / before:.1%} | {ratio:.2f} |"
+    sizes = f"{before / MEGA:.0f} | {after / MEGA:.0f}"
+    return f"| {cell} | {sizes} | {after / before:.1%} | {ratio:.2f} |"
 
 
 def marking(
