@@ -57,7 +57,8 @@ def write_model_file(path: str | os.PathLike[str], model: ModelFile) -> None:
         "config": model.config,
         "training": model.training,
     }
-    text = json.dumps(description, ensure_ascii=False, allow_nan=False, sort_keys=True)
+    # Keys keep their order: that of a cell's values decides how its weights are stacked.
+    text = json.dumps(description, ensure_ascii=False, allow_nan=False)
     metadata = {"gatewise": text, "sha256": digest(text, tensors)}
     write_whole(Path(path), save(tensors, metadata))
 
