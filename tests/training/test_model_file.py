@@ -5,6 +5,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+import gatewise as gw
+from gatewise.equations import Cell
 from gatewise.training.model_file import (
     ModelFile,
     ModelFileError,
@@ -106,3 +108,15 @@ def test_weights_must_fit(tmp_path, change, message):
     change(tensors)
     with pytest.raises(ModelFileError, match=message):
         load_weights(model, tensors, tmp_path)
+
+
+def test_the_cell_of_a_file_stacks_its_weights_as_the_catalogue_does(tmp_path):
+    path = tmp_path / "m.safetensors"
+    cells = {name: gw.cells.get(name).to_dict() for name in gw.cells.names()}
+    write_model_file(path, ModelFile("language", {"cells": cells}, {}, {"a": torch.ones(1)}))
+    for name, equations in read_model_file(path).config["cells"].items():
+        layers = [gw.Recurrent(cell, 4, 4) for cell in (name, Cell.from_dict(equations))]
+        layers[1].load_state_dict(layers[0].state_dict())
+        expected, found = (layer.weights() for layer in layers)
+        assert expected.keys() == found.keys(), name
+        assert all(torch.equal(expected[each], found[each]) for each in expected), name
