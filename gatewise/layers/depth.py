@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gatewise.backends import Operands, Recurrence, Result, constant, run, with_graph
+from gatewise.backends.interception import interceptors
 from gatewise.equations.rewrite import with_lengths, with_reset
 from gatewise.layers.options import Options
 from gatewise.layers.regularizers import Regularizers
