@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gatewise.lens.recorded import counted_steps
 from gatewise.lens.table import format_table
 
 
@@ -84,7 +85,7 @@ def compare_states(
     Args:
         first: ``(T, B, H)``.
         second: ``(T, B, H')``, of another model, cell or layer.
-        alive: ``(T, B)`` bool, steps that count.
+        alive: ``(T, B)`` bool, steps that count; where left out, those without NaN.
         seed: of the random order.
 
     Raises:
@@ -102,8 +103,8 @@ def compare_states(
             f"states {tuple(first.shape)} and {tuple(second.shape)} are not of the same steps and "
             "sequences: run both models on one input."
         )
-    counted = torch.ones(first.shape[:2], dtype=torch.bool) if alive is None else alive
-    a, c = (value.detach().double().cpu()[counted.cpu()] for value in (first, second))
+    counted = counted_steps(first, alive).cpu() & counted_steps(second, alive).cpu()
+    a, c = (value.detach().double().cpu()[counted] for value in (first, second))
     if len(a) < 3:
         raise ValueError("compare_states: three steps at least must count.")
     order = torch.randperm(len(a), generator=torch.Generator().manual_seed(seed))

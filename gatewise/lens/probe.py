@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gatewise.lens.recorded import counted_steps
+
 PENALTIES = tuple(10.0**power for power in range(-6, 5))
 
 
@@ -77,7 +79,7 @@ def linear_probe(
         kinds: ``(T, B)``, what kind of input stood at each step, such as its token: the control
             task gives each kind one label. Left out, each step gets a label of its own, which a
             probe cannot generalise: the control then shows chance alone.
-        alive: ``(T, B)`` bool, steps that count.
+        alive: ``(T, B)`` bool, steps that count; where left out, those without NaN.
         held_out: share of the sequences to test on.
         seed: of that division and of the control task.
 
@@ -92,7 +94,7 @@ def linear_probe(
         (True, True)
     """
     T, B = states.shape[:2]
-    for name, given in (("labels", labels), ("kinds", kinds), ("alive", alive)):
+    for name, given in (("labels", labels), ("kinds", kinds)):
         if given is not None and given.shape != (T, B):
             raise ValueError(f"{name} are {tuple(given.shape)}, not one for each step {(T, B)}.")
     if B < 2:
@@ -102,7 +104,7 @@ def linear_probe(
     generator = torch.Generator().manual_seed(seed)
     tested = torch.zeros(B, dtype=torch.bool)
     tested[torch.randperm(B, generator=generator)[: max(1, round(held_out * B))]] = True
-    counted = torch.ones(T, B, dtype=torch.bool) if alive is None else alive.cpu()
+    counted = counted_steps(states, alive).cpu()
     rows = states.detach().cpu().double()[counted]
     test = tested.expand(T, B)[counted]
     known = labels.detach().cpu()[counted]

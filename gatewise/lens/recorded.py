@@ -114,6 +114,23 @@ def state_sizes(recurrence: Recurrence) -> dict[str, int]:
     return {name: size_number(size, recurrence.sizes) for name, size in graph.states.items()}
 
 
+def counted_steps(values: Tensor, alive: Tensor | None) -> Tensor:
+    """Bool, without the dimension of units: steps that count.
+
+    Where nothing is said, those without a NaN: a trace shows NaN past the end of a sequence.
+
+    Raises:
+        ValueError: `alive` does not have the values' steps and sequences.
+    """
+    if alive is None:
+        return ~values.isnan().any(-1)
+    if alive.shape != values.shape[:-1]:
+        raise ValueError(
+            f"alive is {tuple(alive.shape)}, not one for each step {tuple(values.shape[:-1])}."
+        )
+    return alive.to(values.device)
+
+
 def in_running_order(series: Tensor, recurrence: Recurrence) -> Tensor:
     """A series ``(T, ...)`` in the order in which the steps ran; its own inverse."""
     return series.flip(0) if recurrence.reverse else series

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gatewise.lens.recorded import counted_steps
 from gatewise.lens.table import format_table
 
 
@@ -57,7 +58,8 @@ def saturation(
         values: ``(..., H)`` the gate after its activation, ``(T, B, H)`` of a trace, any order.
         bounds: the least and the greatest value: ``(0, 1)`` for a sigmoid, ``(-1, 1)`` for a tanh.
         margin: which share of the way from one bound to the other counts as its end.
-        alive: bool, the shape of `values` without its last dimension: steps that count.
+        alive: bool, the shape of `values` without its last dimension: steps that count; where left
+            out, those without NaN, which a trace shows past the end of a sequence.
 
     Raises:
         ValueError: a value lies outside the bounds, or no step counts.
@@ -69,7 +71,7 @@ def saturation(
         ([0.5, 0.0], [0.5, 0.0])
     """
     low, high = bounds
-    rows = values.detach().flatten(0, -2) if alive is None else values.detach()[alive]
+    rows = values.detach()[counted_steps(values, alive)]
     if not len(rows):
         raise ValueError("saturation: there is no step to look at.")
     if bool(((rows < low) | (rows > high)).any()):

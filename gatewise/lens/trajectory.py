@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gatewise.lens.recorded import counted_steps
 from gatewise.lens.table import format_table
 
 
@@ -52,7 +53,7 @@ def trajectory(states: Tensor, dimensions: int = 2, alive: Tensor | None = None)
     Args:
         states: ``(T, B, H)``; one recurrence's, or several joined along H.
         dimensions: K, how many components.
-        alive: ``(T, B)`` bool, steps that count.
+        alive: ``(T, B)`` bool, steps that count; where left out, those without NaN.
 
     Returns:
         The paths; the sign of each axis is such that its largest weight is positive.
@@ -66,9 +67,8 @@ def trajectory(states: Tensor, dimensions: int = 2, alive: Tensor | None = None)
         >>> trajectory(circle).explained.sum().round(decimals=4)
         tensor(1.)
     """
-    T, B, H = states.shape
-    counted = torch.ones(T, B, dtype=torch.bool) if alive is None else alive
-    counted = counted.to(states.device)
+    H = states.shape[-1]
+    counted = counted_steps(states, alive)
     rows = states.detach()[counted]
     if not 1 <= dimensions <= min(H, len(rows)):
         raise ValueError(f"dimensions={dimensions}: {len(rows)} steps of {H} units have fewer.")

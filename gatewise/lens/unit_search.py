@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gatewise.lens.recorded import counted_steps
 from gatewise.lens.table import format_table
 
 
@@ -179,7 +180,8 @@ def search_label(
     Args:
         values: ``(T, B, H)``.
         labels: ``(T, B)``: numbers, or whether something holds.
-        alive: ``(T, B)`` bool, steps that count, at the beginning of each sequence.
+        alive: ``(T, B)`` bool, steps that count, at the beginning of each sequence; where left out,
+            those without NaN.
         shuffles: how many times the labels are dealt out anew.
         seed: of the shuffles.
 
@@ -197,7 +199,7 @@ def search_label(
     T, B = values.shape[:2]
     if labels.shape != (T, B):
         raise ValueError(f"labels are {tuple(labels.shape)}, not one for each step {(T, B)}.")
-    ends = [T] * B if alive is None else alive.sum(0).tolist()
+    ends = counted_steps(values, alive).sum(0).tolist()
     lengths = [n for n in ends if n]
     if max(ends) < 3:
         raise ValueError("no sequence has three steps; its labels cannot be rotated.")

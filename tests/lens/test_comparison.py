@@ -70,6 +70,8 @@ def test_steps_that_do_not_count():
     states = torch.randn(5, 1, 2)
     compared = compare_states(states, torch.where(alive[..., None], states, torch.nan), alive)
     assert compared.similarity == pytest.approx(1)
+    again = compare_states(states, torch.where(alive[..., None], states, torch.nan))
+    assert again.similarity == pytest.approx(1)
 
 
 def test_a_result_that_is_no_number_parts():

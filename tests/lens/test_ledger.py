@@ -125,3 +125,19 @@ def test_table_of_one_unit_shows_its_entries():
     assert header.split()[1:] == ["in", "c", "of", "unit", "2", "survives"]
     shown = [float(line.split()[1]) for line in lines]
     assert shown == pytest.approx(ledger.contributions[:, 1, 2].tolist(), rel=1e-3)
+
+
+def test_identity_of_a_trained_model_in_float32():
+    """Training drives states away from zero, where rounding is larger."""
+    layer, head = gw.LSTM(3, 12), torch.nn.Linear(12, 3)
+    optimizer = torch.optim.Adam([*layer.parameters(), *head.parameters()], lr=0.03)
+    for _ in range(60):
+        x = torch.randn(20, 16, 3)
+        loss = (head(layer(x)[0]) - x.cumsum(0)).pow(2).mean()  # to sum up what was read
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    run = record_layer(layer, torch.randn(200, 4, 3))
+    ledger = memory_ledger(run)
+    assert ledger.value.abs().max() > 1
+    assert ledger.error < 1e-6

@@ -97,6 +97,8 @@ def test_steps_that_do_not_count():
     alive[15:] = False
     wrong[15:] = ~labels[15:]
     assert linear_probe(x, wrong, alive=alive).score == linear_probe(x, labels, alive=alive).score
+    x[15:] = torch.nan  # as a trace shows them
+    assert linear_probe(x, wrong).score == linear_probe(x, labels).score > 0.9
 
 
 def test_refusals():

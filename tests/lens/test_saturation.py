@@ -27,8 +27,15 @@ def test_steps_that_do_not_count():
     assert saturation(gate, alive=torch.tensor([[False], [True]])).low.item() == 0
 
 
+def test_steps_past_the_end_of_a_trace_do_not_count():
+    gate = torch.tensor([[[0.0]], [[0.5]], [[torch.nan]]])
+    assert saturation(gate).low.item() == 0.5
+
+
 def test_refusals():
     with pytest.raises(ValueError, match="leave the bounds"):
         saturation(torch.tensor([[1.5]]))
+    with pytest.raises(ValueError, match=r"alive is \(1, 2\), not one for each step \(2, 1\)"):
+        saturation(torch.rand(2, 1, 3), alive=torch.ones(1, 2, dtype=torch.bool))
     with pytest.raises(ValueError, match="no step"):
         saturation(torch.rand(2, 1, 3), alive=torch.zeros(2, 1, dtype=torch.bool))

@@ -39,6 +39,7 @@ def test_steps_that_do_not_count():
     padded = states.clone()
     padded[3:, 1] = torch.nan  # as a trace shows them
     found = trajectory(padded, alive=alive)
+    torch.testing.assert_close(trajectory(padded).points, found.points, equal_nan=True)
     assert found.points[3:, 1].isnan().all()
     assert not found.points[alive].isnan().any()
 

@@ -155,6 +155,9 @@ def test_lengths_cut_labels_off():
     changed[10:, 1] = 100.0
     first, second = (search_label(values, each, alive, shuffles=5) for each in (labels, changed))
     torch.testing.assert_close(first.correlation, second.correlation)
+    values[10:, 1] = torch.nan  # as a trace shows them
+    third = search_label(values, changed, shuffles=5)
+    torch.testing.assert_close(first.correlation, third.correlation)
 
 
 def test_refusals():
