@@ -332,6 +332,37 @@ def test_dropout_between_layers_in_training_is_seen(kind):
     torch.testing.assert_close(dropped[dropped != 0], 2 * below.h[dropped != 0], **CLOSE)
 
 
+OPTIONS = [
+    dict(input_dropout=0.4),
+    dict(recurrent_dropout=0.4),
+    dict(weight_drop=0.4),
+    dict(zoneout=0.3),
+    dict(learn_initial=True),
+    dict(recompute=2),
+    dict(layer_norm=True, num_layers=2, dropout=0.3),
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda each: next(iter(each)))
+@pytest.mark.parametrize("training", [True, False])
+def test_what_regularizes_a_layer_is_seen(options, training):
+    layer = gw.Recurrent("lstm", I, H, bidirectional=True, **options).train(training)
+    x = torch.randn(T, B, I)
+    with gw.trace(layer, grads=True) as t:
+        y, state = layer(x, lengths=[6, 2, 5])
+        y.pow(2).sum().backward()
+    alive = t.records[0].alive
+    torch.testing.assert_close(top(t, 2)[alive], y[alive].detach(), **CLOSE)
+    assert len(t) == 2 * layer.num_layers
+    for record in t:
+        for name, value in by_steps(record).items():
+            torch.testing.assert_close(record.series(name)[alive], value[alive], **CLOSE)
+        assert record.gradient("c")[alive].ne(0).any()
+    forward = t["", layer.num_layers - 1, "forward"]
+    last = torch.tensor([5, 1, 4]), torch.arange(B)
+    torch.testing.assert_close(forward.series("h")[last], state.h[-2].detach(), **CLOSE)
+
+
 class Own(nn.LSTM):
     """A subclass with a call of its own."""
 
