@@ -9,7 +9,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from gatewise.lens.memory import MemoryEstimate, estimate
 from gatewise.lens.modules import Visit, recurrent_modules, visiting
@@ -255,6 +256,22 @@ class Selection:
     def of(records: Sequence[Record]) -> Record | Selection:
         """The record itself where there is just one."""
         return records[0] if len(records) == 1 else Selection(records)
+
+    def join(self, name: str) -> Tensor:
+        """A value of all calls, one after the other: of a `gw.Step` that goes step by step.
+
+        Args:
+            name: a value, a pre-activation (``"pre.f"``) or a product (``"U.f"``).
+
+        Returns:
+            ``(T, B, size)`` with the steps of all calls; time first whatever the layer's order.
+
+        Raises:
+            KeyError: these are several layers or directions.
+        """
+        if len({(record.layer, record.direction) for record in self.records}) > 1:
+            raise KeyError(f"say which: {self._listed}")
+        return torch.cat([record.series(name) for record in self.records])
 
     def __iter__(self) -> Iterator[Record]:
         return iter(self.records)
