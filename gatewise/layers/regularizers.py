@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -74,12 +73,12 @@ class Regularizers:
         else:
             _check_probability("zoneout", self.zoneout)
 
-    @cached_property
+    @property
     def acts_in_training(self) -> bool:
         """Whether training differs from the plain equations."""
         return bool(self.input_dropout or self.recurrent_dropout or self.weight_drop or self.zones)
 
-    @cached_property
+    @property
     def zones(self) -> bool:
         """Whether there is zoneout, which acts in evaluation too."""
         given = self.zoneout
