@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import gatewise as gw
-from gatewise.equations import EquationError
+from gatewise.equations import EquationError, W, cell, exp, log, p
 from gatewise.equations.rewrite import with_lengths
 from gatewise.lens.contextual_decomposition import contextual_decomposition, readout_gates
 from gatewise.lens.recorded import evaluate
@@ -149,3 +149,13 @@ def test_quotients_are_refused(name, by):
 def test_a_span_without_steps(span):
     with pytest.raises(IndexError, match=f"of the {T} there are"):
         contextual_decomposition(random_run(gw.cells.lstm.graph), span)
+
+
+def test_logarithms_are_refused():
+    @cell
+    def logarithmic(x, h):
+        h = log(exp(W.h @ x) + exp(p.h * h))
+        return dict(h=h)
+
+    with pytest.raises(EquationError, match="takes the log of `"):
+        contextual_decomposition(random_run(logarithmic.graph), slice(1, 2))
