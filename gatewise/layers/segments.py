@@ -25,7 +25,7 @@ from gatewise.backends import (
 )
 from gatewise.backends.explanation import explain, explaining, is_explaining
 
-ROWS, SHARE = 512, 10
+ROWS, SHARE = 512, 8
 """A segment has so many rows (steps times sequences) and this part of all steps, at least: less
 memory than that is little beside the output's own, and kernels would spend their time on packing.
 """
