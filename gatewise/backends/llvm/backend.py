@@ -52,7 +52,9 @@ class LlvmBackend:
         """Vectors, tiles, threads, and what compiling took."""
         training = torch.is_grad_enabled() and any(t.requires_grad for t in _tensors(operands))
         wanted = tuple(n for n, x in operands.inputs.items() if training and x.requires_grad)
-        return kernel_for(recurrence, operands.dtype, training, wanted).describe()
+        return kernel_for(recurrence, operands.dtype, training, wanted).describe(
+            operands.x.shape[1]
+        )
 
     def run(self, recurrence: Recurrence, operands: Operands, keep: tuple[str, ...] = ()) -> Result:
         """Run all steps.

@@ -63,7 +63,8 @@ class Driver:
         self.frame = code.value(f"alloca [{words} x i64], align 64")
         self.T, self.B = self.size("T"), self.size("B")
         self.block = self.size("block")
-        self.first_row, self.end_row = self.share(self.B)
+        self._divide()
+        self.first_row, self.end_row = self._share(self.B, *self.by_row)
         self.rows = code.integer("sub", self.end_row, self.first_row)
 
     def end(self, name: str) -> str:
@@ -93,12 +94,41 @@ class Driver:
         """Wait for all threads."""
         self.code.do("call void @GOMP_barrier()")
 
+    def _divide(self) -> None:
+        """How a step is divided among the team: by sequences or, where asked for, by units.
+
+        Divided by units, each thread goes through all sequences with its share of the weights.
+        """
+        code = self.code
+        units = code.value(f"icmp ne i64 {self.size('by_unit')}, 0")
+
+        def either(by_unit: str, by_row: str) -> str:
+            return code.value(f"select i1 {units}, i64 {by_unit}, i64 {by_row}")
+
+        self.by_row = either("0", self.tid), either("1", self.team)
+        self.by_unit = either(self.tid, "0"), either(self.team, "1")
+        for word, value in zip(("unit.thread", "unit.team"), self.by_unit, strict=True):
+            code.set_word(self.frame, self.layout.frame[word], value, "i64")
+        code.set_word(self.frame, self.layout.frame["barrier"], self.pointer("base.barrier"))
+        code.set_word(self.frame, self.layout.frame["barrier.target"], "0", "i64")
+
     def share(self, count: object) -> tuple[str, str]:
         """This thread's part of a range, as first and end."""
+        return self._share(count, self.tid, self.team)
+
+    def share_by_unit(self, count: object) -> tuple[str, str]:
+        """This thread's part of what its sequences need; all of it unless units are divided."""
+        return self._share(count, *self.by_unit)
+
+    def _share(self, count: object, thread: str, team: str) -> tuple[str, str]:
         code = self.code
-        first = code.value(f"sdiv i64 {code.integer('mul', self.tid, count)}, {self.team}")
-        following = code.integer("mul", code.integer("add", self.tid, 1), count)
-        return first, code.value(f"sdiv i64 {following}, {self.team}")
+        first = code.value(f"sdiv i64 {code.integer('mul', thread, count)}, {team}")
+        following = code.integer("mul", code.integer("add", thread, 1), count)
+        return first, code.value(f"sdiv i64 {following}, {team}")
+
+    def wait(self) -> None:
+        """Wait for those who share this thread's sequences."""
+        self.code.do(f"call void @wait(ptr {self.frame})")
 
     def set(self, buffer: str, address: str) -> None:
         """Say where the rows of a buffer begin for the present step."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gatewise.backends.llvm.kernel import Kernel
 from gatewise.backends.llvm.sources import Places, WeightGradients, WeightWords, pieces_of
-from gatewise.backends.llvm.words import Addresses, InputWords, Region, Words, dtype_of, run
+from gatewise.backends.llvm.words import LINE, Addresses, InputWords, Region, Words, dtype_of, run
 from gatewise.backends.llvm.workspace import workspace
 
 HOIST_BYTES = 256 << 10
@@ -51,18 +51,21 @@ class Arrangement:
     def __init__(self, kernel: Kernel, T: int, B: int, team: int, places: Places):
         self.kernel, self.T, self.B, self.team, self.places = kernel, T, B, team, places
         self.names = Names.of(kernel)
+        self.by_unit = int(kernel.divides_units(B, team))
         self.size = kernel.element.bytes
         self.dtype = dtype_of(self.size)
 
     def words(self, module, block: int) -> tuple[Words, dict[str, int]]:
         """Words that are numbers, and the parts of the working memory that every call has."""
         words = Words(module.context.words)
-        for name, value in (("T", self.T), ("B", self.B), ("block", block), ("prepare", 1)):
+        numbers = {"T": self.T, "B": self.B, "block": block, "prepare": 1, "by_unit": self.by_unit}
+        for name, value in numbers.items():
             words.set(name, value)
         layout = module.layout
         return words, {
             "base.packed": layout.packed_elements,
             "base.constants": layout.constant_elements,
+            "base.barrier": LINE,
         }
 
     def given_parts(self, buffers) -> dict[str, int]:
@@ -81,6 +84,13 @@ class Arrangement:
     def lease(self, region: Region) -> Tensor:
         """Memory for a region."""
         return workspace.lease(region.elements, self.dtype)
+
+    def lease_working(self, region: Region) -> Tensor:
+        """Memory for a region with a barrier, whose counter starts at zero."""
+        memory = self.lease(region)
+        if self.by_unit:
+            memory[region.slices["base.barrier"]].zero_()
+        return memory
 
 
 class ForwardCall(Arrangement):
@@ -139,7 +149,7 @@ class ForwardCall(Arrangement):
             The output ``(T, B, units)``, the last states, and the memory of what was kept.
         """
         values, copies = self._words.values.copy(), []
-        memory, kept = self.lease(self._working), self.lease(self._kept)
+        memory, kept = self.lease_working(self._working), self.lease(self._kept)
         self._working.place(values, memory)
         self._kept.place(values, kept)
         self._weights.place(values, sources, copies)
@@ -271,7 +281,7 @@ class BackwardCall(Arrangement):
         """
         values, copies, plan = self._words.values.copy(), [], self.kernel.backward_plan
         assert plan is not None
-        memory, sums = self.lease(self._working), self.lease(self._sums)
+        memory, sums = self.lease_working(self._working), self.lease(self._sums)
         sums.zero_()
         for region, own in ((self._working, memory), (self._kept, kept), (self._sums, sums)):
             region.place(values, own)

@@ -34,7 +34,8 @@ class ForwardDriver(Driver):
         with code.loop(0, self.T, self.block) as start:
             stop = code.minimum(code.integer("add", start, self.block), self.T)
             count = code.integer("sub", stop, start)
-            with code.loop(0, count) as k:
+            first, end = self.share_by_unit(count)
+            with code.loop(first, end) as k:
                 t = self._time(code.integer("add", start, k))
                 row = code.integer("add", region, code.integer("mul", k, self.rows))
                 for name in plan.inputs:
@@ -42,8 +43,9 @@ class ForwardDriver(Driver):
             if plan.hoist is not None:
                 for buffer in self._block_buffers(plan):
                     self.set(buffer, self.row(buffer, region))
-                many = code.integer("mul", count, self.rows)
-                code.do(f"call void @hoist(ptr {self.frame}, i64 0, i64 {many})")
+                rows = [code.integer("mul", k, self.rows) for k in (first, end)]
+                code.do(f"call void @hoist(ptr {self.frame}, i64 {rows[0]}, i64 {rows[1]})")
+            self.wait()
             with code.loop(0, count) as k:
                 n = code.integer("add", start, k)
                 t = self._time(n)

@@ -12,6 +12,7 @@ from gatewise.backends.evaluation import Plan, constants, run
 from gatewise.backends.llvm import threads
 from gatewise.backends.llvm.backward import Backward, BackwardPlanner, WeightGradient
 from gatewise.backends.llvm.backward_driver import BackwardDriver, OuterJob
+from gatewise.backends.llvm.barrier import wait
 from gatewise.backends.llvm.code import Element
 from gatewise.backends.llvm.compiler import Compiled, compile_text, forget
 from gatewise.backends.llvm.driver import Context
@@ -45,6 +46,19 @@ from gatewise.equations.expression import (
     topological,
 )
 
+UNIT_BYTES = 256 << 10
+"""Weights below are multiplied in less time than threads need to wait for each other."""
+
+CACHE_BYTES = 1 << 20
+"""Weights above leave no room for anything else in a core's second-level cache."""
+
+UNIT_SEQUENCES = 12
+"""Sequences of a thread with which the weights, read once for all of them, cost little."""
+
+
+BY_UNIT_WORDS = ("unit.thread", "unit.team", "barrier", "barrier.target")
+"""What a thread's frame says of those who share its sequences."""
+
 
 class Module:
     """The text of one kernel and the layout of what it works on."""
@@ -57,14 +71,22 @@ class Module:
         self.functions: list[str] = [
             make(element, self.intrinsics) for make in (copy_rows, pack_weights)
         ]
-        self.layout.word("packed")
-        self.layout.word("constants")
+        for word in (
+            "packed",
+            "constants",
+            "unit.thread",
+            "unit.team",
+            "barrier",
+            "barrier.target",
+        ):
+            self.layout.word(word)
+        self.functions.append(wait(self.layout, self.intrinsics))
 
-    def add_part(self, name: str, part: Part) -> None:
-        """Write a part's functions."""
+    def add_part(self, name: str, part: Part, shared: bool = False) -> None:
+        """Write a part's functions; the threads of a team may share the units of a row."""
         equations = self.equations
         emitter = PartEmitter(
-            name, part, self.layout, equations.constant, equations.units, self.intrinsics
+            name, part, self.layout, equations.constant, equations.units, self.intrinsics, shared
         )
         self.functions += emitter.emit()
 
@@ -189,7 +211,7 @@ class Kernel:
             module.layout.add(buffer)
         if plan.hoist is not None:
             module.add_part("hoist", plan.hoist)
-        module.add_part("step", plan.step)
+        module.add_part("step", plan.step, shared=True)
         driver = self._driver(ForwardDriver, module)
         module.add(driver.emit(plan, self.kept, module.units()))
         return module
@@ -214,7 +236,7 @@ class Kernel:
         module = self.backward_module = Module(self.equations, self.element, self.target)
         for buffer in plan.buffers.values():
             module.layout.add(buffer)
-        module.add_part("step", plan.step)
+        module.add_part("step", plan.step, shared=True)
         if plan.deferred is not None:
             module.add_part("deferred", plan.deferred)
         self.jobs = self._outer_jobs(plan)
@@ -247,6 +269,17 @@ class Kernel:
                 jobs.append(OuterJob(name, start, width, vector, columns, swapped, shape))
         return jobs
 
+    def divides_units(self, B: int, team: int) -> bool:
+        """Whether threads share the units of all sequences instead of the sequences.
+
+        They do where weights are many for few sequences: each thread then reads its share of them
+        alone, which stays in its cache, at the price of waiting for the others in every step.
+        """
+        weights = self.forward_module.layout.packed_elements * self.element.bytes
+        if team == 1 or weights < UNIT_BYTES:
+            return False
+        return team > B or (UNIT_SEQUENCES * team >= B and weights > CACHE_BYTES)
+
     def kept_parts(self, T: int, B: int) -> dict[str, int]:
         """Elements of what outlives a forward run, by buffer: saved values and the states' past."""
         plan, parts = self.forward_plan, {}
@@ -267,9 +300,10 @@ class Kernel:
         for code in self.codes:
             forget(code)
 
-    def describe(self) -> str:
-        """What was compiled, in a line."""
-        target, element = self.target, self.element
+    def describe(self, B: int) -> str:
+        """What was compiled, and how calls of B sequences are divided, in a line."""
+        target, element, team = self.target, self.element, threads.available()
+        divided = "units of all sequences" if self.divides_units(B, team) else "batch"
         shapes = [
             TileShape.of(sweep, element, target)
             for sweep in self.forward_plan.step.sweeps
@@ -279,7 +313,7 @@ class Kernel:
         parts = [
             f"{target.cpu}, vectors of {element.lanes} {element.name}s",
             f"tiles {tiles}" if tiles else "no recurrent product",
-            f"batch split over at most {threads.available()} threads",
+            f"{divided} split over at most {team} threads",
         ]
         codes = [("forward", self.forward_code)]
         if self.backward_plan is not None:

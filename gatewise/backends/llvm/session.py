@@ -65,6 +65,7 @@ class Session:
         parts = {f"base.{name}": B * buffers[name].stride for name in kernel.block_buffers}
         parts["base.scratch"] = B * buffers["scratch"].stride
         parts["base.packed"] = layout.packed_elements
+        parts["base.barrier"] = 1  # one thread waits for nobody
         parts["base.constants"] = layout.constant_elements
         for name in self.starts:
             parts[f"base.past.{name}"] = 2 * B * buffers[f"state.{name}"].stride

@@ -16,7 +16,11 @@ UNROLL = 4
 
 
 class PartEmitter:
-    """Writes one part: a function ``name(frame, first row, end row)`` that runs its stages."""
+    """Writes one part: a function ``name(frame, first row, end row)`` that runs its stages.
+
+    In a shared part every thread of a team takes its own units of the same rows, where the frame
+    says so, and waits for the others after each stage.
+    """
 
     def __init__(
         self,
@@ -26,8 +30,9 @@ class PartEmitter:
         constant: set[Expression],
         units: Callable[[Expression], int],
         intrinsics: dict[str, str],
+        shared: bool = False,
     ):
-        self.name, self.part, self.layout = name, part, layout
+        self.name, self.part, self.layout, self.shared = name, part, layout, shared
         self.constant, self.units, self.intrinsics = constant, units, intrinsics
         self.element, self.target = layout.element, layout.target
         self.functions: list[str] = []
@@ -42,6 +47,8 @@ class PartEmitter:
             else:
                 self._sweep(name, stage)
             main.do(f"call void @{name}(ptr %frame, i64 %first, i64 %end)")
+            if self.shared:
+                main.do("call void @wait(ptr %frame)")
         self.functions.append(main.function(self.name, ROWS))
         return self.functions
 
@@ -63,7 +70,7 @@ class PartEmitter:
         code = self._code()
         buffer = self._tile_buffer(code, shape)
         with (
-            code.loop(0, shape.panel_groups) as group,
+            code.loop(*self._own_groups(code, shape)) as group,
             self._tile_rows(code, shape) as (row, rows),
         ):
             if sweep.accumulators:
@@ -80,6 +87,16 @@ class PartEmitter:
                 panel = code.integer("add", code.integer("mul", group, shape.panels), k)
                 self._call_epilogue(code, name, (row, rows, panel, buffer), full_panels, tails, k)
         self.functions.append(code.function(name, ROWS))
+
+    def _own_groups(self, code: Code, shape: TileShape) -> tuple[object, object]:
+        """First and end of the panel groups of this thread."""
+        if not self.shared:
+            return 0, shape.panel_groups
+        thread = code.word("%frame", self.layout.word("unit.thread"), "i64")
+        team = code.word("%frame", self.layout.word("unit.team"), "i64")
+        following = code.integer("mul", code.integer("add", thread, 1), shape.panel_groups)
+        first = code.value(f"sdiv i64 {code.integer('mul', thread, shape.panel_groups)}, {team}")
+        return first, code.value(f"sdiv i64 {following}, {team}")
 
     def _tile_buffer(self, code: Code, shape: TileShape) -> str:
         if not shape.accumulators:

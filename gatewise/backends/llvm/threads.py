@@ -48,9 +48,14 @@ _ALONE = {
 }
 
 
+_NO_YIELD = ctypes.CFUNCTYPE(ctypes.c_int)(lambda: 0)
+
+
 @lru_cache(maxsize=1)
 def provide_symbols() -> None:
     """Tell the compiler where the pool's functions are."""
+    yields = ctypes.CDLL(None).sched_yield if os.name == "posix" else _NO_YIELD
+    llvm.add_symbol("sched_yield", ctypes.cast(yields, ctypes.c_void_p).value)
     library = _openmp()
     for name, alone in _ALONE.items():
         function = getattr(library, name) if library is not None else alone
