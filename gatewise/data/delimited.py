@@ -29,7 +29,7 @@ def guess_header(rows: Sequence[Sequence[str]]) -> bool:
     first, rest = rows[0], rows[1:]
     numbered = [int(cell) for cell in first if cell.strip().isdecimal()]
     named = [cell for cell in first if cell.strip()]
-    if len(numbered) == len(named) > 2 and numbered == list(range(numbered[0], len(named))):
+    if len(named) > 2 and numbered == list(range(len(named))):
         return True  # 0, 1, 2: names that a program gave
     if any(NUMBER.fullmatch(cell) for cell in first if cell.strip()):
         return False

@@ -233,6 +233,21 @@ def test_an_unfinished_run_goes_on_only_with_the_same_settings_and_data(reviews,
     train_classifier(reviews, output, settings(), restart=True)
 
 
+def test_a_run_that_ended_while_it_was_measured_is_measured_again(reviews, tmp_path, monkeypatch):
+    from gatewise.training import classification_report
+
+    output = tmp_path / "m.safetensors"
+    with monkeypatch.context() as patched:
+        patched.setattr(classification_report, "write_report", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            train_classifier(reviews, output, settings(steps=20))
+    assert (tmp_path / "m.run").exists()
+    result = train_classifier(reviews, output, settings(steps=20))
+    assert result.progress.step == 20
+    assert (tmp_path / "m.html").exists()
+    assert not (tmp_path / "m.run").exists()
+
+
 KILLED = """
 import sys
 from gatewise.training.classification import train_classifier

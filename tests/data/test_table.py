@@ -1,0 +1,101 @@
+import gzip
+import lzma
+
+import polars as pl
+import pytest
+
+from gatewise.data.delimited import guess_header, guess_separator
+from gatewise.data.source import DataError, ending, open_unpacked
+from gatewise.data.table import ROW, FrameContents, read_table
+
+
+def table(folder, text, name="a.csv", **options):
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return read_table(path, **options)
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (["text,label", "good,1"], True),
+        (["good,1", "bad,0"], False),
+        (["0,1,2,3", "5.5,6,7,8"], True),  # names that a program gave
+        (["1,0.5,1.5,2", "2,3,4,5"], False),
+        (["1,2,3", "4,5,6"], False),
+        (["a,x", "b,y", "a,y"], False),  # a value that comes again is no name
+        (["name,kind", "a,x", "b,y"], True),
+    ],
+)
+def test_a_header_is_guessed(tmp_path, rows, expected):
+    assert guess_header([row.split(",") for row in rows]) is expected
+    said = table(tmp_path, "\n".join(rows)).said[0]
+    assert said == ("the first row names the columns" if expected else "no row names the columns")
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_a_separator_is_guessed(separator):
+    lines = [separator.join(("a word; or, two", "b", "c")), separator.join(("1", "2", "3"))]
+    lines = [line if separator not in ",;" else line.replace("; or, two", "") for line in lines]
+    assert guess_separator(lines * 3) == separator
+
+
+def test_rows_count_as_the_file_does(tmp_path):
+    assert table(tmp_path, "a,b\n1,x\n2,y\n").head()[ROW].to_list() == [2, 3]
+    assert table(tmp_path, "1,x\n2,x\n").head()[ROW].to_list() == [1, 2]
+    assert table(tmp_path, '{"a": 1}\n{"a": 2}\n', "a.jsonl").head()[ROW].to_list() == [1, 2]
+    assert read_table(pl.DataFrame({"a": [5]})).head()[ROW].to_list() == [1]
+
+
+def test_numbers_with_gaps(tmp_path):
+    made = table(tmp_path, "v,w\n1,a\nNA,b\n ?,c\n-2e3,d\nnull,e\n,f\n")
+    block = made.collect()
+    expected = [1.0, None, None, -2000.0, None, None]
+    assert made.numbers(block, ["v"])["v"].to_list() == expected
+    with pytest.raises(DataError, match=r"a\.csv: row 2, column 'w': 'a' is no number"):
+        made.numbers(block, ["w"])
+    dates = read_table(pl.DataFrame({"d": ["2020-01-01"]}).with_columns(pl.col("d").str.to_date()))
+    with pytest.raises(DataError, match="column 'd' holds Date, not numbers"):
+        dates.numbers(dates.collect(), ["d"])
+
+
+def test_columns_are_found_by_name_and_number(tmp_path):
+    made = table(tmp_path, "First,second,7\n1.5,2,3\n", header=True)
+    assert made.find("first", "--x") == "First"
+    assert made.find("2", "--x") == "second"
+    assert made.find("7", "--x") == "7"
+    with pytest.raises(DataError, match=r"--x secnd: no such column \(did you mean 'second'\?\)"):
+        made.find("secnd", "--x")
+
+
+@pytest.mark.parametrize(("packer", "suffix"), [(gzip, ".gz"), (lzma, ".xz")])
+def test_packed_files(tmp_path, packer, suffix):
+    made = table(tmp_path, packer.compress(b"a,b\n1,2\n3,4\n"), f"a.csv{suffix}", header=True)
+    assert made.numbers(made.collect(), ["b"])["b"].to_list() == [2.0, 4.0]
+    assert ending(tmp_path / f"A.CSV{suffix}") == ".csv"
+    with open_unpacked(tmp_path / f"a.csv{suffix}") as file:
+        assert file.read() == b"a,b\n1,2\n3,4\n"
+
+
+def test_copies_go_with_the_table(tmp_path):
+    made = table(tmp_path, gzip.compress(b"a,b\n1,2\n"), "a.csv.gz", header=True)
+    copy = made.text.path
+    assert copy.exists()
+    del made
+    assert not copy.exists()
+
+
+def test_text_in_quotes_may_have_newlines(tmp_path):
+    made = table(tmp_path, 'text,label\n"two\nlines, ""so""",1\nb,0\n')
+    assert made.collect()["text"].to_list() == ['two\nlines, "so"', "b"]
+
+
+def test_short_rows_have_missing_values(tmp_path):
+    made = table(tmp_path, "a,b\n1.5,2\n3\n", header=True)
+    assert made.numbers(made.collect(), ["b"])["b"].to_list() == [2.0, None]
+
+
+def test_a_frame_is_known_by_its_contents():
+    one, two = (pl.DataFrame({"a": [1, k]}) for k in (2, 3))
+    contents = [FrameContents(read_table(each)).stamp() for each in (one, one.clone(), two)]
+    assert contents[0] == contents[1] != contents[2]
