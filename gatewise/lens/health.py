@@ -20,7 +20,14 @@ from gatewise.equations.memory import forget_gates
 from gatewise.lens.gradient_by_lag import gradient_by_lag
 from gatewise.lens.jacobian import jacobian_spectrum, some_steps
 from gatewise.lens.naming import Names
-from gatewise.lens.recorded import Recorded, Run, alive_steps, evaluate, state_sizes
+from gatewise.lens.recorded import (
+    Recorded,
+    Run,
+    alive_steps,
+    evaluate,
+    in_running_order,
+    state_sizes,
+)
 from gatewise.lens.saturation import saturation
 from gatewise.lens.timescales import timescales
 
@@ -89,8 +96,9 @@ def check_health(
     Args:
         recorded: one layer and direction of a trace, on data such as it is used on.
         length: how many steps back the data may matter; the recorded length where left out.
-        gradient: ``(T, B, size)``, the gradient of a loss at the *last* step by the hidden state
-            inside the recurrence: ``t["lstm"].gradient("h")`` of a trace with ``grads=True``.
+        gradient: ``(T, B, size)``, the gradient of a loss at *one* step of each sequence, such as
+            its last, by the hidden state inside the recurrence: ``t["lstm"].gradient("h")`` of a
+            trace with ``grads=True``.
         clipped: share of training steps whose gradient was clipped, 0 to 1.
 
     Returns:
@@ -276,18 +284,19 @@ def _sample(recorded: Recorded) -> Run:
 def _gradient(patient: _Patient) -> Iterator[Finding]:
     if patient.gradient is None:
         return
-    lengths = alive_steps(patient.recorded).sum(0).to(patient.gradient.device)
-    norms = gradient_by_lag(patient.gradient, lengths - 1)
-    if patient.recorded.recurrence.reverse:
-        norms = patient.gradient.norm(dim=-1)  # the step that ran last is the first of the input
-    ratio = (norms / norms[0]).nanmedian(1).values
+    gradient = in_running_order(patient.gradient, patient.recorded.recurrence)
+    reached = gradient.norm(dim=-1) > 0
+    steps = torch.arange(len(gradient), device=gradient.device)[:, None]
+    last = torch.where(reached, steps, -1).amax(0)  # where the loss looks at each sequence
+    norms = gradient_by_lag(gradient[:, last >= 0], last[last >= 0])
+    ratio = (norms / norms[0]).nanmedian(1).values if norms.numel() else norms.new_zeros(0)
     finite = ratio[ratio.isfinite()]
     if len(finite) < 2:
         yield Finding(
             "gradient over time",
-            "it is zero or not finite at the last step",
-            "The loss does not depend on the state at the last step, or has overflowed.",
-            "give the gradient of a loss at the last step alone; look for NaN in the loss",
+            "it is zero or not finite",
+            "The loss does not depend on this layer, or has overflowed.",
+            "give the gradient of the loss that is trained; look for NaN in it",
         )
         return
     far, most, back = float(finite[-1]), float(finite.max()), len(finite) - 1

@@ -101,6 +101,23 @@ def test_a_gradient_that_is_not_there():
     assert "zero or not finite" in finding.measured
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+def test_lag_counts_from_where_the_loss_looks(reverse):
+    """Sequences padded without lengths: their losses stand at steps 19 and 9."""
+    layer = gw.RNN(4, 4, nonlinearity="relu", bias=False, bidirectional=reverse)
+    suffix = "_l0_reverse" if reverse else "_l0"
+    with torch.no_grad():
+        getattr(layer, "weight_ih" + suffix).copy_(torch.eye(4))
+        getattr(layer, "weight_hh" + suffix).copy_(0.5 * torch.eye(4))
+    with gw.trace(layer, grads=True) as t:
+        y, _ = layer(torch.rand(20, 2, 4) + 0.1)
+        ends = torch.tensor([0, 10]) if reverse else torch.tensor([19, 9])
+        y[ends, torch.arange(2), -1].sum().backward()
+    record = t.records[int(reverse)]
+    finding = found(check_health(record, gradient=record.gradient("h")), "gradient over time")
+    assert finding.measured.startswith(f"‖∂L/∂h‖ 19 steps back is {0.5**19:.2g}")
+
+
 def test_clipping_most_of_the_time():
     run = record_layer(healthy_lstm(), torch.randn(30, 2, 4))
     assert found(check_health(run, clipped=0.8), "gradient clipped").remedy is not None
