@@ -20,6 +20,7 @@ from gatewise.layers.precision import in_own_precision
 from gatewise.layers.regularizers import Zoneout
 from gatewise.layers.sequence import arrange
 from gatewise.layers.state import pack_state, unpack_state
+from gatewise.layers.tracing import packed_untraced
 from gatewise.layers.weights import Initialization, Stack, initialize, stacking, stacks
 
 
@@ -188,6 +189,7 @@ class Recurrent(RecurrentLayer, nn.Module):
                 initialize(self.cell, self.graph, weights, H, self._initialization)
         self._reset_added()
 
+    @packed_untraced
     @in_own_precision
     def forward(
         self,

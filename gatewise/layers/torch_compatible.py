@@ -25,6 +25,7 @@ from gatewise.layers.precision import in_own_precision
 from gatewise.layers.sequence import Sequence, arrange
 from gatewise.layers.torch_operator import operator_reason, run_operator
 from gatewise.layers.torch_weights import named_weights
+from gatewise.layers.tracing import packed_untraced
 from gatewise.layers.weights import Initialization
 
 
@@ -130,6 +131,7 @@ class _Layer(RecurrentLayer, nn.RNNBase):
             I = row[0].output_size * len(row)
         return made
 
+    @packed_untraced
     @in_own_precision
     def forward(
         self, input: Any, hx: Any = None, *, lengths: Any = None, reset: Tensor | None = None
