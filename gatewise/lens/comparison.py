@@ -1,7 +1,7 @@
 """Two models on the same input: how alike their states are, and where their results part.
 
 Linear CKA, ‖Ỹᵀ X̃‖²_F / (‖X̃ᵀ X̃‖_F ‖Ỹᵀ Ỹ‖_F) on centred states (Kornblith et al. 2019,
-arXiv:1905.00414, equation 3 and section 5), is 1 for states that are rotations or scalings of each
+arXiv:1905.00414, section 3), is 1 for states that are rotations or scalings of each
 other, and 0 for states without any linear relation; sizes may differ. The matching correlation asks
 the same of single units: the mean, over the units of one model, of the largest |r| with any unit of
 the other (Li et al. 2016, arXiv:1511.07543). With few steps and many units both are high for

@@ -2,7 +2,7 @@
 
 Every value is split into a part β that comes from the span (and from it together with biases), and
 a part γ that comes from everything else or from both together: Murdoch, Liu & Yu (2018),
-arXiv:1801.05453, equations 8-19. It tells "not" in "not bad" from "not" in "not good", which no
+arXiv:1801.05453, section 3. It tells "not" in "not bad" from "not" in "not good", which no
 score for single steps can.
 
 The paper gives the LSTM. The same rules follow for any equations made of sums, products with
@@ -10,8 +10,8 @@ weights, gates and functions: each expression has three parts, span β, rest γ 
 biases and numbers).
 
 - Sums and products with weights act on each part.
-- A function f is shared out by equation 9, ½[f(β+δ) − f(δ) + f(β+γ+δ) − f(γ+δ)] for β: the Shapley
-  value of two players (with no constant, equation 19 of tanh).
+- A function f gives β the share ½[f(β+δ) − f(δ) + f(β+γ+δ) − f(γ+δ)]: the mean over both orders
+  in which β and γ may come, a Shapley value.
 - A product of two values gives β the terms β₁β₂ + β₁δ₂ + δ₁β₂; every term with a γ goes to γ.
 - When an additive state is complete, and when any state is handed to the next step, its δ goes to
   β at a step of the span, else to γ.

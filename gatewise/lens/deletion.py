@@ -2,7 +2,7 @@
 
 Steps are replaced by the baseline one after the other, in the order of an attribution and in random
 orders, and the score is drawn over the number of deleted steps (Samek et al. 2017,
-arXiv:1509.06321, equations 12-13; Petsiuk, Das & Saenko 2018, arXiv:1806.07421). The area between
+arXiv:1509.06321; Petsiuk, Das & Saenko 2018, arXiv:1806.07421). The area between
 the two curves, relative to the range that the score moves in, is what the attribution knows beyond
 chance.
 """

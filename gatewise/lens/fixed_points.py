@@ -1,6 +1,6 @@
 """Fixed and slow points: states that a step, with its input held fast, leaves where they are.
 
-Minima of q(s) = ½ ‖F(s, x) − s‖² (Sussillo & Barak 2013, doi:10.1162/NECO_a_00409, equation 1.6), s
+Minima of q(s) = ½ ‖F(s, x) − s‖² (Sussillo & Barak 2013, doi:10.1162/NECO_a_00409), s
 all states joined. Where q is 0 the point is fixed, and the eigenvalues λ of ∂F/∂s there say what
 happens around it: all |λ| < 1, states are drawn in (an attractor, such as a memory); some |λ| > 1,
 they leave along those directions (a saddle); |λ| ≈ 1, they stay where they are put (a line

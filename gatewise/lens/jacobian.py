@@ -2,7 +2,7 @@
 
 J_t = ∂s_t/∂s_{t−1}, with s all states of the cell joined: (h, c) for the LSTM. Products of these
 matrices are what a gradient is multiplied with on its way back (Pascanu, Mikolov & Bengio 2013,
-arXiv:1211.5063, equation 5; Vogt et al. 2022, arXiv:2006.14123, equation 5): where their singular
+arXiv:1211.5063, equation 5; Vogt et al. 2022, arXiv:2006.14123): where their singular
 values stay below 1 it vanishes, where some stay above 1 it may explode. The spectral radius max|λ|
 says which directions a repeated step keeps; the largest singular value bounds one step.
 

@@ -4,9 +4,9 @@ For an additive state, c_t = a_t ⊙ c_{t−1} + w_t (for the LSTM a = f and w =
 
     c_T = Σ_j (Π_{k=j+1..T} a_k) ⊙ w_j + (Π_{k=1..T} a_k) ⊙ c_0
 
-(Levy et al. 2018, arXiv:1805.03716, equation 4, and every cell with such a state). The sum is exact
-up to rounding: it is bookkeeping along the recorded path. It says *when* the value was written, not
-why: the gates themselves were computed from what came before.
+(Levy et al. 2018, arXiv:1805.03716, for the LSTM; it holds for every cell with such a state). The
+sum is exact up to rounding: it is bookkeeping along the recorded path. It says *when* the value was
+written, not why: the gates themselves were computed from what came before.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Lyapunov exponents: how fast nearby states part, or come together, per step.
 
 λ_i = lim 1/T Σ_t ln (R_t)_ii, where J_t Q_{t−1} = Q_t R_t is the QR decomposition of each step's
-Jacobian applied to the frame that the last step left (Vogt et al. 2022, arXiv:2006.14123, equations
-6-8; Benettin et al. 1980). The largest exponent below 0: what a network knew fades, and with it the
+Jacobian applied to the frame that the last step left (Vogt et al. 2022, arXiv:2006.14123;
+Benettin et al. 1980). The largest exponent below 0: what a network knew fades, and with it the
 gradient, by exp(λ) per step; above 0: nearby states part, and gradients explode. Along a short
 input they are exponents of a finite time, in which the beginning still shows: use long sequences.
 """

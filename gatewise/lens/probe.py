@@ -6,7 +6,7 @@ on the training sequences alone, by the error of leaving one step out (Allen 197
 
 A probe that reads a label has shown little unless it fails on labels without meaning: the *control
 task* gives each kind of input (each word) a random label that it keeps, drawn as the true ones are
-(Hewitt & Liang 2019, arXiv:1909.03368, section 2). Accuracy minus that of the control is called
+(Hewitt & Liang 2019, arXiv:1909.03368). Accuracy minus that of the control is called
 selectivity; a probe with little of it has memorised words, not found a concept.
 """
 

@@ -1,6 +1,6 @@
 """How often each unit of a gate stands at one of its ends.
 
-Karpathy, Johnson & Fei-Fei (2015), arXiv:1506.02078, section 4.2 and figure 2: a unit is
+Karpathy, Johnson & Fei-Fei (2015), arXiv:1506.02078, section 4: a unit is
 *left-saturated* at a step where its gate is below 0.1, *right-saturated* where it is above 0.9;
 drawn against each other, the two shares of steps show what a gate does. A forget gate that is
 right-saturated at every step is a perfect integrator; one that is left-saturated forgets all.

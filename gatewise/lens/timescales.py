@@ -1,8 +1,8 @@
 """How long a unit keeps what it holds, read off its forget gate.
 
 A state that is multiplied with f at every step falls as f^t = exp(−t/τ) with τ = −1/ln f, close to
-1/(1 − f) for f near 1 (Tallec & Ollivier 2018, arXiv:1804.11188, section 2; Mahto et al. 2021,
-arXiv:2009.12727, equation 3). Over a sequence f changes; then τ = −1/mean(ln f_t) is exact for what
+1/(1 − f) for f near 1 (Tallec & Ollivier 2018, arXiv:1804.11188; Mahto et al. 2021,
+arXiv:2009.12727). Over a sequence f changes; then τ = −1/mean(ln f_t) is exact for what
 is left at its end, exp(−T/τ) = Π f_t.
 
 That is the time in which the *old value* decays if nothing is written again. It equals the time a

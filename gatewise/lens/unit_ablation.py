@@ -1,7 +1,7 @@
 """Which units a model needs: how its metric changes when one of them says nothing.
 
 Δ_u = metric(unit u ablated) − metric(model), for every unit in turn, at zero or at its mean
-(Lakretz et al. 2019, arXiv:1903.07435, section 3, where it found the two units of a language model
+(Lakretz et al. 2019, arXiv:1903.07435, where it found the two units of a language model
 that count). A unit at its mean still says what it says on average, so that only what it tells apart
 is lost: prefer it to zero, which may push a model where it has never been. Units that stand in for
 each other look unneeded one by one; `AblationRanking.together` ablates many at once.

@@ -15,14 +15,14 @@ SPLIT = [name for name in gw.cells.names() if name not in REFUSED]
 
 
 def three(b, c, d, f):
-    """Equation 9 of the paper: what b and c have of f(b + c + d), and what the bias d has."""
+    """What b and c have of f(b + c + d), by the mean of both orders, and what the bias d has."""
     first = ((f(b + d) - f(d)) + (f(b + c + d) - f(c + d))) / 2
     second = ((f(c + d) - f(d)) + (f(b + c + d) - f(b + d))) / 2
     return first, second, f(d)
 
 
 def lstm_by_hand(run, span):
-    """Equations 8 to 19, written out."""
+    """The equations of the paper, written out."""
     w, x = run.operands.parameters, run.operands.x
     bh, bc = (torch.zeros_like(run.operands.states[name]) for name in ("h", "c"))
     gh, gc = run.operands.states["h"], run.operands.states["c"]
