@@ -93,7 +93,9 @@ class Dataset:
     def open(self, part: str) -> Part:
         """Return one of `PARTS`, read through memory maps."""
         stored = self.parts[part]
-        return Part(stored.open(), np.load(targets_path(stored.path.parent, part)))
+        return Part(
+            stored.open(), np.load(targets_path(stored.path.parent, part), allow_pickle=False)
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the files' contents as JSON-ready values."""
