@@ -7,7 +7,17 @@ import importlib
 import os
 import sys
 
-COMMANDS = ("demo", "cells", "train", "generate", "explore", "predict", "forecast", "doctor")
+COMMANDS = (
+    "demo",
+    "cells",
+    "train",
+    "generate",
+    "explore",
+    "predict",
+    "forecast",
+    "compare",
+    "doctor",
+)
 
 
 def build_app():

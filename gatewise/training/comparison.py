@@ -20,6 +20,7 @@ from gatewise.training.comparison_run import Learning, Outcome, RunSettings
 from gatewise.training.plan import Stopped
 from gatewise.training.whole_file import write_whole
 
+Watch = Callable[[Mapping["Run", Learning], Mapping["Run", Outcome]], None]
 POLL = 0.5  # seconds between looks at what is learned
 
 
@@ -93,7 +94,7 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON has it."""
         both = zip(self.runs, self.outcomes, strict=True)
-        return {"runs": [{**run.describe(), "outcome": asdict(done)} for run, done in both]}
+        return {"runs": [{**run.describe(), "outcome": done.to_dict()} for run, done in both]}
 
 
 def plan_runs(
@@ -129,7 +130,7 @@ def compare(
     runs: Sequence[Run],
     folder: Path | None = None,
     jobs: int | None = None,
-    watch: Callable[[Mapping[Run, Learning]], None] = lambda _: None,
+    watch: Watch = lambda *_: None,
 ) -> Comparison:
     """Learn all runs, several at a time, each on a thread of its own.
 
@@ -138,8 +139,8 @@ def compare(
         folder: Where each outcome is kept as soon as its run is over, and taken from if the same
             run was done before; None keeps nothing.
         jobs: How many runs at a time; None is one for each core.
-        watch: Called about twice a second with the runs that have begun and how far they are;
-            those that were kept are not among them.
+        watch: Called at first and then about twice a second, with how far the runs are that began
+            in this call, and with all outcomes so far.
 
     Raises:
         RunError: The folder holds the outcome of a run with other settings.
@@ -169,13 +170,14 @@ def compare(
         return begun.finish(stop)
 
     try:
+        watch({}, outcomes)
         waiting = {pool.submit(learn, run): run for run in missing}
         while waiting:
             done, _ = wait(waiting, POLL, FIRST_COMPLETED)
             for future in done:
                 run = waiting.pop(future)
                 outcomes[run] = keep(future, run, folder)
-            watch(learning)
+            watch(dict(learning), outcomes)
     except KeyboardInterrupt:
         raise Stopped from None
     finally:
@@ -190,7 +192,7 @@ def keep(future: Future[Outcome], run: Run, folder: Path | None) -> Outcome:
     outcome = future.result()
     if folder is not None:
         folder.mkdir(exist_ok=True)
-        written = {**run.describe(), "outcome": asdict(outcome)}
+        written = {**run.describe(), "outcome": outcome.to_dict()}
         write_whole(folder / run.file, json.dumps(written, indent=1).encode())
     return outcome
 
@@ -224,3 +226,9 @@ def read_outcomes(runs: Sequence[Run], folder: Path) -> dict[Run, Outcome]:
             )
         found[run] = outcome
     return found
+
+
+def forget_outcomes(runs: Sequence[Run], folder: Path) -> None:
+    """Delete what a folder holds of these runs."""
+    for run in runs:
+        (folder / run.file).unlink(missing_ok=True)

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -100,10 +100,26 @@ class Outcome:
     weights: int
     curve: list[tuple[int, float]]
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON has it; a loss that is no number is None."""
+        curve = [(at, as_json(loss)) for at, loss in self.curve]
+        return {**asdict(self), "loss": as_json(self.loss), "curve": curve}
+
     @classmethod
     def from_dict(cls, kept: dict[str, Any]) -> Self:
-        """Return what `asdict` made a dictionary of."""
-        return cls(**{**kept, "curve": [(int(at), float(loss)) for at, loss in kept["curve"]]})
+        """Return what `to_dict` made a dictionary of."""
+        curve = [(int(at), from_json(loss)) for at, loss in kept["curve"]]
+        return cls(**{**kept, "loss": from_json(kept["loss"]), "curve": curve})
+
+
+def as_json(loss: float) -> float | None:
+    """Return a loss, or None where it is infinite or no number."""
+    return loss if math.isfinite(loss) else None
+
+
+def from_json(loss: float | None) -> float:
+    """Return the loss that `as_json` wrote."""
+    return math.nan if loss is None else float(loss)
 
 
 @dataclass
