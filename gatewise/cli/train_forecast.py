@@ -39,7 +39,7 @@ def forecast(
         option(
             SERIES,
             "Steps that the network reads.",
-            show_default="3 seasons or 2 horizons, whichever is longer; at most half the series",
+            show_default="5 seasons or 2 horizons, whichever is longer; at most half the series",
             min=1,
         ),
     ] = None,
@@ -111,8 +111,8 @@ def forecast(
         str | None,
         option(
             MODEL,
-            "What forecasts begin from: last, seasonal or none.",
-            show_default="the better of last and seasonal",
+            "What forecasts begin from: last, seasonal, adjusted or none.",
+            show_default="the best of the first three",
         ),
     ] = None,
     quantile: Annotated[

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from gatewise.equations import Cell
+from gatewise.tasks.anchors import ANCHORS, place_anchor
 from gatewise.tasks.language import recurrent_layers
 from gatewise.tasks.scaling import SCALINGS, Scale, measure_scale
 
 DECODINGS = ("segments", "direct", "recursive")
-ANCHORS = ("last", "seasonal", "none")
 LOSSES = ("quantile", "mae", "mse")
 
 
@@ -44,9 +44,9 @@ class ForecastNetwork(nn.Module):
     section 3.4); `"direct"` maps the last output to all steps by one matrix; `"recursive"` reads
     its own median forecast on, segment by segment.
 
-    The network forecasts the difference to an anchor, the last value or the value one season
-    before, times a learned weight for each step. It begins with no difference and weights of one,
-    so that training begins as good as that forecast.
+    The network forecasts the difference to an anchor, a simple forecast, times a learned weight
+    for each step. It begins with no difference and weights of one, so that training begins as good
+    as that forecast.
 
     Args:
         cell: A cell of the catalogue by its name, or a cell of one's own.
@@ -57,7 +57,7 @@ class ForecastNetwork(nn.Module):
         segment: w, steps of a segment.
         decoding: One of `DECODINGS`.
         scaling: One of `SCALINGS`; see `measure_scale`.
-        anchor: One of `ANCHORS`; `"none"` is zero in scaled units.
+        anchor: See `gatewise.tasks.anchors.place_anchor`.
         season: Steps of a season, for the anchor.
         quantiles: Rising, strictly between 0 and 1, with 0.5 among them.
         loss: One of `LOSSES`; with all but `"quantile"` there is one forecast for all quantiles.
@@ -146,7 +146,8 @@ class ForecastNetwork(nn.Module):
         known, static = self._known(windows.known), self._static(windows)
         n = self.lookback // self.segment
         embedded = self._embed(self._cut(past), self._cut(windows.missing))
-        embedded = embedded + static
+        if self.decoding != "segments":  # there, only the questions differ from series to series
+            embedded = embedded + static
         # recursive decoding forecasts the following segment from each: it is told that one's
         ahead = int(self.decoding == "recursive")
         if known is not None:
@@ -218,12 +219,7 @@ class ForecastNetwork(nn.Module):
 
     def _anchor(self, past: Tensor) -> Tensor:
         """The forecast to begin from, `(B, F)` in scaled units."""
-        if self.anchor == "none":
-            return past.new_zeros(len(past), self.horizon)
-        if self.anchor == "last":
-            return past[:, -1:] * self.trust
-        steps = torch.arange(self.horizon, device=past.device) % self.season
-        return past[:, self.lookback - self.season + steps] * self.trust
+        return self.trust * place_anchor(self.anchor, past, self.horizon, self.season)
 
     def _split(self, flat: Tensor) -> Tensor:
         """`(..., w * Q)` as `(..., w, Q)`."""
@@ -297,10 +293,12 @@ def check_sizes(lookback: int, horizon: int, segment: int, season: int, anchor: 
             f"a look-back of {lookback} steps does not divide into segments of {segment}; "
             f"take {segment * math.ceil(lookback / segment)}"
         )
-    if anchor == "seasonal" and season > lookback:
+    seasons = {"seasonal": 1, "adjusted": 2}.get(anchor, 0)
+    if seasons * season > lookback:
         raise ValueError(
-            f"the look-back of {lookback} steps does not reach back one season of {season}; "
-            "take a longer look-back, or the last value as anchor"
+            f"the look-back of {lookback} steps does not reach back the {seasons} season(s) of "
+            f"{season} that the anchor {anchor!r} needs; take a longer look-back, or the anchor "
+            "'last'"
         )
 
 

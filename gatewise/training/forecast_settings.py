@@ -7,7 +7,8 @@ from typing import Any
 from gatewise.data.series import SeriesSet
 from gatewise.data.split import Split
 from gatewise.equations import Cell
-from gatewise.tasks.forecasting import ANCHORS, check_choices, check_quantiles
+from gatewise.tasks.anchors import ANCHORS
+from gatewise.tasks.forecasting import check_choices, check_quantiles
 from gatewise.training.plan import OPTIMIZERS, Plan
 from gatewise.training.schedule import Budget
 from gatewise.training.text_settings import DEVICES, describe_cell
@@ -22,7 +23,7 @@ class ForecastSettings:
 
     Attributes:
         horizon: F, steps to forecast; None is a season, or 12.
-        lookback: L, steps that the network reads; None is three seasons or two horizons, whichever
+        lookback: L, steps that the network reads; None is five seasons or two horizons, whichever
             is longer, at most half of what the longest series has to learn from.
         id: The column that tells series apart; see `gatewise.data.series.read_series`.
         time: The column of times.
@@ -43,8 +44,8 @@ class ForecastSettings:
         decoding: `"segments"`, `"direct"` or `"recursive"`; see
             `gatewise.tasks.forecasting.ForecastNetwork`.
         scaling: See `gatewise.tasks.scaling.measure_scale`.
-        anchor: `"last"`, `"seasonal"` or `"none"`; None is the better of the first two on what is
-            learned from.
+        anchor: `"last"`, `"seasonal"`, `"adjusted"` or `"none"`; None is the best of the first
+            three on what is learned from. See `gatewise.tasks.anchors.place_anchor`.
         quantiles: Rising, in pairs around 0.5.
         loss: `"quantile"`, `"mae"` or `"mse"`.
         dropout: None is 0.3.
@@ -119,7 +120,7 @@ class ForecastSettings:
         assert self.horizon is not None
         longest = int(split.training.max())
         wanted = self.lookback or min(
-            max(3 * series.season, 2 * self.horizon), max(1, (longest - self.horizon) // 2), LONGEST
+            max(5 * series.season, 2 * self.horizon), max(1, (longest - self.horizon) // 2), LONGEST
         )
         segment = self.segment or choose_segment(series.season, self.horizon, wanted)
         lookback = segment * math.ceil(wanted / segment)

@@ -15,6 +15,7 @@ from gatewise.data.series import SeriesSet
 from gatewise.data.source import DataError
 from gatewise.data.split import Split
 from gatewise.data.windows import Rows
+from gatewise.tasks.anchors import place_anchor
 from gatewise.tasks.forecasting import ForecastNetwork
 from gatewise.tasks.naive import NAIVES
 from gatewise.training.backtest import (
@@ -280,19 +281,20 @@ def plain(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def choose_anchor(network: ForecastNetwork, rows: Rows, where: Origins) -> str:
-    """Return what the network begins from: the last value or the last season, whichever is better.
+    """Return what the network begins from: the anchor that is best on windows to learn from.
 
     Measured by the mean absolute error in the scaled units that the network learns in.
     """
-    if not 1 < network.season <= network.lookback:
-        return "last"
+    possible = ["last"]
+    if network.season > 1:
+        seasons = network.lookback // network.season
+        possible += ["seasonal", "adjusted"][: min(seasons, 2)]
     cut = rows.cut(where.rows, where.steps, network.lookback, network.horizon)
-    errors = {}
-    network.eval()
-    for anchor in ("last", "seasonal"):
-        network.anchor = anchor  # a new network forecasts its anchor
-        with torch.inference_mode():
-            found, scale = network(window_of(cut))
-        error = (scale.apply(cut.future) - found[:, :, 0]).abs() * cut.there
-        errors[anchor] = float(error.sum())
-    return min(errors, key=lambda anchor: errors[anchor])
+    scale = network.scale(window_of(cut))
+    past, future = scale.apply(cut.past), scale.apply(cut.future)
+
+    def error(anchor: str) -> float:
+        found = place_anchor(anchor, past, network.horizon, network.season)
+        return float(((future - found).abs() * cut.there).sum())
+
+    return min(possible, key=error)

@@ -162,7 +162,8 @@ def test_cells_of_the_catalogue_forecast(cell):
     [
         ({"lookback": 10}, "does not divide into segments of 3; take 12"),
         ({"horizon": 0}, "1 or more"),
-        ({"anchor": "seasonal", "season": 13}, "does not reach back one season"),
+        ({"anchor": "seasonal", "season": 13}, "does not reach back the 1 season"),
+        ({"anchor": "adjusted", "season": 7}, "does not reach back the 2 season"),
         ({"decoding": "backwards"}, "decoding: 'backwards' is none of"),
         ({"scaling": "big"}, "scaling: 'big' is none of"),
         ({"loss": "likelihood"}, "loss: 'likelihood' is none of"),

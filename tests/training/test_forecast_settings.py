@@ -14,7 +14,7 @@ def chosen(steps, horizon, **changes):
 
 def test_what_is_left_open_follows_from_the_series():
     found = chosen(1000, 14)
-    assert (found.lookback, found.segment) == (28, 1)
+    assert (found.lookback, found.segment) == (35, 1)
     assert (found.hidden, found.batch_size) == (64, 49)
     assert chosen(60_000, 14).hidden == 128
 
