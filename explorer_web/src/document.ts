@@ -74,6 +74,33 @@ export type Layer =
   | { kind: "embedding"; weight: Weights }
   | { kind: "numbers"; names: string[] }
   | { kind: "recurrent"; tracks: TrackDocument[][]; residual: boolean; norms: Norm[] }
+  | {
+      kind: "segments";
+      scaling: "window" | "series" | "standard" | "mean" | "none";
+      missing: string;
+      weight: Weights;
+      offset: Weights;
+    }
+  | {
+      kind: "forecast";
+      decoding: "segments" | "direct" | "recursive";
+      horizon: number;
+      segment: number;
+      outputs: number;
+      head: { weight: Weights; bias?: string };
+      /** The forecast to begin from, as a matrix times the scaled past. */
+      anchor: Weights;
+      queries?: Weights;
+      ahead?: string;
+      following?: Weights;
+      /** What scaled values are multiplied with, and what is added, for the series' own units. */
+      unit: number;
+      shift: number;
+      /** The times of the past's steps, and of the future's. */
+      times: string[];
+      quantiles: number[];
+      best: string;
+    }
   | { kind: "standardize"; mean: string; deviation: string; gaps: boolean }
   | {
       kind: "pool";

@@ -43,7 +43,7 @@ export abstract class Guide {
   protected answer(run = this.store.run): { label: string; share: number; index: number } | null {
     const { store } = this;
     const { kind } = store.document.output;
-    if (kind === "none" || kind === "values" || !store.network.head.exists) return null;
+    if (kind === "none" || kind === "values" || !store.network.answers) return null;
     const scores = store.prediction(run.T - 1, run);
     const index = largest(scores, 1)[0];
     return { label: store.scoreLabel(index), share: scores[index], index };

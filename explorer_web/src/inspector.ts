@@ -50,7 +50,7 @@ export class Inspector implements View {
   }
 
   update(aspects: Set<Aspect>): void {
-    if (touches(aspects, "run", "cursor", "unit", "track", "gradient")) this.draw();
+    if (touches(aspects, "run", "cursor", "unit", "track", "gradient", "asked")) this.draw();
   }
 
   private draw(): void {
@@ -72,22 +72,25 @@ export class Inspector implements View {
   private predicted(): Node[] {
     const { store } = this;
     const { kind } = store.document.output;
-    if (kind === "none" || !store.network.head.exists) return [];
+    if (kind === "none" || !store.network.answers) return [];
     if (store.network.looksAhead && kind !== "next" && store.cursor < store.T - 1)
       return [
         make("h3", {}, "What it says"),
         make(
           "p",
           { class: "small" },
-          "This model reads the input from both ends: it has an answer only for the whole. Go to the last step to see it.",
+          store.network.forecast
+            ? "The forecast starts from the end of the past. Go to the last step to see its numbers."
+            : "This model reads the input from both ends: it has an answer only for the whole. Go to the last step to see it.",
         ),
       ];
     const now = store.prediction(store.cursor);
     const before = store.comparable ? store.prediction(store.cursor, store.original) : null;
+    const whole = store.network.looksAhead ? "What it says" : "If the input ended here";
     const heading = {
       next: "Expected next",
-      class: "If the input ended here",
-      ordinal: "If the input ended here",
+      class: whole,
+      ordinal: whole,
       values: "What it says",
       none: "",
     }[kind];
@@ -124,7 +127,7 @@ export class Inspector implements View {
           make("span", { class: "bar-value", "data-score": k }, text(now[k])),
         );
       }),
-      ...(before
+      ...(before && kind !== "values"
         ? [make("p", { class: "small" }, "The mark shows the original model and input.")]
         : []),
     ];

@@ -10,6 +10,7 @@ import { LedgerView } from "./ledgerview";
 import { Maps } from "./maps";
 import { whenThemeChanges } from "./palette";
 import { Reading } from "./reading";
+import { SeriesView } from "./seriesview";
 import { Signal } from "./signal";
 import { type Aspect, Store, type View } from "./store";
 import { Tour } from "./tour";
@@ -51,7 +52,7 @@ async function begin(): Promise<void> {
   );
   const tour = new Tour(store, cell, () => start.focus());
   const views: View[] = [
-    described.tokenizer ? new Reading(store) : new Signal(store),
+    firstView(store),
     new Maps(store),
     cell,
     new LedgerView(store),
@@ -85,6 +86,12 @@ async function begin(): Promise<void> {
   store.mark("gradient");
   store.flush();
   document.documentElement.dataset.ready = "true";
+}
+
+/** The input, in the form that it has. */
+function firstView(store: Store): View {
+  if (store.network.forecast) return new SeriesView(store);
+  return store.tokenizer ? new Reading(store) : new Signal(store);
 }
 
 function heading({ title, about }: PageDocument): HTMLElement {

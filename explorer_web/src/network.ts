@@ -2,6 +2,7 @@
 
 import { type Change } from "./change";
 import { type Cell, type Layer, type PageDocument, type Weights, decode } from "./document";
+import { type Encoded, type Entry, Forecast } from "./forecast";
 import { Front } from "./front";
 import { Head } from "./head";
 import { Matrix, beside, columnsOf, norm } from "./matrix";
@@ -9,6 +10,7 @@ import { Norm } from "./norm";
 import { gradientOf } from "./outcome";
 import { type Pace } from "./pace";
 import { Recurrence, type TrackGradient, type TrackRun } from "./recurrence";
+import { Stack } from "./stack";
 
 /** The input of a run: tokens of a text, or rows of numbers. */
 export interface Input {
@@ -48,6 +50,8 @@ export class Network {
   readonly tracks: Recurrence[] = [];
   readonly head: Head;
   private readonly front: Front;
+  /** What reads and decodes a series, where the model forecasts. */
+  readonly forecast: Forecast | null;
   private readonly rows: Recurrence[][] = [];
   private readonly embedding: Matrix | null = null;
   private readonly residual: boolean = false;
@@ -66,6 +70,7 @@ export class Network {
       } else (this.rows.length ? after : before).push(layer);
     }
     this.front = new Front(before);
+    this.forecast = this.forecastOf(before, after);
     const top = this.rows[this.rows.length - 1];
     this.head = new Head(after, top.length > 1 ? top[0].size : null);
     const further = document.input.further ?? {};
@@ -85,8 +90,21 @@ export class Network {
     return made;
   }
 
-  /** Whether the future changes what a step says. */
+  private forecastOf(before: Layer[], after: Layer[]): Forecast | null {
+    const front = before.find((layer) => layer.kind === "segments");
+    const decoder = after.find((layer) => layer.kind === "forecast");
+    if (!front || !decoder) return null;
+    return new Forecast(front, decoder, new Stack(this.rows.map(([track]) => track)));
+  }
+
+  /** Whether there is something that answers. */
+  get answers(): boolean {
+    return this.head.exists || this.forecast !== null;
+  }
+
+  /** Whether the model has an answer for the whole input alone. */
   get looksAhead(): boolean {
+    if (this.forecast) return true;
     return this.rows.some((row) => row.length > 1 || row[0].document.reverse);
   }
 
@@ -125,6 +143,7 @@ export class Network {
   }
 
   private first(input: Input): Matrix {
+    if (this.forecast) return this.forecast.read(input.numbers!);
     if (!input.tokens) return this.front.read(input.numbers!);
     const found = new Matrix(input.tokens.length, this.embedding!.columns);
     for (const [t, token] of input.tokens.entries()) found.row(t).set(this.embedding!.row(token));
@@ -150,9 +169,30 @@ export class Network {
   scores(run: Run, t: number): Float32Array {
     const known = run.scores.get(t);
     if (known) return known;
-    const found = this.head.exists ? this.head.scores(run.outputs, t) : new Float32Array(0);
+    const found = this.computeScores(run, t);
     run.scores.set(t, found);
     return found;
+  }
+
+  private computeScores(run: Run, t: number): Float32Array {
+    if (this.forecast) {
+      const quantiles = this.quantiles(run);
+      const middle = Math.floor(quantiles.columns / 2);
+      return Float32Array.from({ length: quantiles.rows }, (_, f) => quantiles.at(f, middle));
+    }
+    return this.head.exists ? this.head.scores(run.outputs, t) : new Float32Array(0);
+  }
+
+  /** The forecast's quantiles in the series' own units, a row for each step. */
+  quantiles(run: Run): Matrix {
+    return this.forecast!.forecast(run.input.numbers!, this.encoded(run));
+  }
+
+  private encoded(run: Run): Encoded {
+    return {
+      last: run.outputs.row(run.T - 1),
+      states: this.rows.map(([track]) => run.tracks[track.number].last),
+    };
   }
 
   /** Every number of one step of one track, in its program's slots. */
@@ -163,7 +203,9 @@ export class Network {
   }
 
   async differentiate(run: Run, target: Target, pace: Pace): Promise<Gradient> {
-    let flow = this.outputGradient(run, target);
+    const entry = this.forecastEntry(run, target);
+    let flow = entry ? new Matrix(run.T, run.outputs.columns) : this.outputGradient(run, target);
+    if (entry) flow.row(target.step).set(entry.output);
     const tracks: TrackGradient[] = new Array(this.tracks.length);
     for (let depth = this.rows.length - 1; depth >= 0; depth--) {
       const row = this.rows[depth];
@@ -179,6 +221,7 @@ export class Network {
           this.further,
           run.changes,
           part,
+          entry?.flows[depth] ?? null,
           pace,
         );
         below = below ? sum(below, tracks[k].input) : tracks[k].input;
@@ -188,6 +231,12 @@ export class Network {
       flow = depth && this.residual ? sum(below!, flow) : below!;
     }
     return { target, tracks };
+  }
+
+  /** Where the gradient of a forecast enters; null for other models and other questions. */
+  private forecastEntry(run: Run, { label }: Target): Entry | null {
+    if (!this.forecast || label === null) return null;
+    return this.forecast.differentiate(run.input.numbers!, this.encoded(run), label);
   }
 
   private outputGradient(run: Run, { step, label }: Target): Matrix {
@@ -207,7 +256,12 @@ export class Network {
     let found = 0;
     for (let k = 0; k < theirs.rows; k++)
       found = Math.max(found, apart(theirs.row(k), run.outputs.row(first + k)));
-    if (scores) found = Math.max(found, apart(decode(scores), this.scores(run, run.T - 1)));
+    if (scores) {
+      const [torchs, ours] = [decode(scores), this.scores(run, run.T - 1)];
+      // numbers in their own units may be large, and are then compared by their size
+      const size = torchs.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
+      found = Math.max(found, apart(torchs, ours) / size);
+    }
     return found;
   }
 }

@@ -14,6 +14,8 @@ export interface TrackRun {
   /** Each state before every step, in the order of the input. */
   before: Record<string, Matrix>;
   output: Matrix;
+  /** The states after the step that ran last. */
+  last: Named;
 }
 
 export interface TrackGradient {
@@ -80,6 +82,7 @@ export class Recurrence {
       written: Object.fromEntries(this.cell.memory.map((name) => [name, wide(name)])),
       before: series(program.newStates),
       output: new Matrix(T, this.size),
+      last: {},
     };
     const states = this.begin();
     let done = 0;
@@ -96,6 +99,7 @@ export class Recurrence {
       made.output.row(t).set(program.output);
       await pace.breathe(++done / T);
     }
+    made.last = states;
     return made;
   }
 
@@ -117,6 +121,8 @@ export class Recurrence {
     further: Record<string, Matrix>,
     changes: Change[],
     output: Matrix,
+    /** The gradient by the last states, where something reads these. */
+    end: Named | null,
     pace: Pace,
   ): Promise<TrackGradient> {
     const { program } = this;
@@ -124,10 +130,10 @@ export class Recurrence {
     const sizes = Object.entries(program.newStates).map(([name, a]) => [name, a.length] as const);
     const states = Object.fromEntries(sizes.map(([name, size]) => [name, new Matrix(T, size)]));
     const flow: Named = Object.fromEntries(
-      sizes.map(([name, size]) => [name, new Float32Array(size)]),
+      sizes.map(([name, size]) => [name, end?.[name].slice() ?? new Float32Array(size)]),
     );
     const input = new Matrix(T, x.columns);
-    let reached = false; // nothing flows before the last step that the target reads
+    let reached = end !== null; // nothing flows before the last step that the target reads
     let done = 0;
     for (const t of this.order(T, true)) {
       reached ||= output.row(t).some((value) => value !== 0);
@@ -154,6 +160,14 @@ export class Recurrence {
     return { states, input };
   }
 
+  /** The inputs of a step that nothing is changed at. */
+  plainInputs(x: Float32Array): Named {
+    const { inputs } = this;
+    inputs.x = x;
+    for (const name of this.cell.changeable) inputs[`clamped_${name}`].fill(0);
+    return inputs;
+  }
+
   private begin(): Named {
     return Object.fromEntries(
       Object.entries(this.start).map(([name, state]) => [name, state.slice()]),
@@ -166,11 +180,9 @@ export class Recurrence {
     further: Record<string, Matrix>,
     changes: Change[],
   ): Named {
-    const { inputs } = this;
-    inputs.x = x.row(t);
+    const inputs = this.plainInputs(x.row(t));
     for (const [name, series] of Object.entries(further))
       if (name in inputs) inputs[name] = series.row(t);
-    for (const name of this.cell.changeable) inputs[`clamped_${name}`].fill(0);
     for (const change of changes) {
       if (change.track !== this.number || t < change.from || t > change.to) continue;
       const held = inputs[`clamped_${change.value}`];
@@ -188,7 +200,7 @@ function rowsAt(series: Record<string, Matrix>, t: number): Named {
 }
 
 /** Copy a value; one number serves all units. */
-function spread(from: Float32Array, to: Float32Array): void {
+export function spread(from: Float32Array, to: Float32Array): void {
   if (from.length === to.length) to.set(from);
   else to.fill(from[0]);
 }

@@ -30,7 +30,8 @@ export type Aspect =
   | "window"
   | "gradient"
   | "size"
-  | "source";
+  | "source"
+  | "asked";
 
 export interface View {
   readonly element: HTMLElement;
@@ -50,6 +51,8 @@ export class Store {
   cursor = 0;
   unit = 0;
   track = 0;
+  /** Of several numbers that the model says, the one that is asked about. */
+  asked = 0;
   /** The step whose writing the ledger follows; null for the one that weighs most. */
   source: number | null = null;
   sort: Sort = "timescale";
@@ -171,10 +174,11 @@ export class Store {
     this.mark("unit");
   }
 
-  set<K extends "track" | "sort" | "shown" | "source">(key: K, value: this[K]): void {
+  set<K extends "track" | "sort" | "shown" | "source" | "asked">(key: K, value: this[K]): void {
     if (this[key] === value) return;
     this[key] = value;
     if (key === "track") this.unit = Math.min(this.unit, this.network.tracks[this.track].size - 1);
+    if (key === "asked") void this.differentiate();
     this.mark(key);
   }
 
@@ -240,13 +244,13 @@ export class Store {
   target(run: Run, t: number): Target {
     const { tokens } = run.input;
     const { kind } = this.document.output;
-    if (kind === "none" || !this.network.head.exists) return { step: t, label: null };
+    if (kind === "none" || !this.network.answers) return { step: t, label: null };
     // a model that reads from both ends has an answer for the whole alone
     if (kind !== "next" && this.network.looksAhead && t < run.T - 1)
       return { step: t, label: null };
     if (kind === "next" && tokens && t + 1 < tokens.length)
       return { step: t, label: tokens[t + 1] };
-    if (kind === "values") return { step: t, label: 0 };
+    if (kind === "values") return { step: t, label: this.asked };
     return { step: t, label: largest(this.prediction(t, run), 1)[0] };
   }
 

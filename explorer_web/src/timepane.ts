@@ -94,7 +94,8 @@ export class TimePane {
     const { store, axis } = this;
     const measure = document.createElement("canvas").getContext("2d")!;
     measure.font = "12px system-ui, sans-serif";
-    const labels = store.labels();
+    const named = store.run.input.tokens || store.document.input.labels;
+    const labels = named ? store.labels() : store.labels().map((_, t) => `${t}`);
     const widest = Math.max(...labels.map((label) => measure.measureText(label).width));
     const level = widest + 6 <= this.columnWidth;
     const slanted = !level && this.columnWidth >= 13;

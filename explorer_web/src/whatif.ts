@@ -213,7 +213,7 @@ export class WhatIf implements View {
     const { store } = this;
     if (!store.isChanged) return [make("p", { class: "small" }, "Nothing is changed.")];
     const { kind } = store.document.output;
-    if (kind === "none" || kind === "values" || !store.network.head.exists) return [];
+    if (kind === "none" || kind === "values" || !store.network.answers) return [];
     const t = kind === "next" || !store.network.looksAhead ? store.cursor : store.T - 1;
     const now = store.prediction(t);
     const first = largest(now, 1)[0];

@@ -1,7 +1,7 @@
 """`gatewise explore`: a page that shows what every gate of a trained model does."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,11 +17,18 @@ def explore(
     model: Annotated[Path, typer.Argument(help="A model file that `gatewise train` wrote.")],
     input: Annotated[
         str,
-        typer.Option("--input", "-i", help="What the model reads: a text for a text model."),
+        typer.Option(
+            "--input",
+            "-i",
+            help="What the model reads: a text, or a file with examples or series of numbers.",
+        ),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The page to write.", dir_okay=False)
     ] = Path("explore.html"),
+    row: Annotated[
+        int, typer.Option(min=0, help="Of a file: which example or series, from 0.")
+    ] = 0,
 ) -> None:
     """Write a page that shows what every gate of a model does while it reads an input.
 
@@ -29,10 +36,26 @@ def explore(
     model runs inside it, so that words, gates and units can be changed there.
     """
     with failures_explained():
-        from gatewise.explorer import export
+        from gatewise.explorer.export import write
         from gatewise.training.load import load
 
-        path = export(load(model), input, output)
+        trained: Any = load(model)
+        path = write(subject_of_file(trained, input, row), output)
         size = path.stat().st_size
         shown = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.0f} kB"
         typer.echo(f"{path} ({shown}): open it in any browser; it needs no network.")
+
+
+def subject_of_file(model: Any, given: str, row: int) -> Any:
+    """What the page is about: the text itself, or an example or a series of the file it names."""
+    from gatewise.explorer.subject import subject_of
+
+    if model.task == "forecast":
+        from gatewise.explorer.forecasted import of_forecast
+
+        return of_forecast(model, Path(given), row)
+    if model.task == "classification" and model.features.kind == "numbers":
+        from gatewise.explorer.classified import example_of
+
+        return subject_of(model, example_of(model, Path(given), row))
+    return subject_of(model, given)

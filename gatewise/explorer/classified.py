@@ -57,6 +57,28 @@ def of_classifier(model: Any, given: Any) -> Subject:
     )
 
 
+def example_of(model: Any, data: Any, row: int = 0) -> np.ndarray:
+    """One example of a file, as a classifier of numbers reads it, ``(T, C)``.
+
+    Args:
+        model: a classifier as `gatewise.load` returns it.
+        data: a file, a folder or a frame, as for `Classifier.predict`.
+        row: which example, from 0.
+
+    Raises:
+        DataError: the data cannot be read, or does not fit the model.
+        ValueError: there is no such example.
+    """
+    if row < 0:
+        raise ValueError(f"row {row}: examples are counted from 0.")
+    examples, before = model.examples(data), 0
+    for block in examples.blocks():
+        if row < before + len(block.inputs):
+            return np.asarray(block.inputs[row - before])
+        before += len(block.inputs)
+    raise ValueError(f"{examples.name} has {before} examples, from 0; there is no row {row}.")
+
+
 def _purpose(model: Any) -> str:
     if not model.classes:
         return "A model that reads a sequence and says a number"

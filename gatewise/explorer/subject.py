@@ -64,8 +64,9 @@ def subject_of(model: Any, given: Any) -> Subject:
 
     Args:
         model: a trained model as `gatewise.load` returns it, or a recurrent layer.
-        given: what it reads: a text for a text model; numbers ``(T, I)`` for a layer, or a mapping
-            with them as ``x`` and the cell's further inputs.
+        given: what it reads: a text for a text model; a file or frame of series for a forecast
+            model; numbers ``(T, I)`` for a layer, or a mapping with them as ``x`` and the cell's
+            further inputs.
 
     Raises:
         TypeError: the model is of no kind that can be shown, or the input does not suit it.
@@ -77,6 +78,10 @@ def subject_of(model: Any, given: Any) -> Subject:
         from gatewise.explorer.classified import of_classifier
 
         return of_classifier(model, given)
+    if getattr(model, "task", None) == "forecast":
+        from gatewise.explorer.forecasted import of_forecast
+
+        return of_forecast(model, given)
     if isinstance(model, nn.Module):
         return of_layer(model, given)
     raise TypeError(f"{type(model).__name__} cannot be explored; give a trained model or a layer.")

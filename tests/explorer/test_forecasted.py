@@ -1,0 +1,113 @@
+"""Pages about forecast models: the network's forecast and its gradient, for a changed past too."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from gatewise.data.series import read_series
+from gatewise.explorer.export import write
+from gatewise.explorer.forecasted import of_forecast
+from gatewise.lens import inner_gradients
+from gatewise.tasks.forecasting import ForecastNetwork, Windows
+from gatewise.training.forecast_model import ForecastModel, describe_series
+from tests.frames import long_frame, seasonal
+
+CASES = {
+    "segments": {"decoding": "segments", "anchor": "last", "scaling": "window"},
+    "segments, two layers": {"decoding": "segments", "anchor": "adjusted", "layers": 2},
+    "direct": {"decoding": "direct", "anchor": "seasonal", "scaling": "standard", "cell": "lstm"},
+    "recursive": {"decoding": "recursive", "anchor": "last", "scaling": "mean"},
+    "recursive, two layers": {"decoding": "recursive", "anchor": "none", "layers": 2},
+    "one value": {"decoding": "segments", "scaling": "none", "loss": "mae", "segment": 1},
+}
+EDITED = 9  # a step of the past
+
+
+def forecaster(**options):
+    """A forecast model with drawn weights, and two series."""
+    series = read_series(long_frame(A=seasonal(80), B=1000 * seasonal(60, seed=1)))
+    torch.manual_seed(4)
+    sizes = {"lookback": 16, "horizon": 7, "hidden": 6, "segment": 4, "season": 7, "dropout": 0.0}
+    network = ForecastNetwork(**{**sizes, **options})
+    for parameter in network.parameters():
+        parameter.data += 0.3 * torch.randn_like(parameter)
+    config = {"series": describe_series(series, [], []), "best": "network"}
+    return ForecastModel(config, {}, network), series
+
+
+def forecast(model, series, row, change=None):
+    """Quantiles in the series' own units, ``(F, Q)``, with a gradient."""
+    rows = model.pack(series, np.array([each.steps for each in series.series]))
+    chosen = np.array([row])
+    cut = rows.cut(chosen, rows.steps[chosen], model.model.lookback, model.model.horizon)
+    windows = Windows(*(getattr(cut, name) for name in Windows._fields))
+    if change is not None:
+        past = windows.past.clone()
+        past[0, EDITED] = (change - rows.shift[row]) / rows.unit[row]
+        windows = windows._replace(past=past)
+    found, scale = model.model(windows)
+    return scale.undo(found)[0] * rows.unit[row] + rows.shift[row]
+
+
+@pytest.mark.parametrize("options", CASES.values(), ids=CASES)
+def test_the_forecast_and_its_gradient_are_pythons(opened, tmp_path, options):
+    model, series = forecaster(**options)
+    page = opened(write(of_forecast(model, series, 1), tmp_path / "page.html"))
+    segment = model.model.segment
+    for change in (None, 2500.0):
+        if change is not None:
+            page.tell("store.setCursor(a)", EDITED // segment)
+            page.settle()
+            page.page.select_option("#reading select", str(EDITED))
+            page.page.fill("#reading input[type=number]", str(change))
+            page.page.click("#reading button")
+            page.tell("store.setCursor(store.T - 1)")
+            page.settle()
+        expected = forecast(model, series, 1, change).detach()
+        found = torch.tensor(page.tell("Array.from(store.network.quantiles(store.run).data)"))
+        size = float(expected.abs().max())
+        torch.testing.assert_close(
+            found.reshape(expected.shape).double(), expected.double(), atol=2e-6 * size, rtol=0
+        )
+        page.tell("store.set('asked', 5)")
+        page.settle()
+        middle = expected.shape[1] // 2
+
+        def answer(change=change, middle=middle):
+            return forecast(model, series, 1, change)[5, middle]
+
+        encoder = inner_gradients(answer)[: options.get("layers", 1)]
+        for track, inner in enumerate(encoder):
+            for state, wanted in inner.values.items():
+                found = page.tell(
+                    "Array.from(store.gradient.tracks[a[0]].states[a[1]].data)", [track, state]
+                )
+                scale = float(wanted.abs().max()) or 1.0
+                torch.testing.assert_close(
+                    torch.tensor(found, dtype=torch.float32).reshape(wanted[:, 0].shape) / scale,
+                    wanted[:, 0].float() / scale,
+                    atol=1e-4,
+                    rtol=1e-3,
+                )
+
+
+def test_what_is_shown_is_what_was_forecast(opened, tmp_path):
+    model, series = forecaster()
+    page = opened(write(of_forecast(model, series, 0), tmp_path / "page.html"))
+    expected = forecast(model, series, 0).detach()
+    shown = [
+        float(text.replace("−", "-")) for text in page.page.locator(".bar-value").all_inner_texts()
+    ]
+    assert shown == pytest.approx(expected[:, 1].tolist(), abs=6e-4)
+    assert "A" in page.page.inner_text("h1")
+    page.page.click(".tour-start")
+    page.page.wait_for_selector(".tour[data-stop='0']")
+    assert len(page.page.inner_text(".tour p")) > 60
+
+
+def test_a_series_that_is_not_there_is_refused(tmp_path):
+    model, series = forecaster()
+    with pytest.raises(ValueError, match="there are 2 series"):
+        of_forecast(model, series, 2)
