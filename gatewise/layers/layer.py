@@ -138,8 +138,9 @@ class RecurrentLayer:
             dropout: between layers, in training.
             inputs: what the cell reads besides x, ``(T, B, size)``.
         """
-        starts = states is None or reset is not None
-        initial = self._initial_states(sequence.batch, sequence.data) if starts else [{}] * len(states or ())
+        initial: States = [{} for _ in states or ()]  # needed for a start or a reset alone
+        if states is None or reset is not None:
+            initial = self._initial_states(sequence.batch, sequence.data)
         marks = Marks(
             sequence.alive, None if reset is None else sequence.arrange(reset, "reset", 1)
         )
