@@ -1,67 +1,37 @@
 """How a forecast model's training looks: a table of validations above one line that moves."""
 
-import math
-import time
-from typing import Self
-
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn
-from rich.progress import Progress as Bar
 
-from gatewise.cli.live_display import clock, ended, is_best
+from gatewise.cli.live_display import LiveDisplay, ended, is_best
 from gatewise.data.columns import shorten
 from gatewise.tasks.naive import NAIVES
 from gatewise.training.checkpoint import Measurement, Progress
 from gatewise.training.forecast import ForecastDisplay, Run
 
-PLAIN_EVERY = 30.0  # seconds between lines where nothing can move
 HEADING = (
     f"{'epoch':>8}{'step':>9}{'training':>11}{'validation':>12}{'sMAPE':>9}{'MASE':>8}{'OWA':>8}"
 )
 
 
-class LiveForecastDisplay(ForecastDisplay):
-    """Shows training in a terminal; writes plain lines where the output is no terminal.
+class LiveForecastDisplay(LiveDisplay, ForecastDisplay):
+    """Shows a forecast model's training.
 
     Args:
         console: Where to write; None is standard output.
     """
 
     def __init__(self, console: Console | None = None):
-        self.console = console or Console(highlight=False)
-        if not self.console.is_terminal:
-            self.console.width = 200  # a file has no edge to wrap at
-        self.bar = Bar(
-            TextColumn("{task.percentage:>3.0f} %"),
-            BarColumn(bar_width=None, complete_style="green", finished_style="green"),
-            TextColumn("{task.description}"),
-            console=self.console,
-            expand=True,
-            transient=True,
-            disable=not self.console.is_terminal,
-        )
-        self.line = self.bar.add_task("", total=1.0, visible=False)
+        super().__init__(console)
         self.run: Run | None = None
-        self.loss = math.nan
-        self.said = self.begun_at = time.monotonic()
-        self.begun_with = 0.0
 
-    def __enter__(self) -> Self:
-        self.bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.stop()
-
-    def preparing(self, stage: str) -> None:
+    def preparing(self, stage: str, share: float = 0.0) -> None:
         """Say what is being made ready."""
-        self.move(0.0, stage)
+        super().preparing(stage, share)
 
     def started(self, run: Run) -> None:
         """Say what is trained on what, and what earlier sessions measured."""
         self.run, progress = run, run.progress
-        self.begun_at = time.monotonic()
-        self.begun_with = run.plan.budget.spent(progress.step, progress.seconds)
+        self.begin(run.plan.budget.spent(progress.step, progress.seconds))
         for line in summary(run):
             self.console.print(line, soft_wrap=True, markup=False)
         self.console.print(HEADING, style="bold")
@@ -70,22 +40,9 @@ class LiveForecastDisplay(ForecastDisplay):
 
     def stepped(self, progress: Progress, loss: float, spent: float) -> None:
         """Move the line."""
-        self.loss = loss if math.isnan(self.loss) else 0.95 * self.loss + 0.05 * loss
-        gone, passed = spent - self.begun_with, time.monotonic() - self.begun_at
-        left = f" · {clock((1 - spent) / gone * passed)} left" if passed > 2 and gone > 0 else ""
-        self.move(spent, f"step {progress.step:,} · loss {self.loss:.4f}{left} at most")
-
-    def move(self, share: float, line: str) -> None:
-        """Move the line; where nothing can move, write another now and then."""
-        if self.console.is_terminal:
-            self.bar.update(self.line, completed=share, description=line, visible=True)
-        elif time.monotonic() - self.said >= PLAIN_EVERY:
-            self.said = time.monotonic()
-            self.console.print(f"{share:4.0%}  {line}")
-
-    def validating(self) -> None:
-        """Say that a validation runs."""
-        self.bar.update(self.line, description="validating")
+        assert self.run is not None
+        figures = [f"step {progress.step:,}", f"loss {self.smooth(loss):.4f}"]
+        self.advance(progress, spent, figures, self.run.task.batch_size, "windows")
 
     def validated(self, progress: Progress) -> None:
         """Write a row of the table, below the naive forecasts before the first."""
@@ -101,14 +58,8 @@ class LiveForecastDisplay(ForecastDisplay):
 
     def stopped(self) -> None:
         """Say how to go on."""
-        self.bar.stop()
-        if self.run is None:
-            return
-        self.console.print(
-            f"\nStopped; everything is kept in {self.run.output.with_suffix('.run')}. "
-            "The same command (without --restart) goes on from here.",
-            soft_wrap=True,
-        )
+        if self.run is not None:
+            self.say_stopped(self.run.output)
 
     def finished(self, progress: Progress) -> None:
         """Say that training is over, and why."""

@@ -177,8 +177,10 @@ def draw_one(
     axes: Any, model: ForecastModel, series: SeriesSet, s: int, k: int, part: pl.DataFrame
 ) -> None:
     """Draw one series and target."""
+    from matplotlib.dates import ConciseDateFormatter
+
     own, name = series.series[s], series.columns.targets[k]
-    steps = min(own.steps, max(3 * model.model.horizon, model.model.lookback))
+    steps = min(own.steps, max(4 * model.model.horizon, 3 * model.season))
     numbers = own.start + own.steps + np.arange(-steps, model.model.horizon)
     times = series.frequency.times(numbers)
     past = np.where(own.missing[-steps:, k], np.nan, own.values[-steps:, k])
@@ -197,5 +199,7 @@ def draw_one(
         )
     axes.plot(ahead, part[name].to_numpy(), color=OURS, linewidth=1.5, label="forecast")
     axes.set_title(" ".join(each for each in (own.name, name) if each), fontsize=9, loc="left")
+    if times.dtype.kind == "M":
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(axes.xaxis.get_major_locator()))
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
