@@ -157,6 +157,8 @@ def jacobian_spectrum(recorded: Recorded) -> JacobianSpectrum:
         (torch.Size([7, 2, 10]), torch.Size([7, 2]))
     """
     jacobians = state_jacobians(recorded)
+    if jacobians.element_size() < 4:  # linear algebra begins at float32
+        jacobians = jacobians.float()
     eigenvalues = torch.linalg.eigvals(jacobians)
     order = eigenvalues.abs().argsort(-1, descending=True)
     return JacobianSpectrum(eigenvalues.gather(-1, order), torch.linalg.svdvals(jacobians))

@@ -73,9 +73,11 @@ def states_before(recorded: Recorded) -> dict[str, Tensor]:
     """The states before each step, ``(T, B, size)`` by name.
 
     Raises:
-        ValueError: not every step and unit was recorded.
+        ValueError: not every step and unit was recorded, or no step at all.
     """
     T, B = recorded.operands.x.shape[:2]
+    if not T or not B:
+        raise ValueError(f"{T} steps of {B} sequences were recorded: there is nothing to analyse.")
     found: dict[str, Tensor] = {}
     for name, size in state_sizes(recorded.recurrence).items():
         found[name] = recorded.before(name)

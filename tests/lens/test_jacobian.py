@@ -65,6 +65,14 @@ def test_spectrum_of_a_diagonal_network():
     assert len(found.table().splitlines()) == 5
 
 
+def test_half_precision_is_widened():
+    run = random_run(gw.cells.gru.graph, dtype=torch.bfloat16)
+    found = jacobian_spectrum(run)
+    assert found.singular_values.dtype == torch.float32
+    exact = jacobian_spectrum(random_run(gw.cells.gru.graph, dtype=torch.float64))
+    torch.testing.assert_close(found.norm.double(), exact.norm, rtol=0.05, atol=0.05)
+
+
 def test_product_of_jacobians_is_the_gradient():
     """∂h_T/∂h_k, by the chain rule over all later steps, in both directions."""
     for reverse in (False, True):

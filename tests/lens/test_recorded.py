@@ -72,6 +72,13 @@ def test_a_thinned_trace_is_refused():
         memory_ledger(t.only)
 
 
+def test_nothing_recorded_is_nothing_to_analyse():
+    layer = gw.Recurrent("lstm", 3, 4)
+    run = record_layer(layer, torch.randn(0, 2, 3))
+    with pytest.raises(ValueError, match="0 steps of 2 sequences were recorded"):
+        memory_ledger(run)
+
+
 def test_weights_that_have_changed_are_refused():
     layer, x = gw.LSTM(3, 4), torch.randn(6, 2, 3)
     run = record_layer(layer, x)
