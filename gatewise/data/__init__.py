@@ -1,1 +1,1 @@
-"""Reading people's data: texts as tokens."""
+"""Reading people's data: texts as tokens, tables, series, and examples with labels."""

@@ -134,8 +134,7 @@ def train_classifier(
         Stopped: The user stopped it; it can go on.
     """
     settings, display = settings or ClassificationSettings(), display or ClassificationDisplay()
-    folder, output = RunFolder(Path(output)), Path(output)
-    roles = roles or Roles()
+    folder, output, roles = RunFolder(Path(output)), Path(output), roles or Roles()
     refuse_device(settings.device)
     named = [each for each in (data, validation, test, vectors) if isinstance(each, str | Path)]
     refuse_output(output, named, folder, restart)
@@ -143,49 +142,70 @@ def train_classifier(
     training = read_examples(data, roles, "train")
     others = [open_other(each, training) for each in (validation, test)]
     refuse_vectors(vectors, training, settings)
-    outcome: list[Result] = []
     with folder:
         if restart:
             folder.clear(FILES)
         dataset = ready_dataset(training, others, settings, roles, vectors, folder, display)
         found = find_vectors(vectors, dataset)
         chosen = settings.chosen_for(dataset, None if found is None else found.values.shape[1])
-        runs: list[Run] = []
-
-        def build() -> tuple[ClassificationTraining, Plan]:
-            task = ClassificationTraining(chosen, dataset, training.roles, found)
-            return task, task.plan()
-
-        def started(task: ClassificationTraining, plan: Plan, progress: Progress) -> None:
-            size = sum(weight.numel() for weight in task.model.parameters())
-            run = Run(
-                training.name,
-                dataset,
-                chosen,
-                plan,
-                task.batches_per_epoch,
-                size,
-                Path(output),
-                progress,
-            )
-            runs.append(run)
-            display.started(run)
-
-        def finish(task: ClassificationTraining, progress: Progress) -> None:
-            outcome.append(finish_model(runs[0], progress))
-
+        running = Running(training, dataset, chosen, found, output, display)
         train_task(
-            build,
-            started,
+            running.build,
+            running.started,
             chosen.seed,
             folder,
             output,
             display,
             checkpoint_seconds,
             FILES,
-            finish,
+            running.finish,
         )
-    return outcome[0]
+    assert running.result is not None
+    return running.result
+
+
+class Running:
+    """A run between its parts: what `train_task` calls when a task is built, begins and ends."""
+
+    def __init__(
+        self,
+        training: Examples,
+        dataset: Dataset,
+        settings: ClassificationSettings,
+        vectors: WordVectors | None,
+        output: Path,
+        display: ClassificationDisplay,
+    ):
+        self.training, self.dataset, self.settings = training, dataset, settings
+        self.vectors, self.output, self.display = vectors, output, display
+        self.run: Run | None = None
+        self.result: Result | None = None
+
+    def build(self) -> tuple[ClassificationTraining, Plan]:
+        """Make the task and its plan."""
+        roles = self.training.roles
+        task = ClassificationTraining(self.settings, self.dataset, roles, self.vectors)
+        return task, task.plan()
+
+    def started(self, task: ClassificationTraining, plan: Plan, progress: Progress) -> None:
+        """Tell the display."""
+        size = sum(weight.numel() for weight in task.model.parameters())
+        self.run = Run(
+            self.training.name,
+            self.dataset,
+            self.settings,
+            plan,
+            task.batches_per_epoch,
+            size,
+            self.output,
+            progress,
+        )
+        self.display.started(self.run)
+
+    def finish(self, task: ClassificationTraining, progress: Progress) -> None:
+        """Calibrate and measure the best model."""
+        assert self.run is not None
+        self.result = finish_model(self.run, progress)
 
 
 def open_other(data: Any, training: Examples) -> Examples | None:
