@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn.utils.rnn import PackedSequence
 
 
@@ -67,7 +68,8 @@ def _checked_mask(mask: Tensor, name: str) -> Tensor:
 
 def _require(fulfilled: Tensor, message: str) -> None:
     """Raise a ValueError; on another device, and where values are unknown, when they are known."""
-    if fulfilled.device.type == "cpu" and not torch.compiler.is_compiling():
+    known = fulfilled.device.type == "cpu" and not isinstance(fulfilled, FakeTensor)
+    if known and not torch.compiler.is_compiling():
         if not fulfilled:
             raise ValueError(message)
     else:
