@@ -51,6 +51,12 @@ class Kept:
             return series
         return series[..., list(self.units)]
 
+    def thin(self, series: Tensor) -> Tensor:
+        """The kept steps of ``(T, B, size)``, no view that would keep a larger tensor alive."""
+        series = series.detach()[:: self.every]
+        whole = series.untyped_storage().nbytes() <= series.numel() * series.element_size()
+        return series if whole else series.clone()
+
 
 class Values(Mapping[str, Tensor]):
     """Values by name, as attributes or items, in the layer's own order of dimensions."""

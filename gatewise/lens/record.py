@@ -7,6 +7,7 @@ training call keeps anyway. Everything else follows from them for all steps at o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -15,14 +16,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from gatewise.backends import PAST, Operands, Recurrence, evaluate_steps, run
+from gatewise.backends import PAST, Operands, Recurrence, run
 from gatewise.backends.interception import unobserved
 from gatewise.equations import Graph
 from gatewise.equations.expression import Value
 from gatewise.equations.size import size_number
+from gatewise.lens.evaluation import evaluate_blocks
 from gatewise.lens.naming import PRE, Names
 from gatewise.lens.place import Kept, Place, Values
-from gatewise.lens.versions import Versions
+from gatewise.lens.versions import VALUES, Versions
 
 if TYPE_CHECKING:
     from gatewise.lens.plots import Plots
@@ -63,8 +65,7 @@ class Record:
     ):
         self.place, self.recurrence, self.kept = place, recurrence, kept or Kept()
         self._operands, self._last = operands, last
-        every = self.kept.every
-        self._past = None if past is None else {n: _thinned(v, every) for n, v in past.items()}
+        self._past = None if past is None else {n: self.kept.thin(v) for n, v in past.items()}
         self._zeros = dict(zeros or {})
         self._stored: dict[str, Tensor] = {}
         self._versions = Versions(operands) if isinstance(operands, Operands) else versions
@@ -141,13 +142,12 @@ class Record:
     # -- values, as people read them
 
     def __getattr__(self, name: str) -> Tensor:
-        if not name.startswith("_") and name in self.names:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name in self.names:
             return self[name]
-        raise AttributeError(
-            f"cell {self.graph.name!r} has no value {name!r}; it has {', '.join(self.names)}."
-            if not name.startswith("_")
-            else name
-        )
+        listed = ", ".join(self.names)
+        raise AttributeError(f"cell {self.graph.name!r} has no value {name!r}; it has {listed}.")
 
     def __getitem__(self, name: str) -> Tensor:
         return self.arrange(self.series(name))
@@ -306,17 +306,18 @@ class Record:
         self._check_versions()
         names = [n for n in family if n not in self._stored and not self._handed_on(n)]
         inputs = {name: value[:: self.every] for name, value in operands.inputs.items()}
-        kept = Operands(inputs, operands.states, operands.parameters, operands.givens)
-        with torch.no_grad():
-            found = evaluate_steps(self.recurrence, kept, past, [family[name] for name in names])
-        for name, value in zip(names, found, strict=True):
-            self._store(name, value)
+        given = replace(operands, inputs=inputs)
+        nodes = [family[name] for name in names]
+        found = evaluate_blocks(
+            self.recurrence, given, past, nodes, lambda v: self.kept.cut(v, self.hidden_size)
+        )
+        for name, series in zip(names, found, strict=True):
+            self._store(name, series)
 
     def _store(self, name: str, series: Tensor) -> None:
-        series, alive = self.kept.cut(series, self.hidden_size), self.alive
-        if alive is not None:
-            series = series.masked_fill(~alive[..., None], torch.nan)
-        self._stored[name] = series.contiguous()
+        if self.alive is not None:
+            series = series.masked_fill(~self.alive[..., None], torch.nan)
+        self._stored[name] = series
 
     def _handed_on(self, name: str) -> bool:
         """Store a state's new value, which is what the next step started from; False for others."""
@@ -326,7 +327,8 @@ class Record:
         assert self._last is not None
         last = self._last[name][None]
         reverse = self.recurrence.reverse
-        self._store(name, torch.cat((last, past[:-1]) if reverse else (past[1:], last)))
+        series = torch.cat((last, past[:-1]) if reverse else (past[1:], last))
+        self._store(name, self.kept.cut(series, self.hidden_size))
         return True
 
     def _run_again(self) -> Mapping[str, Tensor]:
@@ -345,7 +347,7 @@ class Record:
         with torch.no_grad(), unobserved():
             result = run(self.recurrence, operands, keep)
         past = {name: result.values[PAST + name] for name in self.graph.states}
-        self._past = {name: _thinned(value, self.every) for name, value in past.items()}
+        self._past = {name: self.kept.thin(value) for name, value in past.items()}
         self._last = result.states
         return result.output
 
@@ -396,16 +398,3 @@ class Record:
         self.alive  # noqa: B018
         self._stored, self._operands, self._past, self._last = found, None, None, None
         vars(self).pop("output", None)
-
-
-VALUES = (
-    "read values before the weights change, or name them: gw.trace(model, values=('f', ...)) "
-    "computes them as soon as the layer has run."
-)
-
-
-def _thinned(series: Tensor, every: int) -> Tensor:
-    """Every few steps, detached, and not as a view that keeps a larger tensor alive."""
-    series = series.detach()[::every]
-    whole = series.untyped_storage().nbytes() <= series.numel() * series.element_size()
-    return series if whole else series.clone()

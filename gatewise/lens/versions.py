@@ -9,6 +9,12 @@ from torch import Tensor
 from gatewise.backends import Operands
 from gatewise.backends.recurrence import Stacked
 
+VALUES = (
+    "read values before the weights change, or name them: gw.trace(model, values=('f', ...)) "
+    "computes them as soon as the layer has run."
+)
+"""What to do about it."""
+
 
 class Versions:
     """Whether tensors were changed in place since they were given here.

@@ -275,6 +275,19 @@ def test_units_and_steps_are_cut():
     assert t.only.before("c").shape == (3, B, H)
 
 
+@pytest.mark.parametrize("block", [1, 4 * B * H])
+def test_values_are_the_same_in_blocks_of_any_size(block, monkeypatch):
+    layer, x = gw.Recurrent("peephole", I, H, bidirectional=True), torch.randn(T, B, I)
+    with gw.trace(layer, units=[1, 2]) as t:
+        layer(x, lengths=[6, 1, 4])
+    expected = [record.series("pre.o") for record in t]
+    monkeypatch.setattr("gatewise.lens.evaluation.BLOCK", block)
+    with gw.trace(layer, units=[1, 2]) as t:
+        layer(x, lengths=[6, 1, 4])
+    for record, value in zip(t, expected, strict=True):
+        torch.testing.assert_close(record.series("pre.o"), value, equal_nan=True, **CLOSE)
+
+
 def test_values_nobody_has_are_an_error():
     layer = nn.GRU(I, H)
     with pytest.raises(TraceError, match="no layer has a value f"), gw.trace(layer, values=("f",)):
