@@ -41,7 +41,7 @@ def plot_course(progress: Progress) -> bytes:
         axes.plot([], [], color="tab:green", label="accuracy")
     if progress.best is not None:
         axes.axvline(progress.best.epoch, color="0.7", linestyle=":", label="best")
-    axes.legend()
+    figure.legend(loc="outside lower center", ncols=4)
     return picture_of(figure)
 
 

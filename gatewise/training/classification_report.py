@@ -39,7 +39,7 @@ def write_classification_report(result: Any) -> tuple[Path, Path]:
     run, stem = result.run, result.output.stem
     blocks: list[Block] = [
         Paragraph(describe_learning(run)),
-        *(Paragraph(sentence.capitalize() + ".") for sentence in run.dataset.said),
+        *(Paragraph(sentence[:1].upper() + sentence[1:] + ".") for sentence in run.dataset.said),
         Heading("How good it is"),
         figures_table(result.findings),
         Paragraph(describe_measuring(result)),
