@@ -38,7 +38,6 @@ def plot_course(progress: Progress) -> bytes:
         values = [(measured.metrics or {})["accuracy"] for measured in progress.history]
         right.plot(epochs, values, color="tab:green", marker=mark, label="accuracy")
         right.set(ylabel="accuracy", ylim=(0, 1.02))
-        axes.plot([], [], color="tab:green", label="accuracy")
     if progress.best is not None:
         axes.axvline(progress.best.epoch, color="0.7", linestyle=":", label="best")
     figure.legend(loc="outside lower center", ncols=4)
