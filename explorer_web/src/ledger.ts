@@ -27,13 +27,12 @@ export function account(run: TrackRun, state: string, step: number, reverse: boo
   const share = new Float64Array(columns).fill(1);
   const first = reverse ? rows - 1 : 0;
   const back = reverse ? 1 : -1;
-  for (let t = step; t >= 0 && t < rows; t += back) {
-    for (let k = 0; k < columns; k++) {
-      survival.row(t)[k] = share[k];
-      left.row(t)[k] = share[k] * written.at(t, k);
-      share[k] *= kept.at(t, k);
+  for (let t = step; t >= 0 && t < rows; t += back)
+    for (let k = 0, place = t * columns; k < columns; k++, place++) {
+      survival.data[place] = share[k];
+      left.data[place] = share[k] * written.data[place];
+      share[k] *= kept.data[place];
     }
-  }
   const initial = Float32Array.from(share, (value, k) => value * run.before[state].at(first, k));
   const value = Float32Array.from(
     { length: columns },

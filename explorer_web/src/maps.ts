@@ -142,8 +142,7 @@ export class Maps implements View {
   private palette(name: string, values: Matrix): Palette {
     const gate = this.store.cell.sigmoids.includes(name);
     if (gate && this.store.shown !== "difference") return new Palette(0, 1, "gate");
-    let most = 1e-6;
-    for (const value of values.data) if (Math.abs(value) > most) most = Math.abs(value);
+    let most = Math.max(1e-6, values.extent);
     const bounded = this.store.cell.gates.includes(name) && this.store.shown !== "difference";
     most = bounded && most <= 1 ? 1 : most;
     return new Palette(-most, most, "signed");
@@ -155,22 +154,23 @@ export class Maps implements View {
     const palette = this.palette(name, values);
     const { from, to } = store;
     const rows = this.rowsOf(values);
-    this.image.width = to - from;
-    this.image.height = rows.length;
+    // a row of the picture is a step, as the numbers lie in memory; it is turned when it is drawn
+    this.image.width = rows.length;
+    this.image.height = to - from;
     const paint = this.image.getContext("2d")!;
-    const pixels = paint.createImageData(to - from, rows.length);
-    const colours = new Uint32Array(pixels.data.buffer);
-    for (let t = from; t < to; t++) {
-      const row = t * values.columns;
-      for (let k = 0; k < rows.length; k++)
-        colours[k * (to - from) + t - from] = palette.packed(values.data[row + rows[k]]);
-    }
+    const pixels = paint.createImageData(rows.length, to - from);
+    palette.paint(
+      values.data.subarray(from * values.columns, to * values.columns),
+      rows,
+      new Uint32Array(pixels.data.buffer),
+    );
     paint.putImageData(pixels, 0, 0);
     const context = pane.begin(strip);
     const scale = window.devicePixelRatio || 1;
     context.imageSmoothingEnabled =
       pane.width * scale < to - from || strip.height * scale < rows.length;
-    context.drawImage(this.image, 0, 0, pane.width, strip.height);
+    context.transform(0, 1, 1, 0, 0, 0);
+    context.drawImage(this.image, 0, 0, strip.height, pane.width);
     const bar = strip.label.querySelector<HTMLElement>(".scale")!;
     bar.style.setProperty("--scale", palette.gradient());
     const ends = (value: number) =>

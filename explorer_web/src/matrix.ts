@@ -2,6 +2,7 @@
 
 export class Matrix {
   readonly data: Float32Array;
+  private largest: number | null = null;
   constructor(
     readonly rows: number,
     readonly columns: number,
@@ -14,6 +15,16 @@ export class Matrix {
   }
   at(row: number, column: number): number {
     return this.data[row * this.columns + column];
+  }
+  /** The largest magnitude, for a matrix that is written no more. */
+  get extent(): number {
+    if (this.largest !== null) return this.largest;
+    let most = 0;
+    for (let k = 0; k < this.data.length; k++) {
+      const size = Math.abs(this.data[k]);
+      if (size > most) most = size;
+    }
+    return (this.largest = most);
   }
   copy(): Matrix {
     return new Matrix(this.rows, this.columns, this.data.slice());

@@ -44,7 +44,7 @@ export class MemoryTour extends Guide {
             ? `${before.label} falls from ${percent(before.share)} to ${percent(after!)}. `
             : "") +
           `The gradient that arrives at the first step falls from ${percent(then)} to ${percent(this.reach())} of what it is here. ` +
-          "(A network trained without a memory would do somewhat better; `gatewise demo` races them fairly.)"
+          "(A network trained without a memory would do somewhat better; the command gatewise demo races them fairly.)"
         );
       },
     };

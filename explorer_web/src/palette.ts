@@ -85,6 +85,19 @@ export class Palette {
     return this.shades[place > 0 ? (place < SHADES ? place : SHADES - 1) : 0];
   }
 
+  /** The colours of many values: of each row the columns that `order` names. */
+  paint(values: Float32Array, order: number[], to: Uint32Array): void {
+    const { shades, low } = this;
+    const scale = (SHADES - 1) / (this.high - low);
+    const count = order.length;
+    const columns = Int32Array.from(order);
+    for (let row = 0, k = 0; k < to.length; row += count)
+      for (let c = 0; c < count; c++, k++) {
+        const place = (values[row + columns[c]] - low) * scale + 0.5;
+        to[k] = shades[place > 0 ? (place < SHADES ? place | 0 : SHADES - 1) : 0];
+      }
+  }
+
   css(value: number): string {
     const colour = this.packed(value);
     return `rgb(${colour & 255} ${(colour >> 8) & 255} ${(colour >> 16) & 255})`;

@@ -7,6 +7,7 @@ import { type Aspect, type Store, type View, touches } from "./store";
 import { visible } from "./tokenizer";
 
 const WITH_GUESSES = 160; // more tokens than this are shown without the guess below each
+const GUESSING = 1.5e8; // so many multiplications for all guesses take a blink
 
 export class Reading implements View {
   readonly element: HTMLElement;
@@ -69,7 +70,9 @@ export class Reading implements View {
 
   private fill(): void {
     const { store } = this;
-    const guesses = store.T <= WITH_GUESSES && store.document.output.kind === "next";
+    const work = store.T * store.tokenizer!.tokens.length * store.run.outputs.columns;
+    const guesses =
+      store.T <= WITH_GUESSES && work < GUESSING && store.document.output.kind === "next";
     this.chips.classList.toggle("plain", !guesses);
     this.chips.replaceChildren(...Array.from({ length: store.T }, (_, t) => this.chip(t, guesses)));
     this.whole.value = this.text();

@@ -4,7 +4,7 @@ import { Matrix } from "./matrix";
 import { type TrackRun } from "./recurrence";
 import { type Sort, type Store } from "./store";
 
-const COMPARED = 128; // steps that a comparison of units looks at, at most
+const COMPARED = 48; // steps that a comparison of units looks at, at most
 
 /** The units in the reader's order, the first on top. */
 export function orderOf(store: Store): number[] {
@@ -20,8 +20,15 @@ export function orderOf(store: Store): number[] {
     cluster: () => neighbours(run.output),
     contribution: () => store.contributions().order,
   };
-  return orders[store.sort]();
+  if (store.sort === "contribution") return orders.contribution(); // it follows the cursor
+  const known = found.get(run) ?? new Map<Sort, number[]>();
+  found.set(run, known);
+  if (!known.has(store.sort)) known.set(store.sort, orders[store.sort]());
+  return known.get(store.sort)!;
 }
+
+/** The orders that hold for a whole run. */
+const found = new WeakMap<TrackRun, Map<Sort, number[]>>();
 
 /** How many steps a unit remembers: −1 / mean ln(kept); without an additive state, by its output. */
 export function timescales(memory: string[], run: TrackRun, size: number): Float64Array {

@@ -96,7 +96,8 @@ export class TimePane {
     measure.font = "12px system-ui, sans-serif";
     const named = store.run.input.tokens || store.document.input.labels;
     const labels = named ? store.labels() : store.labels().map((_, t) => `${t}`);
-    const widest = Math.max(...labels.map((label) => measure.measureText(label).width));
+    const longest = labels.reduce((most, label) => (label.length > most.length ? label : most), "");
+    const widest = measure.measureText(longest).width;
     const level = widest + 6 <= this.columnWidth;
     const slanted = !level && this.columnWidth >= 13;
     const single = !level && widest <= 14 && this.columnWidth >= 7;
