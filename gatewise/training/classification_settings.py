@@ -57,6 +57,7 @@ class ClassificationSettings:
             more.
         batch_size: Examples of a step; None is 64, or 32 below 4,000 examples and 16 below 1,000.
         clip: The gradient's norm is cut to this; 0 never cuts.
+        clip_value: Each number of the gradient is cut to ± this before; 0 never cuts.
         epochs: Epochs at most.
         steps: Steps at most.
         minutes: Minutes at most. Without epochs, steps and minutes: ten minutes, or as many epochs
@@ -92,6 +93,7 @@ class ClassificationSettings:
     learning_rate: float | None = None
     batch_size: int | None = None
     clip: float = 1.0
+    clip_value: float = 0.0
     epochs: float | None = None
     steps: int | None = None
     minutes: float | None = None
@@ -170,6 +172,7 @@ class ClassificationSettings:
             self.learning_rate or OPTIMIZERS[self.optimizer][1],
             self.clip,
             self.device,
+            clip_value=self.clip_value,
         )
 
     def budget(self, steps_per_epoch: int, examples: int) -> Budget:
@@ -196,7 +199,8 @@ def check_settings(settings: ClassificationSettings) -> None:
     check_choices(settings, choices)
     ones = ("minimum_count", "longest", "hidden", "layers", "embedding", "batch_size", "steps")
     least = dict.fromkeys((*ones, "validate_every", "patience"), 1)
-    least |= {"vocabulary_size": 257 if settings.tokens == "bpe" else 2, "clip": 0, "seed": 0}
+    least |= {"vocabulary_size": 257 if settings.tokens == "bpe" else 2}
+    least |= dict.fromkeys(("clip", "clip_value", "seed"), 0)
     check_least(settings, least)
     check_above_zero(settings, ("epochs", "minutes", "learning_rate"))
     check_shares(settings, ("dropout", "word_dropout"))

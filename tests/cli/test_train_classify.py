@@ -73,6 +73,7 @@ def test_every_option_reaches_the_model(run):
         "--learning-rate": "0.003",
         "--batch-size": "3",
         "--clip": "0.7",
+        "--clip-value": "0.5",
         "--epochs": "1",
         "--steps": "12",
         "--minutes": "2.5",
