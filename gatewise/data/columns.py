@@ -10,7 +10,19 @@ from gatewise.data.table import Table
 from gatewise.data.times import read_times
 
 IDS = ("unique_id", "item_id", "series_id", "series", "id", "sku", "ticker", "symbol", "store")
-TIMES = ("ds", "date", "datetime", "timestamp", "time", "month", "week", "day", "quarter", "year")
+TIMES = (
+    "ds",
+    "date",
+    "datetime",
+    "timestamp",
+    "time",
+    "month",
+    "week",
+    "day",
+    "quarter",
+    "year",
+    "step",
+)
 TARGETS = ("y", "target", "value")
 
 

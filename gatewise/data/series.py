@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gatewise.data.calendar import Frequency, find_frequency, parse_frequency
 from gatewise.data.columns import Columns, find_columns
 from gatewise.data.gaps import fill_gaps, last_by_step, put_on_grid
+from gatewise.data.row_series import lengthen
 from gatewise.data.seasons import find_season
 from gatewise.data.source import DataError
 from gatewise.data.table import MISSING, ROW, Table, read_table
@@ -106,7 +107,7 @@ def read_series(
     Raises:
         DataError: The data cannot be used; the message says where and why.
     """
-    table = data if isinstance(data, Table) else read_table(data, encoding)
+    table = lengthen(data if isinstance(data, Table) else read_table(data, encoding))
     columns, guessed = find_columns(table, id, time, targets, known, static)
     frame = table.collect()
     said = [*table.said, *guessed]

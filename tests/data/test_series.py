@@ -64,6 +64,17 @@ def test_a_plain_column_needs_no_time_and_no_name(write):
     assert found.frequency.unit == "step"
 
 
+def test_a_row_for_each_series_is_read_as_the_m4_competition_has_it(write):
+    text = '"V1","V2","V3","V4","V5"\n"M1",8000,8350,,8570\n"M2",2,3,"",""\n'
+    found = read_series(write(text))
+    assert [each.name for each in found.series] == ["M1", "M2"]
+    assert found.series[0].values[:, 0].tolist() == [8000, 8350, 8460, 8570]
+    assert found.series[0].missing[:, 0].tolist() == [False, False, True, False]
+    assert found.series[1].values[:, 0].tolist() == [2, 3]
+    with pytest.raises(DataError, match=r"row 2, column 'value': '\?0.2' is no number"):
+        read_series(write(text.replace("8350", "?0.2")))
+
+
 def test_gaps_in_time_are_filled_and_marked(write):
     found = read_series(write("ds,y\n2020-01-01,1\n2020-01-02,2\n2020-01-05,5\n2020-01-06,6\n"))
     assert found.series[0].values[:, 0].tolist() == [1, 2, 3, 4, 5, 6]
