@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from gatewise.backends import Interceptor, Recurrence, intercepting
+from gatewise.backends.interception import interceptors
 from gatewise.layers import Step
 from gatewise.layers.depth import Track
 from gatewise.layers.layer import RecurrentLayer
@@ -111,20 +112,8 @@ def _visited(
     name: str, module: nn.Module, watch: Callable[[Visit], Interceptor | None]
 ) -> Iterator[None]:
     """Stand in for the module's `forward`, which alone sees what hooks made of the arguments."""
-    forward, own = module.forward, vars(module).get("forward")
-
-    def watched(*arguments: Any, **options: Any) -> Any:
-        x = arguments[0] if arguments else options.get("input", options.get("x"))
-        visit = Visit.of(name, module, x)
-        interceptor = watch(visit)
-        if interceptor is None:
-            return forward(*arguments, **options)
-        torch_runs = isinstance(module, nn.RNNBase | nn.RNNCellBase)
-        operators = TorchOperators(visit.packed) if torch_runs else nullcontext()
-        with intercepting(interceptor), operators:
-            return forward(*arguments, **options)
-
-    module.forward = watched  # type: ignore[method-assign]
+    own = vars(module).get("forward")
+    module.forward = _Watched(name, module, own, watch)  # type: ignore[method-assign]
     try:
         yield
     finally:
@@ -132,3 +121,45 @@ def _visited(
             del module.forward
         else:
             module.forward = own  # type: ignore[method-assign]
+
+
+class _Watched:
+    """What is called in place of a module's `forward`; a copy of the module has its own forward.
+
+    Args:
+        name: the module's path within the model.
+        module: the layer.
+        own: a `forward` that stood in for the class's before; None for the class's.
+        watch: makes the interceptor of one call.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        module: nn.Module,
+        own: Callable[..., Any] | None,
+        watch: Callable[[Visit], Interceptor | None],
+    ):
+        self.name, self.module, self.own, self.watch = name, module, own, watch
+        self.forward = module.forward
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        x = arguments[0] if arguments else options.get("input", options.get("x"))
+        visit = Visit.of(self.name, self.module, x)
+        interceptor = self.watch(visit)
+        if interceptor is None:
+            return self.forward(*arguments, **options)
+        # a block around this one has its operators watched already, for all interceptors
+        torch_runs = isinstance(self.module, nn.RNNBase | nn.RNNCellBase) and not interceptors()
+        operators = TorchOperators(visit.packed) if torch_runs else nullcontext()
+        with intercepting(interceptor), operators:
+            return self.forward(*arguments, **options)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.own is None:
+            return getattr, (self.module, "forward")  # of the copy, which has no other yet
+        return _itself, (self.own,)
+
+
+def _itself(forward: Callable[..., Any]) -> Callable[..., Any]:
+    return forward

@@ -210,6 +210,14 @@ class Trace:
 
         save(self.records, path)
 
+    def to_xarray(self, names: Sequence[str] | None = None) -> Any:
+        """The only record as an `xarray.Dataset`; of others ``t["lstm", 1].to_xarray()``.
+
+        Args:
+            names: values, pre-activations (``"pre.f"``) or products; all values if left out.
+        """
+        return self.only.to_xarray(names)
+
     def to_frame(self, names: Sequence[str] | None = None, library: str | None = None) -> Any:
         """All records as one table, a row for each step, sequence and unit.
 
