@@ -178,26 +178,26 @@ def test_bad_input_is_one_clear_line_and_writes_nothing(run, tmp_path, arguments
     assert sorted(os.listdir(tmp_path)) == before
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["gone.safetensors", "data.csv"], "gone.safetensors: no such file"),
-        (["m.safetensors", "gone.csv"], "gone.csv: no such file"),
-        (["m.safetensors", "other.csv"], "--input text: no such column"),
-        (["m.safetensors", "data.csv", "-o", "out.xlsx"], ".csv, .tsv, .jsonl, .parquet"),
-        (["m.safetensors", "data.csv", "-o", "no/out.csv"], "not a file in a folder that exists"),
-        (["m.safetensors", "cut.jsonl", "-o", "out.csv"], "row 2 is not JSON"),
-    ],
-)
-def test_bad_predictions_write_nothing(run, tmp_path, arguments, message):
+BAD_PREDICTIONS = [
+    (["gone.safetensors", "data.csv"], "gone.safetensors: no such file"),
+    (["m.safetensors", "gone.csv"], "gone.csv: no such file"),
+    (["m.safetensors", "other.csv"], "--input text: no such column"),
+    (["m.safetensors", "data.csv", "-o", "out.xlsx"], ".csv, .tsv, .jsonl, .parquet"),
+    (["m.safetensors", "data.csv", "-o", "no/out.csv"], "not a file in a folder that exists"),
+    (["m.safetensors", "cut.jsonl", "-o", "out.csv"], "row 2 is not JSON"),
+]
+
+
+def test_bad_predictions_write_nothing(run, tmp_path):
     train(run)
     (tmp_path / "other.csv").write_text("a,b\n1,2\n3,4\n")
     (tmp_path / "cut.jsonl").write_text('{"text": "a", "label": "1"}\n{"text"\n')
     before = sorted(os.listdir(tmp_path))
-    result = run("predict", *arguments)
-    assert result.exit_code == 1, result.output
-    assert message in result.stderr.replace("\n", " ")
-    assert sorted(os.listdir(tmp_path)) == before
+    for arguments, message in BAD_PREDICTIONS:
+        result = run("predict", *arguments)
+        assert result.exit_code == 1, result.output
+        assert message in result.stderr.replace("\n", " ")
+        assert sorted(os.listdir(tmp_path)) == before
 
 
 def test_a_language_model_is_no_classifier(run, tmp_path):
