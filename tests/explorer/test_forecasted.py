@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
+from gatewise.data.covariates import find_encoding
 from gatewise.data.series import read_series
 from gatewise.explorer.export import write
 from gatewise.explorer.forecasted import of_forecast
@@ -20,20 +22,35 @@ CASES = {
     "direct": {"decoding": "direct", "anchor": "seasonal", "scaling": "standard", "cell": "lstm"},
     "recursive": {"decoding": "recursive", "anchor": "last", "scaling": "mean"},
     "recursive, two layers": {"decoding": "recursive", "anchor": "none", "layers": 2},
+    "segments, covariates": {"decoding": "segments", "covariates": True},
+    "direct, covariates": {"decoding": "direct", "covariates": True},
+    "recursive, covariates": {"decoding": "recursive", "covariates": True},
     "one value": {"decoding": "segments", "scaling": "none", "loss": "mae", "segment": 1},
 }
 EDITED = 9  # a step of the past
 
 
-def forecaster(**options):
-    """A forecast model with drawn weights, and two series."""
-    series = read_series(long_frame(A=seasonal(80), B=1000 * seasonal(60, seed=1)))
+def forecaster(covariates=False, **options):
+    """A forecast model with drawn weights, and two series with gaps."""
+    values = {"A": seasonal(80), "B": 1000 * seasonal(60, seed=1)}
+    values["B"][-6:-4] = np.nan
+    frame = long_frame(
+        **{k: [*v, *[None] * 7] for k, v in values.items()} if covariates else values
+    )
+    known = []
+    if covariates:
+        told = pl.int_range(pl.len()).sin().alias("promo")
+        frame = frame.with_columns(told)
+        known = [find_encoding("promo", frame["promo"].to_list())]
+    frame = frame.with_columns(pl.col("y").fill_nan(None))
+    series = read_series(frame, known=["promo"] if covariates else [])
     torch.manual_seed(4)
     sizes = {"lookback": 16, "horizon": 7, "hidden": 6, "segment": 4, "season": 7, "dropout": 0.0}
+    sizes["known"] = sum(each.size for each in known)
     network = ForecastNetwork(**{**sizes, **options})
     for parameter in network.parameters():
         parameter.data += 0.3 * torch.randn_like(parameter)
-    config = {"series": describe_series(series, [], []), "best": "network"}
+    config = {"series": describe_series(series, known, []), "best": "network"}
     return ForecastModel(config, {}, network), series
 
 
