@@ -32,6 +32,12 @@ class TestLengths:
     def test_every_kind(self, given):
         assert torch.equal(counted_steps(given, X, False, True, "layer"), RIGHT)
 
+    @pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16])
+    def test_more_steps_than_the_dtype_counts(self, dtype):
+        x = torch.zeros(300, 2, I)
+        found = counted_steps(torch.tensor([100, 0], dtype=dtype), x, False, True, "layer")
+        assert found.sum(0).tolist() == [100, 0]
+
     def test_mask_in_the_callers_order(self):
         assert torch.equal(counted_steps(RIGHT.T, X, True, True, "layer"), RIGHT)
 
