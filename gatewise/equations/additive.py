@@ -78,8 +78,9 @@ def additive_update(graph: Graph, state: str) -> Additive:
 
 
 def additive_states(graph: Graph) -> list[str]:
-    """The states that are updated by adding, in the cell's order."""
-    return [state for state in graph.states if _is_additive(graph, state)]
+    """The cell's states that are updated by adding, in its order."""
+    # an intervention may add a state, which is no value of the cell
+    return [name for name in graph.states if name in graph.values and _is_additive(graph, name)]
 
 
 def _is_additive(graph: Graph, state: str) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gatewise.equations.expression import Value, number_of
 from gatewise.equations.graph import Graph
+from gatewise.equations.intervention import named_pre_activations, unchanged
 from gatewise.equations.symbol import Expression, topological
 
 
@@ -35,7 +36,7 @@ def forget_gates(graph: Graph) -> list[ForgetGate]:
     names = _sigmoids(graph)
     found = []
     for state, new in graph.new_states.items():
-        value = _while_alive(new)
+        value = unchanged(_while_alive(new))
         for factor in _factors_of_state(value, state):
             kept = names.get(factor)
             complement = _complement(factor)
@@ -60,8 +61,11 @@ def _input_gate(graph: Graph, value: Expression, forget_gate: str) -> str | None
 
 def _sigmoids(graph: Graph) -> dict[Expression, str]:
     """The gates that lie between 0 (shut) and 1 (open)."""
-    gates = {name: graph.values[name] for name in graph.gates}
-    return {value: name for name, value in gates.items() if value.operation == "sigmoid"}
+    return {
+        value: name
+        for name, value in graph.values.items()
+        if value is not graph.output and unchanged(value).operation == "sigmoid"
+    }
 
 
 def _factors_of_state(value: Expression, state: str) -> Iterator[Expression]:
@@ -107,7 +111,7 @@ def _complement(factor: Expression) -> Expression | None:
 
 
 def _bias(graph: Graph, gate: str) -> str | None:
-    for term in sum_terms(graph.pre_activations[gate]):
+    for term in sum_terms(named_pre_activations(graph)[gate]):
         if term.operation == "parameter" and term.attributes[0] == "b":
             return term.name
     return None

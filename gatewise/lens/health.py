@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gatewise.equations.expression import Value
+from gatewise.equations.intervention import unchanged
 from gatewise.equations.memory import forget_gates
 from gatewise.lens.gradient_by_lag import gradient_by_lag
 from gatewise.lens.jacobian import jacobian_spectrum, some_steps
@@ -150,7 +150,7 @@ def _gates(patient: _Patient) -> Iterator[Finding]:
     graph, alive = recorded.recurrence.graph, alive_steps(recorded)
     forget = {gate.gate: gate for gate in forget_gates(graph)}
     for name in Names(graph).gates:
-        kind = _activation(graph.values[name])
+        kind = unchanged(graph.values[name]).operation
         if kind not in BOUNDS:
             continue
         with torch.no_grad():
@@ -177,13 +177,6 @@ def _gates(patient: _Patient) -> Iterator[Finding]:
                 "scale the input to mean 0 and deviation 1; a lower learning rate; weight decay; "
                 "layer norm (the cell lstm_layer_norm)",
             )
-
-
-def _activation(value: Value) -> str:
-    """The outermost activation, below what an intervention or a length put around it."""
-    while value.operation == "where":
-        value = next((o for o in value.operands[1:] if o.operands), value.operands[1])  # type: ignore[assignment]
-    return value.operation
 
 
 def _dead_units(patient: _Patient) -> Iterator[Finding]:

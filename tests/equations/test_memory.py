@@ -6,8 +6,9 @@ import pytest
 
 import gatewise as gw
 from gatewise.equations import U, W, b, cell, sigmoid, tanh
+from gatewise.equations.intervention import with_freeze, with_replaced_state
 from gatewise.equations.memory import ForgetGate, forget_gates, sum_terms
-from gatewise.equations.rewrite import with_lengths, with_reset
+from gatewise.equations.rewrite import with_clamp, with_lengths, with_reset
 
 
 @pytest.mark.parametrize(
@@ -93,6 +94,12 @@ def test_what_only_looks_like_a_complement_does_not_count(factor):
         return dict(f=f, h=h + x, c=factor(f) * c + x)
 
     assert made(equations) == []
+
+
+def test_forget_gates_are_found_under_interventions():
+    graph = gw.cells.lstm.graph
+    changed = with_replaced_state(with_freeze(with_clamp(with_clamp(graph, "c"), "i"), "f"), "c")
+    assert forget_gates(changed) == forget_gates(graph)
 
 
 def test_forget_gates_are_found_under_resets_and_lengths():

@@ -145,6 +145,16 @@ def test_quotients_are_refused(name, by):
         contextual_decomposition(random_run(gw.cells.get(name).graph), slice(1, 2))
 
 
+def test_what_an_intervention_changed_is_split_as_it_ran():
+    layer, x = gw.LSTM(3, 4), torch.randn(T, 2, 3)
+    frozen, clamped = gw.freeze("", gate="f", steps=slice(1, 4)), gw.clamp("", "i", 0.3, units=2)
+    with gw.intervene(layer, frozen, clamped), gw.trace(layer) as t, torch.no_grad():
+        y, _ = layer(x)
+    found = contextual_decomposition(t.only, slice(2, 4))
+    torch.testing.assert_close(found.relevant + found.rest, y)
+    assert readout_gates(t.only.graph) == ("o",)
+
+
 @pytest.mark.parametrize("span", [slice(6, 9), range(4, 8), range(0)])
 def test_a_span_without_steps(span):
     with pytest.raises(IndexError, match=f"of the {T} there are"):

@@ -144,6 +144,15 @@ def test_every_cell_in_both_directions(name):
         assert len(set(subjects)) == len(subjects)
 
 
+def test_a_changed_layer_is_looked_over_as_it_ran():
+    layer, x = gw.LSTM(4, 8), torch.randn(20, 2, 4)
+    shut = gw.clamp("", gate="f", value=0.0)
+    with gw.intervene(layer, shut), gw.trace(layer) as t:
+        layer(x)
+    assert "stuck" in found(check_health(t.only), "gate f").meaning
+    assert found(check_health(t.only), "memory of c").remedy is not None
+
+
 def test_large_layers_are_sampled():
     layer = gw.LSTM(8, 128)
     report = check_health(record_layer(layer, torch.randn(50, 8, 8)))

@@ -141,3 +141,14 @@ def test_identity_of_a_trained_model_in_float32():
     ledger = memory_ledger(run)
     assert ledger.value.abs().max() > 1
     assert ledger.error < 1e-6
+
+
+def test_a_changed_layer_is_accounted_for_as_it_ran():
+    layer, x = gw.LSTM(3, 4).double(), torch.randn(T, 2, 3).double()
+    frozen, shut = gw.freeze("", gate="f", steps=slice(1, 4)), gw.clamp("", "f", 0.0, steps=4)
+    with gw.intervene(layer, frozen, shut), gw.trace(layer) as t:
+        layer(x)
+    ledger = memory_ledger(t.only)
+    assert ledger.state == "c"
+    assert ledger.error < 1e-15
+    assert ledger.survival[:4].eq(0).all()  # nothing passes the shut gate
