@@ -70,6 +70,7 @@ def test_measuring_is_neither_rare_nor_dear(epoch, per_step, validation, every):
         ({"learning_rate": float("inf")}, "learning-rate is a number above 0"),
         ({"epochs": float("nan")}, "epochs is a number above 0"),
         ({"clip": float("nan")}, "clip is at least 0"),
+        ({"clip_value": -1.0}, "clip-value is at least 0"),
         ({"dropout": 1.0}, "dropout lies from 0 to below 1"),
         ({"validation_fraction": 1.0}, "validation-fraction lies between 0 and 1"),
     ],
