@@ -148,10 +148,10 @@ def forecast(
     checkpoint_seconds: Annotated[
         float, option(LENGTH, "A checkpoint at least so often.", min=0)
     ] = 30.0,
-    optimizer: Annotated[str, option(STEPS, "adamw, adam, rmsprop or sgd.")] = "adamw",
+    optimizer: Annotated[str, option(STEPS, "adamw, adam, rmsprop, sgd or ntasgd.")] = "adamw",
     learning_rate: Annotated[
         float | None,
-        option(STEPS, "The highest.", show_default="0.001; sgd 0.5"),
+        option(STEPS, "The highest.", show_default="0.001; sgd 0.5; ntasgd 3"),
     ] = None,
     batch_size: Annotated[
         int | None,
@@ -160,6 +160,10 @@ def forecast(
     clip: Annotated[
         float, option(STEPS, "The gradient's norm is cut to this; 0 never cuts.", min=0)
     ] = 1.0,
+    clip_value: Annotated[
+        float,
+        option(STEPS, "Each number of the gradient is cut to ± this before; 0 never cuts.", min=0),
+    ] = 0.0,
     seed: Annotated[int, option(STEPS, "What every random number comes from.", min=0)] = 0,
     threads: Annotated[
         int | None, option(STEPS, "Processor threads.", show_default="one for each core", min=1)

@@ -49,10 +49,11 @@ class ForecastSettings:
         quantiles: Rising, in pairs around 0.5.
         loss: `"quantile"`, `"mae"` or `"mse"`.
         dropout: None is 0.3.
-        optimizer: `"adamw"`, `"adam"`, `"rmsprop"` or `"sgd"`.
+        optimizer: A key of `gatewise.training.optimizers.OPTIMIZERS`.
         learning_rate: The highest; None is 0.001, or the optimiser's own default.
         batch_size: Windows B of a step; None is 256, fewer where there are few.
         clip: The gradient's norm is cut to this; 0 never cuts.
+        clip_value: Each number of the gradient is cut to ± this before; 0 never cuts.
         epochs: Epochs at most.
         steps: Steps at most.
         minutes: Minutes at most. Without epochs, steps and minutes: five minutes, or 100 epochs
@@ -91,6 +92,7 @@ class ForecastSettings:
     learning_rate: float | None = None
     batch_size: int | None = None
     clip: float = 1.0
+    clip_value: float = 0.0
     epochs: float | None = None
     steps: int | None = None
     minutes: float | None = None
@@ -148,6 +150,7 @@ class ForecastSettings:
             self.learning_rate,
             self.clip,
             self.device,
+            clip_value=self.clip_value,
         )
 
     def budget(self, steps_per_epoch: int) -> Budget:
@@ -185,7 +188,7 @@ def check_settings(settings: ForecastSettings) -> None:
             raise ValueError(f"{name}: {getattr(settings, name)!r} is none of {listed}")
     least = dict.fromkeys(("horizon", "lookback", "hidden", "layers", "segment", "batch_size"), 1)
     least |= dict.fromkeys(("steps", "validate_every", "patience", "season", "training"), 1)
-    least |= dict.fromkeys(("clip", "seed", "validation", "test"), 0)
+    least |= dict.fromkeys(("clip", "clip_value", "seed", "validation", "test"), 0)
     for name, smallest in least.items():
         value = getattr(settings, name)
         if value is not None and not smallest <= value < math.inf:

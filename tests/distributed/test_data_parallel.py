@@ -35,5 +35,5 @@ def losses(mode: str, processes: int = 1) -> list[float]:
 def test_two_processes_train_as_one(mode):
     alone, together = losses("alone"), losses(mode, 2)
     assert len(alone) == len(together) == 20
-    assert alone[-1] < alone[0] - 0.5  # it learns: equal losses of a frozen model say nothing
+    assert alone[-1] < alone[0] - 0.1  # it learns: equal losses of a frozen model say nothing
     assert together == pytest.approx(alone, abs=1e-5)
