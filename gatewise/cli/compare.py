@@ -70,7 +70,7 @@ def compare(
         float | None, typer.Option(min=0.01, help="Each run ends after so many minutes.")
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Sequences learned from at once.")] = 20,
-    optimizer: Annotated[str, typer.Option(help="adam, adamw, rmsprop, sgd, ntasgd.")] = "adam",
+    optimizer: Annotated[str, typer.Option(help="adam, adamw, rmsprop or sgd.")] = "adam",
     learning_rate: Annotated[
         float | None,
         typer.Option(help="The highest.", show_default="the optimiser's"),

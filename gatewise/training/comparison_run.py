@@ -41,7 +41,7 @@ class RunSettings:
         minutes: A run ends after so many minutes at the latest; None is no limit. Runs with a limit
             depend on the machine.
         batch: Sequences that are learned from at once.
-        optimizer: A key of `OPTIMIZERS`.
+        optimizer: A key of `OPTIMIZERS` other than `"ntasgd"`: there are no validations to go by.
         learning_rate: The highest: reached after 50 steps, it falls to nothing in the last 40 % of
             the budget. None is that of `RATES`, or else the optimiser's.
         clip: The norm that gradients are cut to; 0 never cuts.
@@ -61,7 +61,7 @@ class RunSettings:
         """Raise a `ValueError` for what cannot be."""
         check_least(self, {"hidden": 1, "sequences": 1, "batch": 1, "clip": 0})
         check_above_zero(self, ["minutes", "learning_rate"])
-        check_choices(self, {"optimizer": tuple(OPTIMIZERS)})
+        check_choices(self, {"optimizer": [name for name in OPTIMIZERS if name != "ntasgd"]})
 
     def for_task(self, task: LongLagTask) -> Self:
         """Return the settings with nothing left open."""
