@@ -47,7 +47,7 @@ def counted_steps(lengths: Any, x: Tensor, batch_first: bool, batched: bool, nam
             f"got {tuple(torch.as_tensor(lengths).shape)} of {given.dtype}."
         )
     given = given.long()  # 8 bits know no T above 255: compared with it they would be wrong
-    # nor does a traced program know T: written into a text, T would be the one it was traced with for ever
+    # a traced program must not write T into a text: it would be the T of the trace for ever
     T_is = "T" if torch.compiler.is_compiling() else f"T = {T}"
     _require(((given >= 0) & (given <= T)).all(), f"{name}: lengths must lie between 0 and {T_is}.")
     return torch.arange(T, device=x.device)[:, None] < given
