@@ -209,7 +209,7 @@ def _dead_units(patient: _Patient) -> Iterator[Finding]:
 def _memory(patient: _Patient) -> Iterator[Finding]:
     if not forget_gates(patient.recorded.recurrence.graph):
         return
-    for found in timescales(patient.recorded):
+    for found in (each for each in timescales(patient.recorded) if each.gate is not None):
         steps = found.steps.double()
         slow = float(steps.quantile(0.9, interpolation="nearest"))
         measured = (

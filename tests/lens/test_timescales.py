@@ -6,12 +6,14 @@ import pytest
 import torch
 
 import gatewise as gw
-from gatewise.equations.memory import forget_gates
+from gatewise.equations import EquationError
+from gatewise.equations.additive import additive_states
+from gatewise.equations.rewrite import with_expected_zoneout, with_reset
 from gatewise.lens.ledger import memory_ledger
 from gatewise.lens.timescales import timescales
 from tests.recorded_runs import B, H, T, random_run, record_layer
 
-GATED = [name for name in gw.cells.names() if forget_gates(gw.cells.get(name).graph)]
+ADDITIVE = [name for name in gw.cells.names() if additive_states(gw.cells.get(name).graph)]
 
 
 def test_a_bias_is_a_timescale():
@@ -31,15 +33,15 @@ def test_a_bias_is_a_timescale():
     assert found.table().splitlines()[1].split() == ["2", "100", "100"]
 
 
-@pytest.mark.parametrize("name", GATED)
+@pytest.mark.parametrize("name", ADDITIVE)
 def test_what_is_left_at_the_end_follows(name):
     """exp(−T/τ) is the product of all factors: the ledger's survival of what was there first."""
     run = random_run(gw.cells.get(name).graph)
     for found in timescales(run):
         ledger = memory_ledger(run, found.state)
         start = run.operands.states[found.state]
-        if name != "gru_d":  # h is kept by 1 − z and decays besides
-            torch.testing.assert_close(torch.exp(-T / found.by_sequence) * start, ledger.initial)
+        left = torch.exp(-T / found.by_sequence) * start
+        torch.testing.assert_close(left.abs(), ledger.initial.abs())
         assert found.steps.shape == (H,)
         assert found.by_sequence.shape == (B, H)
 
@@ -73,6 +75,30 @@ def test_open_and_shut_gates_have_the_limits():
     assert found.steps.tolist() == [torch.inf, 0.0]
 
 
-def test_a_cell_without_a_gate_is_refused():
-    with pytest.raises(ValueError, match=r"'rnn' has no forget gate.*gradient_by_lag"):
+def test_a_cell_that_never_forgets():
+    (found,) = timescales(random_run(gw.cells.lstm_no_forget.graph))
+    assert found.gate is None
+    assert found.steps.eq(torch.inf).all()
+    assert str(found).startswith("c: half of its 4 units")
+
+
+def test_zoneout_keeps_longer():
+    """p of the old state stays for certain, the rest under the gate: p + (1 − p) f."""
+    graph = with_expected_zoneout(gw.cells.lstm.graph, (("c", 0.5),))
+    run = random_run(graph)
+    (found,) = timescales(run)
+    w = run.operands.parameters
+    f = torch.sigmoid(run.operands.x @ w["W.f"].T + run.before("h") @ w["U.f"].T + w["b.f"])
+    torch.testing.assert_close(found.by_sequence, -1 / (0.5 + 0.5 * f).log().mean(0))
+
+
+def test_a_reset_is_no_forgetting():
+    run = random_run(with_reset(gw.cells.lstm.graph))
+    (found,) = timescales(run)
+    assert found.gate == "f"
+    assert found.steps.gt(0).all()
+
+
+def test_a_cell_that_adds_nothing_up_is_refused():
+    with pytest.raises(EquationError, match=r"'rnn' has no additive state"):
         timescales(random_run(gw.cells.rnn.graph))
