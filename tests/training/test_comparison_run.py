@@ -111,6 +111,7 @@ def test_outcome_survives_json_even_where_it_diverged():
         ({"learning_rate": 0.0}, "learning-rate is a number above 0"),
         ({"minutes": -1.0}, "minutes is a number above 0"),
         ({"optimizer": "adagrad"}, "'adagrad' is none of"),
+        ({"optimizer": "ntasgd"}, "'ntasgd' is none of"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings, said):
