@@ -24,7 +24,7 @@ def classify(
     data: Annotated[
         Path,
         typer.Argument(
-            help="Examples with labels: .csv, .tsv, .parquet, .jsonl, .txt, .ts, .npy, .npz, .mat, "
+            help="Examples with labels: .csv, .tsv, .parquet, .jsonl, .json, .txt, .ts, .npy, .npz, .mat, "
             "idx images, packed or not; or a folder of texts by label."
         ),
     ],

@@ -21,7 +21,7 @@ MISSING = ("", "na", "n/a", "nan", "null", "none", "?", "-")  # what stands for 
 BLOCK = 20_000  # rows held at a time
 SAMPLE = 1_000  # rows that guesses look at
 DELIMITED = (".csv", ".tsv", ".tab", ".txt", ".dat", "")
-JSON_LINES = (".jsonl", ".ndjson")
+JSON_LINES = (".jsonl", ".ndjson", ".json")
 ENDINGS = (".csv", ".tsv", ".tab", ".parquet", ".pq", *JSON_LINES)
 
 
@@ -234,14 +234,37 @@ def parquet_table(file: DataFile) -> Table:
 
 
 def json_table(file: DataFile, encoding: str | None) -> Table:
-    """Return a file with one JSON object on each line as a table."""
+    """Return a file with one JSON object on each line, or one list of them, as a table."""
     text = PlainText(file.path, encoding)
+    with text.path.open(encoding="utf-8") as opened:
+        listed = next((line for line in opened if line.strip()), "").lstrip().startswith("[")
+    if listed:
+        return listed_table(file, text)
     fault = faulty_json(text)
     if fault:
         raise DataError(f"{file.path}: {fault}")
     frame = pl.scan_ndjson(text.path, infer_schema_length=None, row_index_name=ROW)
     frame = frame.with_columns(pl.col(ROW) + 1)
     return Table(str(file.path), frame, text.file, guessed_encoding(text), text=text)
+
+
+def listed_table(file: DataFile, text: PlainText) -> Table:
+    """Return one JSON list of objects, held whole, as a table; its rows count from 1."""
+    try:
+        rows = json.loads(text.path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{file.path}: not JSON: {error}") from error
+    wrong = [number for number, row in enumerate(rows, 1) if not isinstance(row, dict)]
+    if not rows or wrong:
+        fault = f"row {wrong[0]} is not an object" if wrong else "the list is empty"
+        raise DataError(f"{file.path}: {fault}; a table is a list of objects, one for each row")
+    try:
+        frame = pl.DataFrame(rows, infer_schema_length=None)
+    except (pl.exceptions.PolarsError, TypeError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise DataError(f"{file.path}: its rows make no table ({first})") from error
+    frame = frame.lazy().with_row_index(ROW, offset=1)
+    return Table(str(file.path), frame, text.file, guessed_encoding(text))
 
 
 def delimited_table(

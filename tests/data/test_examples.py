@@ -38,6 +38,7 @@ TABLES = {
     "windows.csv": delimited(",").replace("\n", "\r\n").encode(),
     "marked.csv": b"\xef\xbb\xbf" + delimited(",").encode(),
     "rows.jsonl": "".join(json.dumps({"text": t, "label": y}) + "\n" for t, y in ROWS).encode(),
+    "rows.json": json.dumps([{"text": t, "label": y} for t, y in ROWS]).encode(),
     "first.txt": "".join(f"{y} {t}\n" for t, y in ROWS).encode(),
     "last.txt": "".join(f"{t}\t{y}\n" for t, y in ROWS * 6).encode(),
     "fast.txt": "".join(f"__label__{y} {t}\n" for t, y in ROWS).encode(),
