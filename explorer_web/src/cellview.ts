@@ -103,11 +103,20 @@ export class CellView implements View {
     for (const button of this.equations.querySelectorAll<HTMLElement>("button")) {
       const name = button.dataset.value!;
       button.setAttribute("aria-pressed", String(name === this.value));
-      if (name)
-        button.querySelector(".number")!.textContent = shown(walk.number(store.cell.roots[name]));
+      if (name) button.querySelector(".number")!.replaceChildren(...this.numberOf(name, walk));
     }
     this.drawWork(walk);
     this.drawDot(walk);
+  }
+
+  /** A value of the unit, and what it was before the reader's changes. */
+  private numberOf(name: string, walk: Walk): (Node | string)[] {
+    const { store } = this;
+    const now = shown(walk.number(store.cell.roots[name]));
+    const series = store.original.tracks[store.track].values[name];
+    if (!store.comparable || series.columns <= store.unit) return [now];
+    const then = shown(series.at(store.cursor, store.unit));
+    return then === now ? [now] : [now, make("small", {}, ` was ${then}`)];
   }
 
   private drawNumbers({ program }: Recurrence): void {

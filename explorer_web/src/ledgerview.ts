@@ -81,8 +81,9 @@ export class LedgerView implements View {
       return;
     }
     if (store.unit >= ledger.left.columns) return;
-    this.drawBars(ledger);
-    this.drawSurvival(ledger);
+    const before = store.comparable ? store.ledger(store.original) : null;
+    this.drawBars(ledger, before);
+    this.drawSurvival(ledger, before);
     this.pane.drawAxis();
     this.pane.placeCursor();
     this.tell(ledger);
@@ -96,56 +97,63 @@ export class LedgerView implements View {
     return largest(weights, 1)[0];
   }
 
-  private drawBars(ledger: Ledger): void {
+  /** What each step's bar shows: what is left in the unit, or its share of all units' memory. */
+  private valuesOf(ledger: Ledger): Float64Array {
+    return this.scope === "all" ? shares(ledger) : column(ledger.left, this.store.unit);
+  }
+
+  private drawBars(ledger: Ledger, before: Ledger | null): void {
     const { store, pane, bars } = this;
-    const all = this.scope === "all";
-    const values = all ? shares(ledger) : column(ledger.left, store.unit);
+    const values = this.valuesOf(ledger);
+    const original = before ? this.valuesOf(before) : null;
     const context = pane.begin(bars);
-    const highest = values.reduce((most, value) => Math.max(most, value), 0);
-    const lowest = values.reduce((least, value) => Math.min(least, value), 0);
-    const room = bars.height - 22;
-    const scale = room / (highest - lowest || 1);
+    const both = [...values, ...(original ?? [])];
+    const highest = both.reduce((most, value) => Math.max(most, value), 0);
+    const lowest = both.reduce((least, value) => Math.min(least, value), 0);
+    const scale = (bars.height - 22) / (highest - lowest || 1);
     const zero = 11 + highest * scale;
     const source = this.sourceOf(ledger);
+    const [accent, negative, positive, faint, ink] = [
+      "accent",
+      "negative",
+      "positive",
+      "faint",
+      "ink",
+    ].map(pageColour);
     context.font = "11px system-ui, sans-serif";
     context.textAlign = "center";
+    context.strokeStyle = faint;
+    context.setLineDash([3, 2]);
     for (let t = store.from; t < store.to; t++) {
       const gap = Math.min(6, pane.columnWidth * 0.15);
+      const [left, width] = [pane.x(t) + gap, Math.max(1, pane.columnWidth - 2 * gap)];
       const height = values[t] * scale;
-      context.fillStyle =
-        t === source ? pageColour("accent") : pageColour(values[t] < 0 ? "negative" : "positive");
-      context.fillRect(
-        pane.x(t) + gap,
-        zero - Math.max(height, 0),
-        Math.max(1, pane.columnWidth - 2 * gap),
-        Math.max(1, Math.abs(height)),
-      );
+      context.fillStyle = t === source ? accent : values[t] < 0 ? negative : positive;
+      context.fillRect(left, zero - Math.max(height, 0), width, Math.max(1, Math.abs(height)));
+      if (original) {
+        const was = original[t] * scale;
+        context.strokeRect(left, zero - Math.max(was, 0), width, Math.abs(was));
+      }
       if (pane.columnWidth < 38 || Math.abs(values[t]) < 0.03 * (highest - lowest)) continue;
-      context.fillStyle = pageColour("ink");
-      const text = all ? percent(values[t]) : shown(values[t], 2);
-      context.fillText(
-        text,
-        pane.x(t) + pane.columnWidth / 2,
-        values[t] < 0 ? zero - height + 11 : zero - height - 3,
-      );
+      context.fillStyle = ink;
+      const text = this.scope === "all" ? percent(values[t]) : shown(values[t], 2);
+      context.fillText(text, left + width / 2, zero - height + (values[t] < 0 ? 11 : -3));
     }
+    context.setLineDash([]);
     context.fillStyle = pageColour("muted");
     context.fillRect(0, zero, pane.width, 1);
   }
 
-  private drawSurvival(ledger: Ledger): void {
-    const { store } = this;
-    const { columns } = ledger.survival;
-    const inside = (t: number) => ledger.survival.row(t).some((value) => value !== 0);
-    const share = (t: number) => {
-      if (!inside(t)) return NaN;
-      if (this.scope === "unit") return ledger.survival.at(t, store.unit);
-      return ledger.survival.row(t).reduce((sum, value) => sum + value, 0) / columns;
+  private drawSurvival(ledger: Ledger, before: Ledger | null): void {
+    const share = (of: Ledger) => (t: number) => {
+      const row = of.survival.row(t);
+      if (!row.some((value) => value !== 0)) return NaN;
+      if (this.scope === "unit") return row[this.store.unit];
+      return row.reduce((sum, value) => sum + value, 0) / row.length;
     };
-    drawLines(this.pane, this.survival, store, [{ value: share, colour: lineColour(0) }], {
-      low: 0,
-      high: 1,
-    });
+    const ghost = before ? [{ value: share(before), colour: "", ghost: true }] : [];
+    const lines = [...ghost, { value: share(ledger), colour: lineColour(0) }];
+    drawLines(this.pane, this.survival, this.store, lines, { low: 0, high: 1 });
   }
 
   private tell(ledger: Ledger): void {

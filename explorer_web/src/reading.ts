@@ -23,6 +23,10 @@ export class Reading implements View {
     "aria-label": "The whole text",
     spellcheck: "false",
   });
+  private readonly change = make("button", {
+    type: "button",
+    onclick: () => this.edit(this.store.cursor),
+  });
   private readonly note = make("p", { class: "note", role: "status" });
   private readonly list = make("datalist", { id: "vocabulary" });
 
@@ -38,8 +42,9 @@ export class Reading implements View {
       "reading",
       "What it reads, and what it expects next",
       "Choose a token to look at that step. Below each stands what the model expects next. " +
-        "Double-click a token, or press Enter on it, to put another in its place: everything on this page follows.",
+        "Put another token in its place, and everything on this page follows.",
       this.chips,
+      make("div", { class: "row" }, this.change),
       this.editor,
       readable
         ? make("details", { class: "rewrite" }, make("summary", {}, "Write another text"), form)
@@ -52,6 +57,10 @@ export class Reading implements View {
         event.preventDefault();
         this.edit(store.cursor);
       }
+    });
+    this.editor.addEventListener("keydown", (event) => {
+      event.stopPropagation();
+      if (event.key === "Escape") this.close();
     });
     const { tokens } = store.tokenizer!;
     if (tokens.length <= 20000)
@@ -124,6 +133,7 @@ export class Reading implements View {
   }
 
   private place(): void {
+    this.change.textContent = `Change “${this.store.label(this.store.cursor)}”`;
     for (const chip of this.chips.children) {
       const chosen = Number((chip as HTMLElement).dataset.step) === this.store.cursor;
       chip.setAttribute("aria-selected", String(chosen));
@@ -143,10 +153,6 @@ export class Reading implements View {
       autocomplete: "off",
     });
     const act = (how: "replace" | "insert") => () => this.put(t, input.value, how);
-    const close = () => {
-      this.editor.hidden = true;
-      this.chips.focus();
-    };
     this.editor.replaceChildren(
       make(
         "form",
@@ -159,16 +165,17 @@ export class Reading implements View {
           { type: "button", onclick: () => this.splice(t, 1, []), disabled: store.T === 1 },
           "Delete",
         ),
-        make("button", { type: "button", onclick: close }, "Cancel"),
+        make("button", { type: "button", onclick: () => this.close() }, "Cancel"),
       ),
     );
-    this.editor.addEventListener("keydown", (event) => {
-      event.stopPropagation();
-      if (event.key === "Escape") close();
-    });
     this.editor.hidden = false;
     input.focus();
     input.select();
+  }
+
+  private close(): void {
+    this.editor.hidden = true;
+    this.chips.focus({ preventScroll: true });
   }
 
   private put(t: number, text: string, how: "replace" | "insert"): void {
@@ -203,8 +210,7 @@ export class Reading implements View {
   private splice(start: number, count: number, tokens: number[]): void {
     const all = [...this.store.run.input.tokens!];
     all.splice(start, count, ...tokens);
-    this.editor.hidden = true;
-    this.chips.focus({ preventScroll: true });
+    this.close();
     void this.store.read({ tokens: all, numbers: null });
   }
 

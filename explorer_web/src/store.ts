@@ -310,10 +310,10 @@ export class Store {
   }
 
   /** The ledger at the cursor; null where no state is updated by adding. */
-  ledger(): Ledger | null {
+  ledger(run = this.run): Ledger | null {
     if (!this.memory) return null;
     const { reverse } = this.network.tracks[this.track].document;
-    return account(this.run.tracks[this.track], this.memory, this.cursor, reverse);
+    return account(run.tracks[this.track], this.memory, this.cursor, reverse);
   }
 
   /** The unit, and where there is a ledger the step, that do most for the answer at the cursor. */
