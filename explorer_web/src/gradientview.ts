@@ -84,7 +84,14 @@ export class GradientView implements View {
           "‖",
         ),
       ),
-      before.length ? make("span", {}, make("i", { class: "ghost" }), "original") : "",
+      before.length
+        ? make(
+            "span",
+            {},
+            make("i", { class: "ghost" }),
+            `original, of ${GradientView.question(store, originalGradient)}`,
+          )
+        : "",
     );
     this.tell(now);
   }
@@ -104,13 +111,11 @@ export class GradientView implements View {
   }
 
   /** What is asked about, in words. */
-  static question(store: Store): string {
-    const label = store.gradient?.target.label ?? null;
+  static question(store: Store, gradient = store.gradient): string {
+    const label = gradient?.target.label ?? null;
     if (label === null) return "half the squared output";
-    const kind = store.document.output.kind;
-    return kind === "values"
-      ? `the forecast ${store.scoreLabel(label)}`
-      : `log p(${store.scoreLabel(label)})`;
+    const what = store.scoreLabel(label);
+    return store.document.output.kind === "values" ? what : `log p(${what})`;
   }
 
   private tell(now: Float64Array[]): void {
