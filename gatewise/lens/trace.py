@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from gatewise.lens.memory import MemoryEstimate, estimate
-from gatewise.lens.modules import Visit, recurrent_modules, visiting
+from gatewise.lens.modules import Visit, recurrent_modules, tracks_of, visiting
 from gatewise.lens.place import Kept
 from gatewise.lens.record import Record, TraceError
 from gatewise.lens.recorder import Recorder
@@ -73,7 +74,16 @@ def trace(
             "nn.LSTM, nn.GRU or nn.RNN."
         )
     kept = Kept(None if units is None else tuple(units), every)
+    _check_units(model, kept.units or ())
     return Trace(model, None if values is None else tuple(values), kept, grads)
+
+
+def _check_units(model: nn.Module, units: Sequence[int]) -> None:
+    for name, module in recurrent_modules(model).items():
+        H = min(t.recurrence.sizes["H"] for row in tracks_of(module) for t in row)
+        wrong = [unit for unit in units if not 0 <= unit < H]
+        if wrong:
+            raise ValueError(f"units={list(units)}: {name!r} has {H} hidden units, from 0.")
 
 
 class Trace:
@@ -99,6 +109,7 @@ class Trace:
         self._model, self._values, self._kept, self._grads = model, values, kept or Kept(), grads
         self._asked = {*(values or ()), *(() if isinstance(grads, bool) else grads)}
         self._stack: list[ExitStack] = []
+        self._calls: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
         if self._model is None:
@@ -114,7 +125,8 @@ class Trace:
             raise TraceError(f"no layer has a value {', '.join(sorted(self._asked))}.")
 
     def _watch(self, visit: Visit) -> Recorder:
-        call = 1 + max((r.place.call for r in self.records if r.module == visit.name), default=-1)
+        self._calls[visit.name] += 1
+        call = self._calls[visit.name] - 1
         return Recorder(visit, call, self._kept, self._grads, self.add)
 
     def add(self, *records: Record) -> None:

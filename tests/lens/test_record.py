@@ -105,5 +105,7 @@ def test_values_nobody_has_are_an_error():
         layer(torch.randn(T, B, I))
     with pytest.raises(ValueError, match="Linear has no recurrent layer to trace"):
         gw.trace(nn.Linear(2, 2))
+    with pytest.raises(ValueError, match=r"units=\[1, 5\]: '' has 5 hidden units, from 0"):
+        gw.trace(layer, units=[1, 5])
     with pytest.raises(ValueError, match="every=0"):
         gw.trace(layer, every=0)
