@@ -74,7 +74,7 @@ def _found(name: str) -> Cell:
 
 
 def _write(cell: Cell, path: Path) -> None:
-    from gatewise.training.whole_file import write_whole
+    from gatewise.data.whole_file import write_whole
 
     if not path.parent.is_dir():
         raise ValueError(f"--diagram {path}: there is no folder {path.parent}; make it first.")

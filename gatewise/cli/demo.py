@@ -58,10 +58,10 @@ def show_demo(
     from gatewise.cli.demo_display import introduce, report
     from gatewise.cli.demo_findings import measure
     from gatewise.cli.demo_picture import check_picture, draw_picture
+    from gatewise.data.whole_file import write_whole
     from gatewise.tasks.memory import Vocabulary, draw_examples
     from gatewise.tasks.sentences import vocabulary
     from gatewise.training.side_by_side import Pace
-    from gatewise.training.whole_file import write_whole
 
     check_picture(picture)
     console = Console(highlight=False)

@@ -74,8 +74,8 @@ def write_forecast(
     reading: dict[str, Any],
 ) -> None:
     """Forecast, and write table and picture."""
+    from gatewise.data.whole_file import write_whole
     from gatewise.training.forecast_report import draw_forecast
-    from gatewise.training.whole_file import write_whole
 
     model = load_forecast_model(path)
     if plot is not None and plot.suffix.lower() != ".png":

@@ -50,7 +50,7 @@ def export(model: Any, input: Any, path: str | os.PathLike[str]) -> Path:
 
 def write(subject: Subject, path: str | os.PathLike[str]) -> Path:
     """Write the page of a subject, whole or not at all."""
-    from gatewise.training.whole_file import write_whole
+    from gatewise.data.whole_file import write_whole
 
     path, content = Path(path), page(subject).encode()
     if len(content) > LARGEST << 20:

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, Self
 import torch
 from safetensors.torch import save
 
+from gatewise.data.whole_file import part_of, write_whole
 from gatewise.training.model_file import ModelFileError, digest, read_safetensors
-from gatewise.training.whole_file import part_of, write_whole
 
 VERSION = 1
 

@@ -13,12 +13,12 @@ from typing import Any
 import torch
 
 from gatewise.cells import get
+from gatewise.data.whole_file import write_whole
 from gatewise.equations import Cell
 from gatewise.tasks.long_lag import LongLagTask
 from gatewise.training.checkpoint import RunError
 from gatewise.training.comparison_run import Learning, Outcome, RunSettings
 from gatewise.training.plan import Stopped
-from gatewise.training.whole_file import write_whole
 
 Watch = Callable[[Mapping["Run", Learning], Mapping["Run", Outcome]], None]
 POLL = 0.5  # seconds between looks at what is learned

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gatewise.data.whole_file import write_whole
 from gatewise.tasks.long_lag import LongLagTask
 from gatewise.training.comparison import Comparison
 from gatewise.training.comparison_run import JUDGED, Outcome
@@ -20,7 +21,6 @@ from gatewise.training.report import (
     Table,
     write_report,
 )
-from gatewise.training.whole_file import write_whole
 
 HEAD = ("cell", "solved", "sequences to success", "loss", "right", "ms a step", "weights")
 LINES = ("solid", "dashed", "dashdot", "dotted")

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from gatewise.training.whole_file import write_whole
+from gatewise.data.whole_file import write_whole
 
 FORMAT = "gatewise-model"
 VERSION = 1

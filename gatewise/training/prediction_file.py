@@ -10,8 +10,8 @@ import polars as pl
 
 from gatewise.data.examples import Examples
 from gatewise.data.targets import read_number
+from gatewise.data.whole_file import part_of, settle_folder
 from gatewise.training.classifier_model import Classifier, Predictions
-from gatewise.training.whole_file import part_of, settle_folder
 
 ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
 

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from gatewise.training.whole_file import write_whole
+from gatewise.data.whole_file import write_whole
 
 
 def test_a_file_is_replaced_whole(tmp_path):
