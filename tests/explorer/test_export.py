@@ -17,6 +17,7 @@ from gatewise.explorer.cell_page import describe_cell
 from gatewise.explorer.export import page
 from gatewise.explorer.roles import roles_of
 from gatewise.explorer.subject import subject_of
+from tests.test_architecture import EXTRAS, run_python
 
 ROOT = Path(__file__).parent.parent.parent
 STATIC = ROOT / "gatewise" / "explorer" / "static"
@@ -154,3 +155,26 @@ def test_what_cannot_be_shown_is_refused_and_nothing_is_written(lstm, tmp_path, 
     with pytest.raises(error, match=says):
         export(*case(lstm), path)
     assert list(tmp_path.iterdir()) == []
+
+
+CORE_ALONE = """
+import sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {extras!r}:
+            raise ModuleNotFoundError(f"{{name}} is blocked", name=name)
+
+sys.meta_path.insert(0, Blocked())
+import torch, gatewise as gw
+layer = torch.nn.LSTM(3, 4)
+with gw.trace(layer) as t:
+    layer(torch.randn(5, 1, 3))
+t.explore({path!r})
+"""
+
+
+def test_a_trace_is_explored_with_the_core_alone(tmp_path):
+    path = str(tmp_path / "page.html")
+    run_python(CORE_ALONE.format(extras=(*EXTRAS, "anywidget", "polars"), path=path))
+    assert Path(path).exists()
