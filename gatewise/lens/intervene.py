@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from torch import nn
 
 from gatewise.backends import Operands, Proceed, Recurrence, Result
 from gatewise.lens.interventions import Intervention
-from gatewise.lens.modules import Visit, recurrent_modules, tracks_of, visiting
+from gatewise.lens.modules import Visit, network_of, recurrent_modules, tracks_of, visiting
 from gatewise.lens.torch_operators import TorchCall
 
 
 @contextmanager
-def intervene(model: nn.Module, *interventions: Intervention) -> Iterator[None]:
+def intervene(model: Any, *interventions: Intervention) -> Iterator[None]:
     """Inside the ``with`` block, a model's recurrent layers compute something else.
 
     The changes are written into the equations, so that every backend runs them, everything that
@@ -27,11 +28,12 @@ def intervene(model: nn.Module, *interventions: Intervention) -> Iterator[None]:
     and knows nothing of interventions.
 
     Args:
-        model: any module.
+        model: any `torch.nn.Module`, or what `gatewise.load` returned.
         *interventions: made by `clamp`, `freeze`, `ablate` and `replace_state`.
 
     Raises:
         ValueError: the model has no such layer, value or unit; the message says what there is.
+        TypeError: it is no model.
 
     Example:
         >>> import torch, gatewise as gw
@@ -42,7 +44,8 @@ def intervene(model: nn.Module, *interventions: Intervention) -> Iterator[None]:
         >>> bool((t.only.f[2:5] == 0).all()), bool((y[..., 4] == 0).all())
         (True, True)
     """
-    modules = recurrent_modules(model)
+    network = network_of(model)
+    modules = recurrent_modules(network)
     for intervention in interventions:
         _check(intervention, modules)
 
@@ -50,7 +53,7 @@ def intervene(model: nn.Module, *interventions: Intervention) -> Iterator[None]:
         own = [each for each in interventions if each.module == visit.name]
         return Intervening(visit, own) if own else None
 
-    with visiting(model, watch):
+    with visiting(network, watch):
         yield
 
 

@@ -22,6 +22,18 @@ LAYERS = (RecurrentLayer, Step, nn.RNNBase, nn.RNNCellBase)
 COMPILED = "_orig_mod"
 
 
+def network_of(model: Any) -> nn.Module:
+    """The module itself, or the network of a model that `gatewise.load` returned.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    network = model if isinstance(model, nn.Module) else getattr(model, "model", None)
+    if not isinstance(network, nn.Module):
+        raise TypeError(f"{type(model).__name__} is no torch.nn.Module, and no model of gw.load.")
+    return network
+
+
 def recurrent_modules(model: nn.Module) -> dict[str, nn.Module]:
     """The recurrent layers of a model by name, those of torch among them.
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from gatewise.lens.memory import MemoryEstimate, estimate
-from gatewise.lens.modules import Visit, recurrent_modules, tracks_of, visiting
+from gatewise.lens.modules import Visit, network_of, recurrent_modules, tracks_of, visiting
 from gatewise.lens.place import Kept
 from gatewise.lens.record import Record, TraceError
 from gatewise.lens.recorder import Recorder
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def trace(
-    model: nn.Module,
+    model: Any,
     values: Sequence[str] | None = None,
     *,
     units: Sequence[int] | None = None,
@@ -41,7 +41,8 @@ def trace(
     torch would not tell.
 
     Args:
-        model: any module; its recurrent layers are found by their names in it.
+        model: any `torch.nn.Module`, or what `gatewise.load` returned; its recurrent layers are
+            found by their names in it.
         values: names of values to compute as soon as a call ends, such as ``("f", "c", "pre.o")``;
             nothing else is then kept, and they outlive a change of the weights. None computes
             values when they are read.
@@ -55,6 +56,7 @@ def trace(
 
     Raises:
         ValueError: the model has no recurrent layer, or an option makes no sense.
+        TypeError: it is no model.
 
     Example:
         >>> import torch, gatewise as gw
@@ -66,16 +68,17 @@ def trace(
         >>> torch.allclose(t["1"].h, y, atol=1e-6)
         True
     """
+    network = network_of(model)
     if every < 1:
         raise ValueError(f"every={every}: keep every step (1), every second (2), ...")
-    if not recurrent_modules(model):
+    if not recurrent_modules(network):
         raise ValueError(
-            f"{type(model).__name__} has no recurrent layer to trace: no layer of Gatewise and no "
-            "nn.LSTM, nn.GRU or nn.RNN."
+            f"{type(network).__name__} has no recurrent layer to trace: no layer of Gatewise, and "
+            "no nn.LSTM, nn.GRU or nn.RNN."
         )
     kept = Kept(None if units is None else tuple(units), every)
-    _check_units(model, kept.units or ())
-    return Trace(model, None if values is None else tuple(values), kept, grads)
+    _check_units(network, kept.units or ())
+    return Trace(network, None if values is None else tuple(values), kept, grads)
 
 
 def _check_units(model: nn.Module, units: Sequence[int]) -> None:

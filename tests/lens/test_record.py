@@ -107,5 +107,9 @@ def test_values_nobody_has_are_an_error():
         gw.trace(nn.Linear(2, 2))
     with pytest.raises(ValueError, match=r"units=\[1, 5\]: '' has 5 hidden units, from 0"):
         gw.trace(layer, units=[1, 5])
+    with pytest.raises(
+        TypeError, match=r"Tensor is no torch\.nn\.Module, and no model of gw\.load"
+    ):
+        gw.trace(torch.zeros(3))
     with pytest.raises(ValueError, match="every=0"):
         gw.trace(layer, every=0)
