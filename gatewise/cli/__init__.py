@@ -15,6 +15,7 @@ COMMANDS = (
     "explore",
     "predict",
     "forecast",
+    "sample",
     "compare",
     "doctor",
 )

@@ -11,6 +11,7 @@ MODELS = {
     "classification": "classifier_model:Classifier",
     "language": "text_model:TextModel",
     "forecast": "forecast_model:ForecastModel",
+    "generator": "generator_model:GeneratorModel",
 }
 """The module in this package, and the class in it, of each task's trained model.
 
