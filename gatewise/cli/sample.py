@@ -60,9 +60,9 @@ def sample_with(
     """Draw with the options of the command line."""
     import torch
 
+    from gatewise.data.whole_file import write_whole
     from gatewise.training.generator_model import GeneratorModel
     from gatewise.training.load import load
-    from gatewise.training.whole_file import write_whole
 
     torch.set_num_threads(1)  # fastest for steps as small as these
     model = load(path)
