@@ -12,6 +12,7 @@ from gatewise.backends import Explanation, Recurrence, explaining
 from gatewise.backends.choose import is_traceable
 from gatewise.layers.depth import Marks, Passage, Track, run_tracks
 from gatewise.layers.options import Options
+from gatewise.layers.padding import without_padding
 from gatewise.layers.sequence import Sequence
 from gatewise.layers.state import States
 from gatewise.layers.stream import Stream
@@ -141,14 +142,17 @@ class RecurrentLayer:
         initial: States = [{} for _ in states or ()]  # needed for a start or a reset alone
         if states is None or reset is not None:
             initial = self._initial_states(sequence.batch, sequence.data)
-        marks = Marks(
-            sequence.alive, None if reset is None else sequence.arrange(reset, "reset", 1)
-        )
+        x, inputs, alive = sequence.x, dict(inputs or {}), sequence.alive
+        if sequence.counted is not None:  # the padding of a PackedSequence is our own
+            assert alive is not None
+            x = without_padding(x, alive)
+            inputs = {name: without_padding(value, alive) for name, value in inputs.items()}
+        marks = Marks(alive, None if reset is None else sequence.arrange(reset, "reset", 1))
         training: bool = self.training  # type: ignore[attr-defined]
         passage = Passage(self.options, training, dropout, list(self.norms), marks)
         states = initial if states is None else states
-        run = _run_tracks(sequence.x, next(iter(states[0].values())).dtype)
-        return run(self.tracks(), sequence.x, inputs or {}, states, initial, passage)
+        run = _run_tracks(x, next(iter(states[0].values())).dtype)
+        return run(self.tracks(), x, inputs, states, initial, passage)
 
 
 def _run_tracks(x: Tensor, dtype: torch.dtype) -> Callable[..., tuple[Tensor, States]]:

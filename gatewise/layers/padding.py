@@ -6,6 +6,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C._functorch import (  # type: ignore[import-not-found]
+    get_unwrapped,
+    is_functorch_wrapped_tensor,
+)
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn.utils.rnn import PackedSequence
 
@@ -49,32 +53,55 @@ def counted_steps(lengths: Any, x: Tensor, batch_first: bool, batched: bool, nam
     given = given.long()  # 8 bits know no T above 255: compared with it they would be wrong
     # a traced program must not write T into a text: it would be the T of the trace for ever
     T_is = "T" if torch.compiler.is_compiling() else f"T = {T}"
-    _require(((given >= 0) & (given <= T)).all(), f"{name}: lengths must lie between 0 and {T_is}.")
+    _require((given >= 0) & (given <= T), f"{name}: lengths must lie between 0 and {T_is}.")
     return torch.arange(T, device=x.device)[:, None] < given
 
 
 def _checked_mask(mask: Tensor, name: str) -> Tensor:
     counted = mask.bool()
     if mask.dtype != torch.bool:
-        _require((mask == counted).all(), f"{name}: a mask holds 0 and 1 alone.")
+        _require(mask == counted, f"{name}: a mask holds 0 and 1 alone.")
     begins = counted.clone()
     begins[1:] &= ~counted[:-1]
     _require(
-        (begins.sum(0) <= 1).all(),
+        begins.sum(0) <= 1,
         f"{name}: the mask has holes: the steps of a sequence that count must lie next to each "
         "other. Take the steps in between out, or let them count.",
     )
     return counted
 
 
+def without_padding(value: Tensor, alive: Tensor) -> Tensor:
+    """An input ``(T, B, size)`` whose padding may hold anything, NaN included.
+
+    Nothing flows back from the padding, but 0 · NaN is NaN in the gradients of weights. So what is
+    no number there becomes zero; an input of numbers alone is handed back as it is.
+
+    Args:
+        value: the input.
+        alive: where it counts, bool ``(T, B, 1)``.
+    """
+    if _is_known(value) and torch.isfinite(value.detach().sum()):
+        return value
+    return torch.where(alive, value, 0.0)
+
+
 def _require(fulfilled: Tensor, message: str) -> None:
     """Raise a ValueError; on another device, and where values are unknown, when they are known."""
-    known = fulfilled.device.type == "cpu" and not isinstance(fulfilled, FakeTensor)
-    if known and not torch.compiler.is_compiling():
-        if not fulfilled:
-            raise ValueError(message)
-    else:
-        torch._assert_async(fulfilled, message)  # type: ignore[attr-defined]
+    if not torch.compiler.is_compiling():
+        while is_functorch_wrapped_tensor(fulfilled):  # under vmap: for all members at once
+            fulfilled = get_unwrapped(fulfilled)
+    if not _is_known(fulfilled):
+        torch._assert_async(fulfilled.all(), message)  # type: ignore[attr-defined]
+    elif not fulfilled.all():
+        raise ValueError(message)
+
+
+def _is_known(value: Tensor) -> bool:
+    """Whether the numbers are at hand: not on another device, nor in a trace or a transform."""
+    if torch.compiler.is_compiling() or value.device.type != "cpu":
+        return False
+    return not isinstance(value, FakeTensor) and not is_functorch_wrapped_tensor(value)
 
 
 def packed_rows(packed: PackedSequence) -> Tensor:

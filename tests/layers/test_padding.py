@@ -126,10 +126,11 @@ class TestMasks:
             _, last = layer(x, state, lengths=mask)
             assert torch.equal(last.c[:, 1], state.c[:, 1])
 
-    def test_what_stands_in_the_padding_does_not_matter(self):
+    @pytest.mark.parametrize("padding", [1e3, float("nan"), float("inf")])
+    def test_what_stands_in_the_padding_does_not_matter(self, padding):
         layer = layer_of("lstm", 2, bidirectional=True)
         x = x_of(T, B)
-        other = torch.where(RIGHT[..., None], x, 1e3)
+        other = torch.where(RIGHT[..., None], x, padding)
         results = []
         for value in (x.requires_grad_(), other.detach().requires_grad_()):
             y, last = layer(value, lengths=LENGTHS)
@@ -138,6 +139,29 @@ class TestMasks:
         for a, c in zip(*results, strict=True):
             close(a, c)
         assert not results[0][2][~RIGHT].any()
+
+    def test_further_inputs_may_hold_anything_in_the_padding(self):
+        layer, x, dt = layer_of("cfc"), x_of(T, B), torch.rand(T, B, 1).double()
+        (expected,) = torch.autograd.grad(layer(x, lengths=LENGTHS, dt=dt)[0].sum(), layer.W_l0)
+        dt[~RIGHT] = float("nan")
+        (found,) = torch.autograd.grad(layer(x, lengths=LENGTHS, dt=dt)[0].sum(), layer.W_l0)
+        close(found, expected)
+
+    def test_lengths_and_what_counts_may_be_mapped(self):
+        layer, x = layer_of("lstm"), x_of(2, T, B)
+        lengths = torch.tensor([LENGTHS, [5, 5, 1]])
+        found = torch.vmap(lambda x, n: layer(x, lengths=n)[0])(x, lengths)
+        for k in range(2):
+            close(found[k], layer(x[k], lengths=lengths[k])[0])
+        with pytest.raises(ValueError, match="between 0 and T = 5"):
+            torch.vmap(lambda x, n: layer(x, lengths=n)[0])(x, lengths + 1)
+
+    @pytest.mark.kernels
+    def test_compiled_program_takes_masks(self):
+        layer = gw.GRU(I, H, bidirectional=True)
+        x, left = torch.randn(T, B, I), RIGHT.flip(0)
+        program = torch.compile(layer, backend="eager", fullgraph=True)
+        torch.testing.assert_close(program(x, lengths=left)[0], layer(x, lengths=left)[0])
 
     def test_reset_at_the_first_step_that_counts(self):
         """With left padding a segment starts within the sequence, not before it."""
