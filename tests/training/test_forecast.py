@@ -249,7 +249,7 @@ def test_a_killed_process_leaves_whole_files_and_goes_on(panel, tmp_path):
         f"train_forecast({arguments}, checkpoint_seconds=0)"
     )
     process = subprocess.Popen([sys.executable, "-c", code])
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not output.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
