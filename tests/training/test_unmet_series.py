@@ -28,6 +28,7 @@ def monthly_panel(name: str, count: int, seed: int) -> pl.DataFrame:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.kernels
 def test_what_is_used_beats_the_seasonal_naive_and_naive2_on_series_never_met(tmp_path):
     output = tmp_path / "model.safetensors"
