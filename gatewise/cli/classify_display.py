@@ -9,6 +9,7 @@ from gatewise.training.checkpoint import Measurement, Progress
 from gatewise.training.classification import ClassificationDisplay, Result, Run
 from gatewise.training.classification_report import (
     TITLES,
+    compare,
     describe_learning,
     show,
 )
@@ -80,6 +81,7 @@ class LiveClassificationDisplay(LiveDisplay, ClassificationDisplay):
             f"The best by {run.settings.monitor} was at epoch {best.epoch:.2f}.\n"
         )
         self.console.print(figures(result))
+        self.console.print("", compare(result), sep="\n", soft_wrap=True)
         classes = list(getattr(run.dataset.targets, "names", []))
         name, last = list(result.findings.items())[-1]
         if last.confusion is not None and len(classes) <= SMALL:

@@ -24,8 +24,8 @@ def classify(
     data: Annotated[
         Path,
         typer.Argument(
-            help="Examples with labels: .csv, .tsv, .parquet, .jsonl, .json, .txt, .ts, .npy, .npz, "
-            ".mat, idx images, packed or not; or a folder of texts by label."
+            help="Examples with labels: .csv, .tsv, .parquet, .jsonl, .json, .txt, .ts, .npy, "
+            ".npz, .mat, idx images, packed or not; or a folder of texts by label."
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The model file to make.")] = Path(

@@ -42,6 +42,7 @@ def write_classification_report(result: Any) -> tuple[Path, Path]:
         *(Paragraph(sentence[:1].upper() + sentence[1:] + ".") for sentence in run.dataset.said),
         Heading("How good it is"),
         figures_table(result.findings),
+        Paragraph(compare(result)),
         Paragraph(describe_measuring(result)),
     ]
     name, findings = list(result.findings.items())[-1]
@@ -103,6 +104,23 @@ def describe_measuring(result: Any) -> str:
     elif "test" not in result.findings:
         text += " The best was chosen by these very examples: on others it may be a little worse."
     return text
+
+
+def compare(result: Any) -> str:
+    """Compare the model with one that always says the same; the last figures count."""
+    name, findings = list(result.findings.items())[-1]
+    figures, classes = findings.figures, getattr(result.run.dataset.targets, "names", [])
+    useless = "The model is no better than that: do not use it."
+    if findings.confusion is None:
+        if figures.get("r2", 1.0) > 0:
+            return f"Always saying the mean of the {name} examples would explain nothing (R² 0)."
+        return f"Always saying the mean would be as good on the {name} examples. {useless}"
+    counts = [sum(row) for row in findings.confusion]
+    share = max(counts) / sum(counts)
+    said = f"Always saying {classes[counts.index(max(counts))]!r} would be right in {share:.2%}"
+    said = f"{said} of the {name} examples."
+    balanced = result.run.settings.balance or result.run.dataset.targets.kind == "ordinal"
+    return said if figures["accuracy"] > share or balanced else f"{said} {useless}"
 
 
 def clock(progress: Progress) -> str:

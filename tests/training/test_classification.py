@@ -166,6 +166,20 @@ def test_balance_helps_the_rare_class(tmp_path):
     assert recalls[1] > recalls[0]
 
 
+def test_a_model_without_use_is_called_so(tmp_path):
+    rng = np.random.default_rng(2)
+    np.savez(tmp_path / "a.npz", x=rng.normal(size=(200, 4, 1)), y=np.arange(200) % 5 == 0)
+    train_classifier(tmp_path / "a.npz", tmp_path / "m.safetensors", settings(steps=20))
+    report = (tmp_path / "m.md").read_text()
+    assert "Always saying 'False' would be right in 80.00% of the validation examples." in report
+    assert "The model is no better than that: do not use it." in report
+    y = rng.normal(size=200)
+    np.savez(tmp_path / "b.npz", x=rng.normal(size=(200, 4, 1)), y=y)
+    chosen = settings(target="regression", steps=100, learning_rate=0.03, validate_every=100)
+    train_classifier(tmp_path / "b.npz", tmp_path / "n.safetensors", chosen)
+    assert "Always saying the mean would be as good" in (tmp_path / "n.md").read_text()
+
+
 def test_pretrained_vectors(reviews, tmp_path):
     (tmp_path / "v.txt").write_text("fine 1 2 3\nbad -1 -2 -3\nfilm 0 0 1\n")
     options = {"tokens": "words", "freeze_vectors": True, "steps": 20}
