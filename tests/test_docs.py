@@ -2,57 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import doctest
-import io
 import itertools
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import torch
 
 import gatewise as gw
 from docs import build
+from docs.pages import FENCE, ROOT, blocks, label, run_examples
 from gatewise.cli import build_app
 
-ROOT = Path(__file__).parent.parent
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+TUTORIAL = ROOT / "docs" / "tutorial"  # trains networks: tests/test_tutorial.py runs it
 LINK = re.compile(r"\]\(([^)\s]+)\)|<(?:img|source)[^>]*?src(?:set)?=\"([^\"]+)\"")
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block: its language, its text, and the output shown right after it."""
-
-    language: str
-    text: str
-    output: str | None
-    line: int
-
-
-def blocks(page: Path, *languages: str) -> list[Block]:
-    """The fenced blocks of a page in these languages."""
-    text = page.read_text(encoding="utf-8")
-    found = list(FENCE.finditer(text))
-    made = []
-    for match, after in itertools.zip_longest(found, found[1:]):
-        shown = after and after[1] == "text" and not text[match.end() : after.start()].strip()
-        output = after[2] if after and shown else None
-        line = text.count("\n", 0, match.start()) + 1
-        made.append(Block(match[1], match[2], output, line))
-    return [block for block in made if block.language in languages]
-
-
-def label(page: Path) -> str:
-    return str(page.relative_to(ROOT))
 
 
 def with_blocks(*languages: str) -> list[Path]:
@@ -73,34 +41,17 @@ def model(tmp_path_factory) -> bytes:
 
 
 @pytest.mark.kernels
-@pytest.mark.parametrize("page", with_blocks("python"), ids=label)
+@pytest.mark.parametrize(
+    "page", [page for page in with_blocks("python") if page.parent != TUTORIAL], ids=label
+)
 def test_examples_run(page, request, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    examples = blocks(page, "python")
-    for name in re.findall(r'gw\.load\("(.+?)"\)', "".join(each.text for each in examples)):
+    loaded = "".join(block.text for block in blocks(page, "python"))
+    for name in re.findall(r'gw\.load\("(.+?)"\)', loaded):
         (tmp_path / name).write_bytes(request.getfixturevalue("model"))
-    names = {"__name__": "example"}
-    torch.manual_seed(0)
-    for block in examples:
-        place = f"{label(page)}:{block.line}"
-        if ">>>" in block.text:
-            check_session(block, names, place)
-            continue
-        written = io.StringIO()
-        with contextlib.redirect_stdout(written):
-            exec(compile("\n" * block.line + block.text, place, "exec"), names)
+    for block, place, printed in run_examples(page):
         if block.output is not None:
-            assert written.getvalue().rstrip() == block.output.rstrip(), place
-
-
-def check_session(block: Block, names: dict, place: str) -> None:
-    """Run an interactive session and compare what it prints."""
-    test = doctest.DocTestParser().get_doctest(block.text, names, place, place, block.line)
-    report = io.StringIO()
-    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
-    runner.run(test, out=report.write, clear_globs=False)
-    names.update(test.globs)
-    assert not runner.failures, report.getvalue()
+            assert printed.rstrip() == block.output.rstrip(), place
 
 
 def shown_commands(page: Path) -> Iterator[list[str]]:
