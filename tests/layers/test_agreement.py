@@ -9,6 +9,7 @@ import random
 
 import pytest
 import torch
+from torch.utils._pytree import tree_leaves, tree_map
 
 import gatewise as gw
 from gatewise.equations.rewrite import recurrent_products
@@ -76,13 +77,14 @@ def compare(name, seed):
         found = {}
         for backend in ("reference", "llvm"):
             torch.manual_seed(seed)
-            leaves = [x.clone().requires_grad_(), *(p.clone().requires_grad_() for p in given)]
+            leaves = tree_map(lambda part: part.clone().requires_grad_(), (x, given))
             with gw.use_backend(backend):
-                y, last = layer(leaves[0], tuple(leaves[1:]) if started else None, **call, **more)
-                loss = (y * noise).sum() + sum(part.sin().sum() for part in last)
-                wanted = [*leaves, *layer.parameters()]
+                y, last = layer(leaves[0], leaves[1] if started else None, **call, **more)
+                ends = tree_leaves(last)
+                loss = (y * noise).sum() + sum(part.sin().sum() for part in ends)
+                wanted = [*tree_leaves(leaves), *layer.parameters()]
                 gradients = torch.autograd.grad(loss, wanted, allow_unused=True)
-            found[backend] = [y, *last, *(g for g in gradients if g is not None)]
+            found[backend] = [y, *ends, *(g for g in gradients if g is not None)]
         said = f"{name}, seed {seed}, training {training}: {options}, {list(call)}"
         assert len(found["reference"]) == len(found["llvm"]), said
         for expected, value in zip(found["reference"], found["llvm"], strict=True):
