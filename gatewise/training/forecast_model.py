@@ -15,7 +15,7 @@ from gatewise.data.covariates import Encoding
 from gatewise.data.series import Series, SeriesSet, read_series
 from gatewise.data.source import DataError
 from gatewise.data.split import Split, split_end, split_series
-from gatewise.data.table import Table, read_table
+from gatewise.data.table import Table, content_digest, read_table
 from gatewise.data.windows import Rows, pack_rows
 from gatewise.tasks.forecast_metrics import Accuracy
 from gatewise.tasks.forecasting import ForecastNetwork
@@ -375,8 +375,8 @@ def describe_series(
 
 
 def digest_of(data: Any) -> str | None:
-    """Return what identifies a file, or None for anything else."""
-    if not isinstance(data, str | Path):
+    """Return what identifies a file or a frame, or None for series that are read already."""
+    if isinstance(data, SeriesSet):
         return None
     table = read_table(data)
-    return None if table.file is None else table.file.digest()
+    return content_digest(table) if table.file is None else table.file.digest()

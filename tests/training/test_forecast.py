@@ -204,6 +204,16 @@ def test_frames_are_learned_from_too(panel, tmp_path):
     assert len(model.forecast(frame)) == 3 * 7
 
 
+@pytest.mark.parametrize("as_frame", [False, True])
+def test_the_data_of_training_is_tested_on_the_part_that_was_kept(panel, tmp_path, as_frame):
+    data = pl.read_csv(panel) if as_frame else panel
+    train_forecast(data, tmp_path / "m.safetensors", small(steps=5, test=20))
+    model = gw.load(tmp_path / "m.safetensors")
+    assert model.backtest(data).origins == 3 * (20 - 7 + 1)
+    assert model.backtest(data, test=9, stride=2).origins == 3 * 2
+    assert model.backtest(long_frame(Z=seasonal(100)), test=30).origins == 24
+
+
 def test_a_stopped_run_goes_on_only_with_the_same_command_and_data(panel, tmp_path):
     output = tmp_path / "m.safetensors"
 
