@@ -62,8 +62,9 @@ class SymbolOutput(nn.Module):
             sequences: What came.
         """
         symbols = sequences.values.masked_fill(~sequences.alive, UNCOUNTED)
-        target = torch.cat([symbols, torch.full_like(symbols[:1], UNCOUNTED)])
-        target[sequences.lengths, torch.arange(target.shape[1])] = END
+        B = symbols.shape[1]
+        target = torch.cat([symbols, symbols.new_full((1, B), UNCOUNTED)])
+        target[sequences.lengths, torch.arange(B, device=target.device)] = END
         logits = self.head(hidden).movedim(-1, 1)
         return functional.cross_entropy(logits, target, reduction="none", ignore_index=UNCOUNTED)
 
