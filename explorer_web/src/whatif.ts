@@ -25,6 +25,8 @@ export class WhatIf implements View {
   private readonly from = make("input", { type: "number", min: "0", "aria-label": "First step" });
   private readonly to = make("input", { type: "number", min: "0", "aria-label": "Last step" });
 
+  private last = -1;
+
   constructor(private readonly store: Store) {
     this.number.addEventListener("input", () => (this.told.textContent = this.number.value));
     this.value.addEventListener("change", () => this.bounds());
@@ -52,46 +54,52 @@ export class WhatIf implements View {
   }
 
   update(aspects: Set<Aspect>): void {
-    if (touches(aspects, "track", "run")) this.refill();
-    else if (touches(aspects, "unit")) this.fillUnits();
+    if (touches(aspects, "track")) this.refill();
+    if (touches(aspects, "unit", "track")) this.fillUnits();
+    if (touches(aspects, "run")) this.fillSteps();
     if (touches(aspects, "run", "cursor", "track")) this.tell();
   }
 
   private refill(): void {
     const { store } = this;
     const { cell } = store;
-    const chosen = this.value.value;
     this.value.replaceChildren(
       ...cell.changeable.map((name) =>
-        make(
-          "option",
-          { value: name, selected: name === chosen },
-          `${name}  ${cell.roles[name]?.role ?? ""}`,
-        ),
+        make("option", { value: name }, `${name}  ${cell.roles[name]?.role ?? ""}`),
       ),
     );
     this.fillUnits();
-    this.from.max = this.to.max = String(store.T - 1);
-    this.from.value ||= "0";
-    this.to.value = String(
-      Math.min(store.T - 1, this.to.value === "" ? Infinity : Number(this.to.value)),
-    );
+    this.fillSteps();
     this.bounds();
+    const silent = !cell.output || !cell.changeable.includes(cell.output);
     this.presets.replaceChildren(
-      ...this.presetChanges().map(([text, change]) =>
-        make("button", { type: "button", onclick: () => this.apply(change) }, text),
+      ...this.suggestions().map(([text, gate, number]) =>
+        make(
+          "button",
+          { type: "button", onclick: () => this.apply(hold(store, gate, number)) },
+          text,
+        ),
       ),
       make(
         "button",
         {
           type: "button",
-          disabled: !cell.output || !cell.changeable.includes(cell.output),
+          disabled: silent,
           onclick: () => this.apply(silence(store)),
           "data-silence": true,
         },
         "Silence the chosen unit",
       ),
     );
+  }
+
+  private fillSteps(): void {
+    const last = this.store.T - 1;
+    this.from.max = this.to.max = String(last);
+    this.from.value ||= "0";
+    const wasLast = this.to.value === "" || Number(this.to.value) === this.last;
+    this.to.value = String(wasLast ? last : Math.min(last, Number(this.to.value)));
+    this.last = last;
   }
 
   private fillUnits(): void {
@@ -109,20 +117,21 @@ export class WhatIf implements View {
     this.told.textContent = this.number.value;
   }
 
-  /** What the cell's own gates suggest. */
-  private presetChanges(): [string, Change][] {
+  /** What the cell's own gates suggest: words, a gate, and the number to hold it at. */
+  private suggestions(): [string, string, number][] {
     const { cell } = this.store;
-    const found: [string, Change][] = [];
+    const found: [string, string, number][] = [];
     for (const { gate, keeps } of cell.forgetGates.slice(0, 1)) {
-      found.push(["Forget everything", hold(this.store, gate, keeps ? 0 : 1)]);
-      found.push(["Forget nothing", hold(this.store, gate, keeps ? 1 : 0)]);
+      found.push(["Forget everything", gate, keeps ? 0 : 1]);
+      found.push(["Forget nothing", gate, keeps ? 1 : 0]);
     }
     for (const [name, { role }] of Object.entries(cell.roles)) {
-      if (role === "input gate") found.push(["Write nothing", hold(this.store, name, 0)]);
-      if (role === "reset gate") found.push(["Ignore the past", hold(this.store, name, 0)]);
-      if (role === "output gate") found.push(["Let everything out", hold(this.store, name, 1)]);
+      if (role === "input gate") found.push(["Write nothing", name, 0]);
+      if (role === "reset gate") found.push(["Ignore the past", name, 0]);
+      if (role === "output gate") found.push(["Let everything out", name, 1]);
     }
-    return found;
+    const seen = new Set<string>(); // several gates of a role: the first, so that words are clear
+    return found.filter(([text]) => !seen.has(text) && seen.add(text));
   }
 
   private clamp(event: Event): void {

@@ -82,6 +82,10 @@ def subject_of(model: Any, given: Any) -> Subject:
         from gatewise.explorer.forecasted import of_forecast
 
         return of_forecast(model, given)
+    if getattr(model, "task", None) == "generator":
+        from gatewise.explorer.generated import of_generator
+
+        return of_generator(model, given)
     if isinstance(model, nn.Module):
         return of_layer(model, given)
     raise TypeError(f"{type(model).__name__} cannot be explored; give a trained model or a layer.")
