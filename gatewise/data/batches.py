@@ -17,7 +17,7 @@ class Batch(NamedTuple):
     Attributes:
         inputs: `(T, B)` in int64, or `(T, B, C)`.
         lengths: Steps of each, `(B,)` in int64.
-        targets: `(B,)` in float64.
+        targets: `(B,)`.
         fresh: Always true: no state is carried from batch to batch.
         cursor: The place behind this batch: the epoch, and the batch within it.
     """

@@ -101,9 +101,8 @@ class NumberOutcome:
         self.mean, self.deviation = mean, deviation
 
     def loss(self, outputs: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
-        """See `Outcome.loss`; in squares of the spread."""
-        wanted = (targets - self.mean) / self.deviation
-        return functional.mse_loss(outputs[:, 0], wanted.to(outputs.dtype), reduction=reduction)
+        """See `Outcome.loss`; targets in units of the spread, the loss in squares of it."""
+        return functional.mse_loss(outputs[:, 0], targets.to(outputs.dtype), reduction=reduction)
 
     def probabilities(self, outputs: Tensor) -> Tensor:
         """See `Outcome.probabilities`."""

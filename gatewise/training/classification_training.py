@@ -10,6 +10,7 @@ import torch
 from gatewise.data.batches import Batch, Batches
 from gatewise.data.dataset import Dataset
 from gatewise.data.examples import Roles
+from gatewise.data.targets import NumberTargets
 from gatewise.data.vectors import WordVectors
 from gatewise.tasks.measures import Findings, measure_classes, measure_numbers
 from gatewise.training.checkpoint import Progress
@@ -50,15 +51,24 @@ class ClassificationTraining(Task):
         assert settings.batch_size is not None
         self.settings, self.dataset, self.roles = settings, dataset, roles
         part = dataset.open("training")
-        self.training = Batches(*part, settings.batch_size, settings.seed)
+        held = dataset.open("validation")
+        learned = self.learnable(part.targets)
+        self.training = Batches(part.inputs, learned, settings.batch_size, settings.seed)
         self.batches_per_epoch = self.training.per_epoch
-        self.validation = Batches(*dataset.open("validation"), VALIDATION_BATCH)
+        self.validation = Batches(held.inputs, self.learnable(held.targets), VALIDATION_BATCH)
         weights = class_weights(part.targets, dataset.targets.size) if settings.balance else None
         self.outcome = build_outcome(dataset.targets, weights)
         self.model = assemble(dataset.features, self.outcome, settings.cell, sizes(settings))
         if vectors is not None:
             self.take_vectors(vectors)
         self.seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def learnable(self, targets: np.ndarray) -> np.ndarray:
+        """Return targets as the loss takes them; some devices know no float64."""
+        if isinstance(self.dataset.targets, NumberTargets):
+            scaled = (targets - self.dataset.targets.mean) / self.dataset.targets.deviation
+            return scaled.astype(np.float32)
+        return targets.astype(np.int64)
 
     def take_vectors(self, vectors: WordVectors) -> None:
         """Begin with pretrained vectors; words without one begin at random, as widely spread."""
@@ -112,7 +122,7 @@ class ClassificationTraining(Task):
         """Measure outputs `(N, K)`, not calibrated, against targets `(N,)`."""
         found = self.outcome.probabilities(outputs)
         if self.dataset.targets.kind == "regression":
-            return measure_numbers(found[:, 0], targets)
+            return measure_numbers(found[:, 0], self.outcome.probabilities(targets.double()))
         return measure_classes(found, targets, self.dataset.targets.kind == "ordinal")
 
     def score(self, loss: float, metrics: dict[str, float]) -> float:

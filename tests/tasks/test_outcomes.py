@@ -48,5 +48,5 @@ def test_numbers_in_units_of_their_spread():
     outcome = NumberOutcome(10.0, 2.0)
     outputs = torch.tensor([[1.0], [0.0]])
     assert outcome.probabilities(outputs)[:, 0].tolist() == [12.0, 10.0]
-    assert float(outcome.loss(outputs, torch.tensor([14.0, 10.0]))) == 0.5
-    assert float(outcome.loss(outputs, torch.tensor([14.0, 10.0]), "sum")) == 1.0
+    assert float(outcome.loss(outputs, torch.tensor([2.0, 0.0]))) == 0.5
+    assert float(outcome.loss(outputs, torch.tensor([2.0, 0.0]), "sum")) == 1.0
