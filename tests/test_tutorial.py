@@ -1,0 +1,94 @@
+"""The tutorial: every number and picture in it is what its code makes."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+from matplotlib.testing.compare import compare_images
+
+from docs.pages import blocks, label
+from docs.tutorial.build import CHAPTERS, PICTURES, TUTORIAL, Chapter, run_chapter
+
+INDEX = TUTORIAL / "index.md"
+NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+PICTURE = re.compile(r"!\[([^]]*)\]\((pictures/[^)]+)\)")
+STEP = 1.01  # numbers may differ by one in their last digit
+SHARE = 0.02  # ... or by so much: other processors round otherwise, and training amplifies it
+LIKE = 12  # root mean square of the differences of two pictures' colours, of 255
+
+
+def differs(printed: str, shown: str) -> str | None:
+    """What is different in two outputs beyond the rounding of their numbers; None if nothing is."""
+    words, expected = NUMBER.split(printed), NUMBER.split(shown)
+    if [word.split() for word in words] != [word.split() for word in expected]:
+        return f"printed\n{printed}\nthe page shows\n{shown}"
+    for number, wanted in zip(NUMBER.findall(printed), NUMBER.findall(shown), strict=True):
+        mantissa, _, exponent = wanted.partition("e")
+        last_digit = 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
+        exact = wanted.lstrip("-").isdigit()
+        allowed = 0.0 if exact else max(STEP * last_digit, SHARE * abs(float(wanted)))
+        if abs(float(number) - float(wanted)) > allowed:
+            return f"{number} where the page shows {wanted}, in\n{printed}"
+    return None
+
+
+def compare_chapter(chapter: Chapter) -> list[str]:
+    """All that is not as the page shows it."""
+    found = [
+        f"{place}: {difference}"
+        for block, place, printed in chapter.printed
+        if (difference := differs(printed.rstrip(), (block.output or "").rstrip()))
+    ]
+    for place, path in chapter.pictures.items():
+        if difference := compare_images(str(TUTORIAL / place), str(path), LIKE):
+            found.append(f"{place}: {difference}")
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.kernels
+@pytest.mark.parametrize("page", CHAPTERS, ids=label)
+def test_chapter_says_what_its_code_says(page, tmp_path):
+    chapter = run_chapter(page, tmp_path)
+    linked = {target for _, target in PICTURE.findall(page.read_text(encoding="utf-8"))}
+    assert set(chapter.pictures) == linked
+    assert not (found := compare_chapter(chapter)), "\n\n".join(found)
+
+
+def test_comparison_sees_a_wrong_number():
+    assert differs("loss 0.43 at 10", "loss 0.42 at 10") is None
+    assert differs("left 1.01e-20", "left 1.02e-20") is None
+    assert "0.5 where" in (differs("loss 0.5", "loss 0.42") or "")
+    assert "2e-20 where" in (differs("left 2e-20", "left 1e-22") or "")
+    assert "11 where" in (differs("at 11", "at 10") or "")
+    assert "printed" in (differs("lstm 0.42", "rnn 0.42") or "")
+
+
+def test_every_chapter_is_reached():
+    listed = re.findall(r"\((\d-[\w-]+\.md)\)", INDEX.read_text(encoding="utf-8"))
+    assert listed == [page.name for page in CHAPTERS]
+    for page, following in zip(CHAPTERS, CHAPTERS[1:], strict=False):
+        assert page.read_text(encoding="utf-8").rstrip().endswith(f"({following.name})")
+
+
+@pytest.mark.parametrize("page", CHAPTERS, ids=label)
+def test_blocks_are_python_and_show_what_they_print(page):
+    found = blocks(page, "python")
+    assert found
+    for block in found:
+        tree = ast.parse(block.text, f"{label(page)}:{block.line}")
+        prints = any(isinstance(n, ast.Name) and n.id == "print" for n in ast.walk(tree))
+        assert prints == (block.output is not None), f"{label(page)}:{block.line}"
+    languages = {block.language for block in blocks(page, *("python", "sh", "console", "text", ""))}
+    assert "" not in languages, f"{label(page)}: a block without a language"
+
+
+def test_every_picture_is_shown_with_words_for_those_who_do_not_see_it():
+    shown = {}
+    for page in CHAPTERS:
+        for words, target in PICTURE.findall(page.read_text(encoding="utf-8")):
+            shown[target] = words
+    assert set(shown) == {f"pictures/{path.name}" for path in PICTURES.glob("*.png")}
+    assert all(len(words.split()) >= 8 for words in shown.values())
