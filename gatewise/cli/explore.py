@@ -54,6 +54,10 @@ def subject_of_file(model: Any, given: str, row: int) -> Any:
         from gatewise.explorer.forecasted import of_forecast
 
         return of_forecast(model, Path(given), row)
+    if model.task == "generator":
+        from gatewise.explorer.generated import of_generator
+
+        return of_generator(model, given, row)
     if model.task == "classification" and model.features.kind == "numbers":
         from gatewise.explorer.classified import example_of
 

@@ -69,10 +69,10 @@ def sample_with(
     if not isinstance(model, GeneratorModel):
         raise ValueError(f"{path}: not a generator but {model!r}; see `gatewise --help`")
     if output is not None:
-        check_output(output, model.alphabet is not None)
+        check_output(output, model.tokenizer is not None)
     drawn = model.generate(count, seed, length)
     if output is None:
-        written = as_text(drawn) if model.alphabet else as_table(drawn, model)
+        written = as_text(drawn) if model.tokenizer else as_table(drawn, model)
         typer.echo(written, nl=False)
         return
     write_whole(output, as_bytes(drawn, model, output))
@@ -93,7 +93,7 @@ def as_bytes(drawn: list[Any], model: Any, output: Path) -> bytes:
     """Return what the file holds."""
     import numpy as np
 
-    if model.alphabet is not None:
+    if model.tokenizer is not None:
         return as_text(drawn).encode()
     if output.suffix.lower() == ".csv":
         return as_table(drawn, model).encode()

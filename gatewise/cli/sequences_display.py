@@ -26,7 +26,7 @@ class LiveGeneratorDisplay(LiveDisplay, GeneratorDisplay):
         spent = run.plan.budget.spent(run.progress.step, run.progress.seconds)
         self.begin(spent)
         data = run.data
-        kind = f"{data.alphabet.size - 1} symbols" if data.is_text else ", ".join(data.channels)
+        kind = f"{data.tokenizer.size - 1} symbols" if data.is_text else ", ".join(data.channels)
         for sentence in data.said:
             self.console.print(sentence, style="yellow", markup=False)
         self.console.print(

@@ -1,42 +1,18 @@
 """Sequences to learn to generate: divided, cut, and turned into symbols or standardised numbers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gatewise.data.characters import CharacterTokenizer
 from gatewise.data.examples import Examples
 from gatewise.data.source import DataError
 
 FEWEST = 10  # sequences
+END = "\n"  # of a text: the one character that no line has
 SHARE, MOST_HELD = 0.1, 1_000  # of them are held back to measure on
-
-
-@dataclass(frozen=True)
-class Alphabet:
-    """Characters and their numbers from 1 on; 0 is the end of a sequence.
-
-    Attributes:
-        characters: Each once.
-    """
-
-    characters: str
-
-    @property
-    def size(self) -> int:
-        """How many symbols there are, the end counted."""
-        return len(self.characters) + 1
-
-    def encode(self, text: str) -> NDArray[np.int64]:
-        """Return the symbols of a text, `(T,)`."""
-        numbers = {character: k for k, character in enumerate(self.characters, 1)}
-        return np.array([numbers[character] for character in text], np.int64)
-
-    def decode(self, symbols: Sequence[int]) -> str:
-        """Return the text of symbols without the end."""
-        return "".join(self.characters[symbol - 1] for symbol in symbols)
 
 
 @dataclass(frozen=True)
@@ -61,9 +37,10 @@ class SequenceSet:
         return not self.channels
 
     @property
-    def alphabet(self) -> Alphabet:
-        """All characters of the texts."""
-        return Alphabet("".join(sorted({c for text in self.training + self.held for c in text})))
+    def tokenizer(self) -> CharacterTokenizer:
+        """The end of a text as token 0, then all characters of the texts."""
+        characters = {character for text in self.training + self.held for character in text}
+        return CharacterTokenizer(END + "".join(sorted(characters)))
 
     def scale(self) -> tuple[list[float], list[float]]:
         """Return the mean and the standard deviation of each channel."""
@@ -103,6 +80,8 @@ def read_pieces(examples: Examples, length: int | None) -> Iterator[Any]:
             if examples.kind == "numbers":
                 check_numbers(given, examples.place(row))
                 sequence = np.asarray(given, np.float32)
+            elif END in given:
+                raise DataError(f"{examples.place(row)}: has an end of line in it; take it out")
             size = length or max(1, len(sequence))
             for at in range(0, len(sequence), size):
                 piece = sequence[at : at + size]

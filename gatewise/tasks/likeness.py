@@ -63,7 +63,7 @@ def ngram_distance(one: Sequence[str], other: Sequence[str], n: int) -> float:
 
     Examples:
         >>> ngram_distance(["ab"], ["ab", "ab"], 2), ngram_distance(["ab"], ["cd"], 1)
-        (0.0, 0.6666666666666667)
+        (0.0, 0.6666666666666666)
     """
     counts = [count_ngrams(each, n) for each in (one, other)]
     totals = [max(1, sum(each.values())) for each in counts]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gatewise.data.sequence_set import Alphabet
+from gatewise.data.characters import CharacterTokenizer
 from gatewise.tasks.generating import SequenceGenerator, Sequences
 from gatewise.training.model_file import ModelFile, ModelFileError, load_weights
 from gatewise.training.text_settings import cell_from_description
@@ -19,18 +19,18 @@ class GeneratorModel:
     """A trained generator, as `gatewise.load` returns it.
 
     Attributes:
-        config: Its configuration as in the model file: alphabet or scale, lengths, cell, sizes.
+        config: Its configuration as in the model file: characters or scale, lengths, cell, sizes.
         training: How it was trained: settings, steps, losses.
         model: The network, in evaluation mode.
-        alphabet: Its characters; None where it generates numbers.
+        tokenizer: The end of a text, token 0, and its characters; None where it makes numbers.
     """
 
     task = "generator"
 
     def __init__(self, config: dict[str, Any], training: dict[str, Any], model: SequenceGenerator):
         self.config, self.training, self.model = config, training, model.eval()
-        text = config["alphabet"]
-        self.alphabet = None if text is None else Alphabet(text)
+        text = config["characters"]
+        self.tokenizer = None if text is None else CharacterTokenizer(text)
 
     @classmethod
     def from_file(cls, file: ModelFile, path: Path) -> "GeneratorModel":
@@ -75,16 +75,17 @@ class GeneratorModel:
         found = []
         for at in range(0, count, AT_ONCE):
             lengths = [length or known[k] for k in chosen[at : at + AT_ONCE]]
-            T = max(lengths) if self.alphabet is None else length or 2 * max(known)
+            T = max(lengths) if self.tokenizer is None else length or 2 * max(known)
             drawn = self.model.generate(self.model.draw_noise(T, len(lengths), source))
-            found += self.texts(drawn) if self.alphabet else self.numbers(drawn, lengths)
+            found += self.texts(drawn) if self.tokenizer else self.numbers(drawn, lengths)
         return found
 
     def texts(self, drawn: Sequences) -> list[str]:
         """Return drawn symbols as texts."""
-        assert self.alphabet is not None
+        assert self.tokenizer is not None
+        characters = self.tokenizer.characters
         rows = zip(drawn.values.T.tolist(), drawn.lengths.tolist(), strict=True)
-        return [self.alphabet.decode(row[:length]) for row, length in rows]
+        return ["".join(characters[token] for token in row[:length]) for row, length in rows]
 
     def numbers(self, drawn: Sequences, lengths: Sequence[int]) -> list[np.ndarray]:
         """Return drawn numbers in the data's units, each as long as it is to be."""
@@ -95,5 +96,5 @@ class GeneratorModel:
     def __repr__(self) -> str:
         weights = sum(weight.numel() for weight in self.model.parameters())
         channels = f"{self.config['model']['channels']} channels"
-        kind = channels if self.alphabet is None else f"{self.alphabet.size - 1} symbols"
+        kind = channels if self.tokenizer is None else f"{self.tokenizer.size - 1} symbols"
         return f"GeneratorModel({weights:,} weights, {kind})"

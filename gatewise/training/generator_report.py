@@ -135,7 +135,7 @@ def draw_numbers(drawn: Sequence[Any], data: SequenceSet) -> bytes:
 def draw_texts(drawn: Sequence[str], data: SequenceSet) -> bytes:
     """Draw how often each symbol comes, and how long sequences are."""
     figure, (left, right) = new_figure(2)
-    characters = data.alphabet.characters
+    characters = data.tokenizer.characters[1:]
     for k, (part, label, colour) in enumerate(
         ((data.held, "real", REAL), (drawn, "generated", MADE))
     ):

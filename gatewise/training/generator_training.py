@@ -57,8 +57,8 @@ class GeneratorTraining(Task):
     def tensors(self, sequences: Sequence[Any]) -> list[Tensor]:
         """Return sequences as the network takes them."""
         if self.data.is_text:
-            alphabet = self.data.alphabet
-            return [torch.from_numpy(alphabet.encode(text)) for text in sequences]
+            tokenizer = self.data.tokenizer
+            return [torch.from_numpy(tokenizer.encode(text)) for text in sequences]
         mean, spread = (np.array(self.config[name], np.float32) for name in ("mean", "spread"))
         return [torch.from_numpy((values - mean) / spread) for values in sequences]
 
@@ -113,14 +113,14 @@ def describe_generator(settings: GeneratorSettings, data: SequenceSet) -> dict[s
     """Return the configuration of the model file."""
     mean, spread = ([], []) if data.is_text else data.scale()
     return {
-        "alphabet": data.alphabet.characters if data.is_text else None,
+        "characters": data.tokenizer.characters if data.is_text else None,
         "channel_names": list(data.channels),
         "mean": mean,
         "spread": spread,
         "lengths": [len(each) for each in data.training[:LENGTHS_KEPT]],
         "cell": describe_cell(settings.cell),
         "model": {
-            "symbols": data.alphabet.size if data.is_text else None,
+            "symbols": data.tokenizer.size if data.is_text else None,
             "channels": max(1, len(data.channels)),
             "hidden": settings.hidden,
             "layers": settings.layers,

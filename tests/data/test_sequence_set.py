@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gatewise.data.examples import Roles, read_examples
-from gatewise.data.sequence_set import Alphabet, gather_sequences
+from gatewise.data.sequence_set import gather_sequences
 from gatewise.data.source import DataError
 
 
@@ -17,7 +17,7 @@ def test_every_sequence_is_learned_from_or_held_back():
     other = gather_sequences(read_examples([f"text {k}" for k in range(40)]), None, seed=1)
     assert other.held != data.held
     assert data.is_text
-    assert data.alphabet.characters == " 0123456789etx"
+    assert data.tokenizer.characters == "\n 0123456789etx"
 
 
 def test_long_ones_are_cut_and_nothing_stands_twice():
@@ -37,11 +37,11 @@ def test_scale_is_that_of_what_is_learned_from():
     assert constant.scale() == ([1.0], [1.0])
 
 
-def test_symbols_come_back_as_they_were():
-    alphabet = Alphabet("abé")
-    assert alphabet.size == 4
-    assert alphabet.encode("béa").tolist() == [2, 3, 1]
-    assert alphabet.decode([2, 3, 1]) == "béa"
+def test_token_0_is_left_to_the_end():
+    data = gather_sequences(read_examples(["bé", "a", *["b"] * 10]), None, seed=0)
+    assert data.tokenizer.encode("béa").tolist() == [2, 3, 1]
+    with pytest.raises(DataError, match="example 1: has an end of line"):
+        gather_sequences(read_examples(["b\né", *["b"] * 10]), None, seed=0)
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ def test_settings_that_cannot_be_are_refused(changes, said):
 
 def test_a_damaged_configuration_is_refused(folder, tmp_path):
     file = read_model_file(folder / "sine.safetensors")
-    for key in ("model", "cell", "alphabet"):
+    for key in ("model", "cell", "characters"):
         config = {name: each for name, each in file.config.items() if name != key}
         damaged = type(file)(file.task, config, file.training, file.tensors)
         with pytest.raises(ModelFileError, match="not that of a generator"):
