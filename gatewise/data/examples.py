@@ -146,7 +146,7 @@ def read_examples(data: Any, roles: Roles | None = None, part: str = "train") ->
     if is_frame(data):
         from gatewise.data.table_examples import read_table_examples
 
-        return read_table_examples(data, roles)
+        return read_table_examples(data, roles, part)
     if not isinstance(data, str | os.PathLike):
         return listed_examples(data)
     path = Path(data)
@@ -167,7 +167,7 @@ def reader_of(path: Path) -> Callable[[Path, Roles, str], Examples]:
 
     kind = ending(path)
     if kind in TABLES:
-        return lambda file, roles, part: read_table_examples(file, roles)
+        return read_table_examples
     if kind == ".ts":
         return read_archive
     if kind in (".npy", ".npz", ".mat"):

@@ -36,10 +36,11 @@ IDS = (
     "sample",
 )
 TIMES = ("time", "t", "ds", "step", "cycle", "timestamp", "date", "datetime")
+LONG_NAME = 30  # characters; what is longer on average is a text
 ENOUGH = 100_000  # numbers in a block of wide rows
 
 
-def read_table_examples(data: Any, roles: Roles) -> Examples:
+def read_table_examples(data: Any, roles: Roles, part: str = "train") -> Examples:
     """Open a table as examples; columns that are not named are found by their names and contents.
 
     With a text column, each row is a text. With a column of lists, each row is a sequence. With an
@@ -49,6 +50,7 @@ def read_table_examples(data: Any, roles: Roles) -> Examples:
     Args:
         data: What `read_table` takes.
         roles: `input`, `label`, `id`, `time`, `encoding`, `header`, `separator`.
+        part: In `"test"` the column of the label need not be there.
 
     Raises:
         DataError: It cannot be read, or a role cannot be found.
@@ -59,7 +61,7 @@ def read_table_examples(data: Any, roles: Roles) -> Examples:
         raise DataError(f"{table.name}: has no rows")
     for name in roles.input:
         table.find(name, "--input")
-    label = find_label(table, roles, sample)
+    label = find_label(table, roles, sample, part)
     id_column = find_id(table, roles, sample, label)
     time = find_time(table, roles, label) if id_column else None
     taken = [column for column in (label, id_column, time) if column]
@@ -94,13 +96,12 @@ def shorten(names: list[str]) -> str:
 # Which column is what
 
 
-def find_label(table: Table, roles: Roles, sample: pl.DataFrame) -> str | None:
+def find_label(table: Table, roles: Roles, sample: pl.DataFrame, part: str) -> str | None:
     """Return the label's column, or None where there is none."""
     if roles.label is not None:
         known = [name for name in table.names if name.strip().lower() == roles.label.lower()]
-        if not known and roles.input and all(name in table.columns for name in roles.input):
-            # the model knows its columns, and what it is to predict need not be there
-            return table.find(roles.label, "--label") if roles.label.isdecimal() else None
+        if part == "test" and not known and not roles.label.isdecimal():
+            return None
         return table.find(roles.label, "--label")
     for name in LABELS:
         for column in table.names:
@@ -119,6 +120,8 @@ def find_id(table: Table, roles: Roles, sample: pl.DataFrame, label: str | None)
     """Return the column that says which rows are one sequence, or None."""
     if roles.id is not None:
         return table.find(roles.id, "--id")
+    if any(is_text(table, name, sample) for name in table.names if name != label):
+        return None
     for column in table.names:
         free = column != label and column not in roles.input
         several = sample[column].n_unique() * 2 <= len(sample)  # rows for each
@@ -162,6 +165,13 @@ def find_inputs(table: Table, roles: Roles, sample: pl.DataFrame, taken: list[st
 def nested(table: Table, column: str) -> bool:
     """Say whether a column holds a list in each row."""
     return isinstance(table.columns[column], pl.List | pl.Array)
+
+
+def is_text(table: Table, column: str, sample: pl.DataFrame) -> bool:
+    """Say whether a column holds texts, and not numbers, times or names of things."""
+    if table.columns[column] != pl.String or table.is_number(column, sample):
+        return False
+    return column.strip().lower() in TEXTS or mean_length(sample[column]) > LONG_NAME
 
 
 def mean_length(column: pl.Series) -> float:

@@ -71,6 +71,7 @@ CASES = {
     "fields.csv": (b"text,label\na,1\nb,2,3\n", {}, "row 3 has 3 fields, the first row 2"),
     "quote.csv": (b'text,label\n"a,1\nb,2\n', {}, "is a quotation mark left open"),
     "unlabelled.csv": (TEXTS, {"label": "lable"}, "no such column (did you mean 'label'?)"),
+    "typing.csv": (TEXTS, {"label": "lable", "input": ("text",)}, "did you mean 'label'"),
     "noinput.csv": (TEXTS, {"input": ("words",)}, "--input words: no such column"),
     "noid.csv": (TEXTS, {"id": "series"}, "--id series: no such column"),
     "onlylabel.csv": (b"label\na\nb\n", {}, "which column is the input"),

@@ -82,6 +82,14 @@ def test_what_is_guessed_is_said_and_can_be_named(tmp_path):
     assert labels == ["x", "y", "x"]
 
 
+def test_texts_that_have_a_repeated_id_are_texts(tmp_path):
+    rows = [f"{k % 3},{k / 2},text number {k},{k % 2}" for k in range(12)]
+    (tmp_path / "a.csv").write_text("\n".join(["series,score,text,label", *rows]))
+    inputs, _, examples = whole(tmp_path / "a.csv")
+    assert examples.kind == "text"
+    assert inputs[1] == "text number 1"
+
+
 def test_rows_that_are_steps(tmp_path):
     text = "id,time,v,w,label\n" + "".join(
         f"{k},{t},{10 * k + t},{t / 2},{'ab'[k]}\n" for k in (0, 1) for t in (0, 1, 2)
