@@ -134,9 +134,12 @@ export class Reading implements View {
 
   private place(): void {
     this.change.textContent = `Change “${this.store.label(this.store.cursor)}”`;
-    for (const chip of this.chips.children) {
-      const chosen = Number((chip as HTMLElement).dataset.step) === this.store.cursor;
+    for (const chip of this.chips.querySelectorAll<HTMLElement>(".chip")) {
+      const chosen = Number(chip.dataset.step) === this.store.cursor;
       chip.setAttribute("aria-selected", String(chosen));
+      // a long text scrolls in its box; the page itself stays where it is
+      if (chosen && this.chips.scrollHeight > this.chips.clientHeight)
+        this.chips.scrollTop = chip.offsetTop - this.chips.offsetTop - this.chips.clientHeight / 2;
     }
   }
 

@@ -119,7 +119,9 @@ export class TimePane {
       } else {
         const text = every === 1 ? labels[t] : `${t}`;
         context.textAlign = "center";
-        context.fillText(text, middle, axis.height - 7);
+        const half = context.measureText(text).width / 2;
+        const inside = Math.min(Math.max(middle, half), this.width - half);
+        context.fillText(text, level ? middle : inside, axis.height - 7);
       }
     }
   }
