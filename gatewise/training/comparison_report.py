@@ -1,6 +1,5 @@
 """What a comparison found, in a table, a picture, and files."""
 
-import io
 import itertools
 import json
 import statistics
@@ -10,6 +9,7 @@ from typing import Any
 
 from gatewise.data.whole_file import write_whole
 from gatewise.tasks.long_lag import LongLagTask
+from gatewise.training.classification_plots import picture_of
 from gatewise.training.comparison import Comparison
 from gatewise.training.comparison_run import JUDGED, Outcome
 from gatewise.training.report import (
@@ -24,6 +24,7 @@ from gatewise.training.report import (
 
 HEAD = ("cell", "solved", "sequences to success", "loss", "right", "ms a step", "weights")
 LINES = ("solid", "dashed", "dashdot", "dotted")
+COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe & Ito
 NONE = "–"
 
 
@@ -99,35 +100,29 @@ def explain(comparison: Comparison, length: int) -> str:
 
 def draw_picture(comparison: Comparison) -> bytes:
     """Draw the loss against the sequences seen, a panel for each length, as PNG."""
-    import matplotlib.style
     from matplotlib.figure import Figure
 
     lengths = comparison.lengths
-    with matplotlib.style.context("tableau-colorblind10"):
-        figure = Figure(figsize=(min(5.5 * len(lengths) + 1, 20), 4.4), layout="constrained")
-        for axes, length in zip(
-            figure.subplots(1, len(lengths), squeeze=False)[0], lengths, strict=True
-        ):
-            draw_length(axes, comparison, length)
-        handles, labels = figure.axes[0].get_legend_handles_labels()
-        figure.legend(
-            handles, labels, loc="outside lower center", ncols=min(6, len(labels)), frameon=False
-        )
-        held = io.BytesIO()
-        figure.savefig(held, format="png", dpi=140)
-    return held.getvalue()
+    figure = Figure(figsize=(min(5.5 * len(lengths) + 1, 20), 4.4), layout="constrained")
+    panels = figure.subplots(1, len(lengths), squeeze=False)[0]
+    for axes, length in zip(panels, lengths, strict=True):
+        draw_length(axes, comparison, length)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    look: dict[str, Any] = {"ncols": min(6, len(labels)), "frameon": False}
+    figure.legend(handles, labels, loc="outside lower center", **look)
+    return picture_of(figure)
 
 
 def draw_length(axes: Any, comparison: Comparison, length: int) -> None:
     """Draw the curves of all cells and seeds; a star stands where a run solved the task."""
-    looks = zip(comparison.cells, itertools.cycle(LINES), strict=False)
-    for number, (cell, line) in enumerate(looks):
+    looks = zip(comparison.cells, itertools.cycle(COLOURS), itertools.cycle(LINES), strict=False)
+    for cell, colour, line in looks:
         for k, outcome in enumerate(comparison.select(length, cell)):
             seen, losses = zip(*outcome.curve, strict=True)
-            look: dict[str, Any] = {"color": f"C{number}", "linestyle": line, "linewidth": 1.3}
+            look: dict[str, Any] = {"color": colour, "linestyle": line, "linewidth": 1.3}
             axes.plot(seen, losses, label=cell if k == 0 else None, **look)
             if outcome.solved is not None:
-                axes.plot(outcome.solved, losses[-1], "*", color=f"C{number}", markersize=11)
+                axes.plot(outcome.solved, losses[-1], "*", color=colour, markersize=11)
     guessing = comparison.select(length, comparison.cells[0])[0].guessing
     axes.axhline(guessing, color="0.35", linewidth=1, linestyle=":", label="guessing")
     axes.set(yscale="log", xlabel="sequences learned from", ylabel="loss")

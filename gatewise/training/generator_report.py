@@ -16,13 +16,14 @@ from gatewise.tasks.likeness import (
     spectrum_distance,
 )
 from gatewise.training.classification_plots import picture_of
+from gatewise.training.comparison_report import COLOURS
 from gatewise.training.generator_model import GeneratorModel
 from gatewise.training.load import load
 from gatewise.training.report import Block, Heading, Paragraph, Picture, Table, write_report
 
 SEED = 0  # of the sequences that are measured
 FEWEST, SHOWN, LINES = 200, 6, 20
-REAL, MADE = "#0072B2", "#D55E00"  # told apart by colour-blind people too
+MADE, REAL = COLOURS[:2]
 
 
 def report_generator(output: Path, data: SequenceSet, name: str) -> tuple[Path, Path]:
