@@ -43,8 +43,8 @@ def recurrent_layers(
     found = get(cell)
     if set(found.graph.inputs) != {"x"}:
         raise ValueError(
-            f"cell {found.name!r} reads {', '.join(found.graph.inputs)} at every step, but a text "
-            "gives only x; take another cell"
+            f"cell {found.name!r} reads {', '.join(found.graph.inputs)} at every step, but here "
+            "there is only x; take another cell"
         )
     return Recurrent(found, input_size, hidden_size, **options)
 
