@@ -111,7 +111,7 @@ def describe_method(model: Any, method: str | None) -> str:
     """Say how the forecast was made, and why."""
     used = method or model.best
     listed = ", ".join(f"{name} {found.mase:.3f}" for name, found in model.validated.items())
-    why = "as asked" if method else "the best in validation"
+    why = "as asked" if method else "as validation decided"
     return f"forecast by {used}, {why}; MASE in validation: {listed}"
 
 

@@ -20,6 +20,7 @@ from gatewise.tasks.naive import HISTORY, NAIVES, forecast_naively
 Array = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 BATCH = 1024  # windows forecast at once
+MARGIN = 0.01  # by which what was learned must be better than what was not
 METHODS = ("network", "blend", *NAIVES)
 """Ways to forecast; `"blend"` is the mean of the network's forecast and Naive2's."""
 
@@ -215,10 +216,16 @@ def compare(points: dict[str, Array], outcome: Outcome) -> dict[str, Accuracy]:
 
 
 def best_method(accuracy: dict[str, Accuracy]) -> str:
-    """Return the method with the smallest MASE, or absolute error where no series has a scale."""
+    """Return the method with the smallest MASE, or absolute error where no series has a scale.
+
+    A naive forecast, which nothing was chosen for, is kept unless the network or the blend is
+    better by a hundredth.
+    """
 
     def error(name: str) -> float:
         measured = accuracy[name]
         return measured.mae if np.isnan(measured.mase) else measured.mase
 
-    return min(accuracy, key=error)
+    learned = min((name for name in accuracy if name not in NAIVES), key=error)
+    naive = min(NAIVES, key=error)
+    return learned if error(learned) < (1 - MARGIN) * error(naive) else naive

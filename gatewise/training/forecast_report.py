@@ -84,14 +84,13 @@ def describe(model: ForecastModel, series: SeriesSet) -> list[str]:
 
 def verdict(model: ForecastModel, tested: Backtest | None) -> str:
     """Say in plain words whether the network is worth using."""
-    names = {"network": "the network", "blend": "the mean of the network and Naive2"}
-    best = names.get(model.best, f"the {model.best} forecast")
-    if model.best in names:
-        chosen = f"In validation, {best} had the smallest error: forecasts are made by it."
+    learned = {"network": "the network", "blend": "the mean of the network and Naive2"}
+    if model.best in learned:
+        chosen = f"In validation, {learned[model.best]} had the smallest error: forecasts are made by it."
     else:
         chosen = (
-            f"In validation, {best} was better than the network: forecasts are made by it, unless "
-            "you ask for --method network."
+            f"In validation, nothing learned was clearly better than the {model.best} forecast: "
+            "forecasts are made by it, unless you ask for --method network."
         )
     if tested is None:
         return f"{chosen} No series is long enough for a test."

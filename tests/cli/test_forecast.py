@@ -85,7 +85,7 @@ def test_forecasts_are_written_and_drawn(trained, tmp_path):
     assert found["ds"][7] == "2020-03-31"
     assert len(found) == 14
     assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
-    assert "the best in validation; MASE in validation: network" in result.output
+    assert "as validation decided; MASE in validation: network" in result.output
 
 
 def test_other_data_with_other_names_is_forecast(trained, tmp_path):
@@ -193,4 +193,4 @@ def test_where_a_naive_forecast_is_better_it_is_said_and_used(tmp_path, monkeypa
     train_forecast("step.csv", "model.safetensors", settings)
     result = run("forecast", "model.safetensors")
     assert result.exit_code == 0, result.output
-    assert "forecast by naive, the best in validation" in result.output
+    assert "forecast by naive, as validation decided" in result.output

@@ -5,6 +5,7 @@ import pytest
 
 from gatewise.data.series import read_series
 from gatewise.data.windows import pack_rows
+from gatewise.tasks.forecast_metrics import Accuracy
 from gatewise.tasks.forecasting import ForecastNetwork
 from gatewise.training.backtest import (
     METHODS,
@@ -136,3 +137,13 @@ def test_methods_are_compared_on_the_same_moments():
     # trend 0.5 a step: a season later everything is 3.5 higher, which is also the difference
     assert found["seasonal naive"].mase == pytest.approx(1.0)
     assert best_method(found) == "network"
+
+
+def test_a_naive_forecast_is_kept_unless_something_is_clearly_better():
+    def accuracy(mase):
+        return Accuracy(mse=1, mae=1, smape=1, mase=mase, owa=1)
+
+    naives = {name: accuracy(1.0) for name in METHODS[2:]} | {"naive": accuracy(0.9)}
+    for blend, best in ((0.895, "naive"), (0.88, "blend")):
+        found = {"network": accuracy(1.0), "blend": accuracy(blend), **naives}
+        assert best_method(found) == best
