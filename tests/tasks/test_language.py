@@ -82,7 +82,7 @@ def test_the_head_fits_the_output_of_the_cell():
 
 
 def test_cells_that_need_more_than_a_text_are_refused():
-    with pytest.raises(ValueError, match="cell 'cfc' reads x, dt at every step, but a text"):
+    with pytest.raises(ValueError, match="cell 'cfc' reads x, dt at every step, but here"):
         LanguageModel(11, "cfc")
 
 
