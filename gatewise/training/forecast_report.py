@@ -86,7 +86,10 @@ def verdict(model: ForecastModel, tested: Backtest | None) -> str:
     """Say in plain words whether the network is worth using."""
     learned = {"network": "the network", "blend": "the mean of the network and Naive2"}
     if model.best in learned:
-        chosen = f"In validation, {learned[model.best]} had the smallest error: forecasts are made by it."
+        chosen = (
+            f"In validation, {learned[model.best]} had the smallest error: "
+            "forecasts are made by it."
+        )
     else:
         chosen = (
             f"In validation, nothing learned was clearly better than the {model.best} forecast: "
