@@ -40,10 +40,12 @@ class Measure(NamedTuple):
         loss: The mean loss: squared error of numbers, cross entropy in nats of classes.
         error: `(B,)`, the largest error of any output at any step where something is asked: of a
             number its absolute error, of a class 1 minus the probability of the right one.
+        right: `(B,)`, whether a sequence was answered rightly.
     """
 
     loss: Tensor
     error: Tensor
+    right: Tensor
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ class LongLagTask:
         inputs: I, numbers that a step reads.
         outputs: K, numbers that come out.
         answer: `"number"`, `"class"` or `"symbols"`: see `Batch.target`.
-        tolerance: A sequence is right if its largest error is smaller.
+        tolerance: A sequence is right if its largest error is smaller; None asks only that the
+            right class is the likeliest wherever one is asked for.
         draw: Makes a batch of B sequences from a source of random numbers.
         tests: Makes the batches to measure on; None is drawn ones.
         mistakes: The task is solved when at most so many of the last 2,000 sequences that were
@@ -71,7 +74,7 @@ class LongLagTask:
     inputs: int
     outputs: int
     answer: Literal["number", "class", "symbols"]
-    tolerance: float
+    tolerance: float | None
     draw: Callable[[int, np.random.Generator], Batch]
     tests: Callable[[], Iterable[Batch]] | None = None
     mistakes: int | None = 0
@@ -87,14 +90,17 @@ class LongLagTask:
         """
         if self.answer == "number":
             error = (outputs[:, 0] - target).abs()
-            return Measure(error.square().mean(), error.detach())
+            return Measure(error.square().mean(), error.detach(), error < (self.tolerance or 0.0))
         losses = functional.cross_entropy(
             outputs.movedim(-1, 1), target, ignore_index=NO_TARGET, reduction="none"
         )
         asked = target != NO_TARGET
         error = -torch.expm1(-losses.detach())  # 0 where nothing is asked
-        largest = error.amax(0) if self.answer == "symbols" else error
-        return Measure(losses.sum() / asked.sum(), largest)
+        likeliest = (outputs.argmax(-1) == target) | ~asked
+        right = likeliest if self.tolerance is None else error < self.tolerance
+        if self.answer == "symbols":
+            error, right = error.amax(0), right.all(0)
+        return Measure(losses.sum() / asked.sum(), error, right)
 
     def guessing(self, target: Tensor) -> float:
         """Return the loss of the best answer that knows how frequent targets are, step by step."""

@@ -184,7 +184,7 @@ def copy_memory(T: int) -> LongLagTask:
         last = np.full(B, len(tokens) - 1)
         return batch_of(one_hot(tokens, CODE + 2), last, target)
 
-    return LongLagTask("copy", T, CODE + 2, CODE + 1, "symbols", 0.5, draw)
+    return LongLagTask("copy", T, CODE + 2, CODE + 1, "symbols", None, draw)
 
 
 def recall(T: int) -> LongLagTask:
@@ -205,7 +205,7 @@ def recall(T: int) -> LongLagTask:
         x = one_hot(found.tokens.numpy(), len(words))
         return batch_of(x, found.last.numpy(), found.answers.numpy())
 
-    return LongLagTask("recall", T, len(words), len(words), "class", 0.5, draw)
+    return LongLagTask("recall", T, len(words), len(words), "class", None, draw)
 
 
 def pixels(
@@ -238,7 +238,7 @@ def pixels(
 
     classes = int(max(train[1].max(), test[1].max())) + 1
     return LongLagTask(
-        "pixels", steps, 1, classes, "class", 0.5, draw, tests, mistakes=None, data=data
+        "pixels", steps, 1, classes, "class", None, draw, tests, mistakes=None, data=data
     )
 
 

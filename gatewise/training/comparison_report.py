@@ -86,9 +86,10 @@ def explain(comparison: Comparison, length: int) -> str:
     said[0] += "."
     if task.mistakes is not None:
         wrong = f"at most {task.mistakes}" if task.mistakes else "none"
+        fault = f"had an error of {task.tolerance} or more" if task.tolerance else "was wrong"
         said.append(
             f"Solved: of {JUDGED:,} successive sequences, each judged before it was learned from, "
-            f"{wrong} had an error of {task.tolerance} or more."
+            f"{wrong} {fault}."
         )
     said.append(
         "Loss and right: on sequences that were not learned from; "

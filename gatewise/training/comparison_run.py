@@ -211,17 +211,17 @@ class Learning:
         clip_gradients(self.network.parameters(), self.settings.clip, 0.0)
         self.optimizer.step()
         self.seconds.append(time.thread_time() - begin)
-        self.note(measure.loss, measure.error)
+        self.note(measure.loss, measure.right)
 
     def rate_now(self) -> float:
         """Return the learning rate of the next step."""
         risen, left = (len(self.seconds) + 1) / WARM_UP, (1 - self.share) / FALLING
         return self.rate * min(1.0, risen, left)
 
-    def note(self, loss: Tensor, error: Tensor) -> None:
+    def note(self, loss: Tensor, right: Tensor) -> None:
         """Take note of a step."""
-        self.judgement.add((error < self.task.tolerance).tolist())
-        self.seen += len(error)
+        self.judgement.add(right.tolist())
+        self.seen += len(right)
         self.since.append(loss.item())
         minutes = self.settings.minutes
         spent = 0.0 if minutes is None else (time.monotonic() - self.begin) / (60 * minutes)
@@ -236,8 +236,8 @@ class Learning:
         """Measure on sequences that are the same for all cells and seeds."""
         batches = list(self.task.tests() if self.task.tests else self.draw_tests())
         measures = [self.task.measure(self.network(each), each.target) for each in batches]
-        right = torch.cat([each.error for each in measures]) < self.task.tolerance
-        counts = [len(each.error) for each in measures]
+        right = torch.cat([each.right for each in measures])
+        counts = [len(each.right) for each in measures]
         return Outcome(
             solved=solved,
             sequences=self.seen,

@@ -31,7 +31,7 @@ def report_generator(output: Path, data: SequenceSet, name: str) -> tuple[Path, 
 
     As many sequences are drawn as were held back, at least 200. Their distance from those is
     measured beside the distance of real sequences that were learned from: no generator can be
-    expected to come closer.
+    expected to come closer, chance aside.
 
     Returns:
         Where the Markdown and the HTML stand.

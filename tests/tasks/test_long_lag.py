@@ -14,6 +14,7 @@ def test_numbers_are_measured_by_their_error():
     task = TASKS["adding"](20)
     measure = task.measure(torch.tensor([[0.5], [0.3]]), torch.tensor([0.5, 0.7]))
     torch.testing.assert_close(measure.error, torch.tensor([0.0, 0.4]))
+    assert measure.right.tolist() == [True, False]
     assert measure.loss.item() == pytest.approx(0.08)
 
 
@@ -22,6 +23,7 @@ def test_classes_are_measured_by_what_is_missing_to_certainty():
     logits = torch.tensor([[math.log(3.0), 0.0], [math.log(3.0), 0.0]])
     measure = task.measure(logits, torch.tensor([0, 1]))
     torch.testing.assert_close(measure.error, torch.tensor([0.25, 0.75]))
+    assert measure.right.tolist() == [True, False]
     assert measure.loss.item() == pytest.approx(-(math.log(0.75) + math.log(0.25)) / 2)
 
 
@@ -32,7 +34,16 @@ def test_symbols_are_as_wrong_as_their_worst_step_and_unasked_steps_do_not_count
     target = torch.tensor([[4, 4], [NO_TARGET, 4], [4, 2]])
     measure = task.measure(logits, target)
     torch.testing.assert_close(measure.error, torch.tensor([0.0, 1.0]), atol=1e-4, rtol=0)
+    assert measure.right.tolist() == [True, False]
     assert measure.loss.item() == pytest.approx(20 / 5, abs=1e-3)
+
+
+def test_the_likeliest_class_is_enough_where_no_paper_asks_for_more():
+    logits = torch.tensor([[1.0, 0.9, 0.8], [1.0, 0.9, 0.8]])
+    task = TASKS["recall"](20)
+    assert task.measure(logits, torch.tensor([0, 1])).right.tolist() == [True, False]
+    strict = TASKS["temporal-order"](20)
+    assert not strict.measure(logits, torch.tensor([0, 1])).right.any()
 
 
 def test_guessing_knows_frequencies_alone():
