@@ -215,6 +215,22 @@ def test_exports_with_lengths_for_any_size(kind, strict):
         torch.testing.assert_close(program(x, lengths=lengths)[0], layer(x, lengths=lengths)[0])
 
 
+@pytest.mark.parametrize("cell", ["lstm", "slstm", "antisymmetric"])
+def test_derivatives_of_derivatives_of_a_traced_program(cell):
+    """Where torch differentiates a program twice: one that it has only recorded."""
+    layer, x = gw.Recurrent(cell, I, H, dtype=torch.float64), torch.randn(T, B, I).double()
+
+    def penalty(function):
+        start = x.clone().requires_grad_()
+        y, _ = function(start)
+        (slope,) = torch.autograd.grad(y.square().sum(), start, create_graph=True)
+        return torch.autograd.grad(slope.square().sum(), [start, *layer.parameters()])
+
+    found = penalty(compiled(layer, "eager"))
+    with gw.use_backend("reference"):
+        torch.testing.assert_close(found, penalty(layer))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("kind", ["LSTM", "Recurrent"])

@@ -203,6 +203,8 @@ def _keep(ctx: Any, inputs: tuple, output: list[Tensor]) -> None:
 
 
 def _derive(ctx: Any, gradients: list[Tensor]) -> tuple:
+    from gatewise.backends.llvm.operation import through_reference
+
     *tensors, y, kept = ctx.saved_tensors
     dy, *flows, _ = gradients
     states = _split(read_recurrence(ctx.recurrence), tensors)[1]
@@ -211,6 +213,11 @@ def _derive(ctx: Any, gradients: list[Tensor]) -> tuple:
         torch.zeros_like(state) if flow is None else flow
         for state, flow in zip(states, flows, strict=True)
     ]
+    if torch.is_grad_enabled():  # create_graph: derivatives of derivatives are the equations'
+        call, flat = _call(ctx.recurrence, ctx.members, True, ctx.wanted, tensors)
+        again = call.without_expressions(through_reference(call, flat, dy, flows))
+        pairs = zip(tensors, again, strict=True)
+        return None, None, None, None, [torch.zeros_like(t) if g is None else g for t, g in pairs]
     found = torch.ops.gatewise.recurrence_backward(
         ctx.recurrence, ctx.members, ctx.wanted, tensors, y, kept, dy, flows
     )
