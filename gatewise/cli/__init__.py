@@ -15,6 +15,7 @@ COMMANDS = (
     "explore",
     "predict",
     "forecast",
+    "translate",
     "sample",
     "compare",
     "doctor",
