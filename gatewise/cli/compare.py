@@ -63,7 +63,8 @@ def compare(
         typer.Option(
             min=1,
             help="Each run learns from so many at most.",
-            show_default="as many as Hochreiter & Schmidhuber needed, at most 250,000, or 100,000",
+            show_default="as many as Hochreiter & Schmidhuber needed, from 20,000 to 250,000; or "
+            "100,000",
         ),
     ] = None,
     minutes: Annotated[

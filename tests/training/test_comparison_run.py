@@ -127,3 +127,4 @@ def test_budget_is_the_papers_within_bounds():
     assert budget("adding", 500) == 209_000
     assert budget("adding", 1000) == 250_000
     assert budget("adding", 77) == 100_000
+    assert budget("noisy-lag", 100) == 20_000
