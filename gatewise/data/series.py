@@ -80,10 +80,11 @@ def read_series(
     targets: Sequence[str] = (),
     known: Sequence[str] = (),
     static: Sequence[str] = (),
-    frequency: str | Frequency | None = None,
+    frequency: str | None = None,
     season: int | None = None,
     time_format: str | None = None,
     encoding: str | None = None,
+    usual: Frequency | None = None,
 ) -> SeriesSet:
     """Read series from a table, long (a row for each series and time) or wide (a column for each).
 
@@ -103,6 +104,7 @@ def read_series(
         season: Steps of a season; None is the usual one, or found.
         time_format: How times are written, in the letters of `strptime`.
         encoding: Of a text; None finds it out.
+        usual: What the step is where no series has two times to find it from.
 
     Raises:
         DataError: The data cannot be used; the message says where and why.
@@ -116,7 +118,7 @@ def read_series(
     groups = list(rows_by_series(table, frame, columns))
     for name, rows in groups:
         refuse_repeated_times(table, frame, name, rows, times)
-    grid = choose_grid(table, times, groups, frequency, said)
+    grid = choose_grid(table, times, groups, frequency, usual, said)
     series = [
         build_series(table, frame, columns, grid, name, rows, times, values, said)
         for name, rows in groups
@@ -176,19 +178,16 @@ def choose_grid(
     table: Table,
     times: NDArray[Any],
     groups: Sequence[tuple[str, NDArray[np.int64]]],
-    frequency: str | Frequency | None,
+    frequency: str | None,
+    usual: Frequency | None,
     said: list[str],
 ) -> Frequency:
     """Return the grid that is given or found."""
-    if isinstance(frequency, str):
-        return parse_frequency(frequency, times[0])
     if frequency is not None:
-        if (frequency.unit == "step") != (times.dtype.kind != "M"):
-            raise DataError(
-                f"{table.name}: times are {'numbers' if times.dtype.kind != 'M' else 'dates'}, "
-                f"but a frequency of one {frequency} asks for the other; name the column: --time"
-            )
-        return frequency
+        return parse_frequency(frequency, times[0])
+    if usual is not None and all(len(rows) < 2 for _, rows in groups):
+        said.append(f"a single time tells no step: {usual} is taken")
+        return parse_frequency(str(usual), times[0])
     try:
         found, regular = find_frequency([np.sort(times[rows]) for _, rows in groups])
     except DataError as error:

@@ -115,6 +115,7 @@ class ForecastModel:
         chosen["known"], chosen["static"] = self.columns.known, self.columns.static
         given = chosen.get("frequency") or settings["frequency"]
         chosen["frequency"] = given
+        chosen["usual"] = self.frequency
         chosen["season"] = chosen.get("season") or self.season
         return self._check(read_series(table, **chosen))
 

@@ -277,3 +277,13 @@ def test_a_killed_process_leaves_whole_files_and_goes_on(panel, tmp_path):
     with pytest.raises(KilledError):
         train_forecast(panel, output, settings, display=display)
     assert display.step > 0
+
+
+def test_a_single_value_is_forecast_at_the_steps_that_the_model_learned(panel, tmp_path):
+    train_forecast(panel, tmp_path / "m.safetensors", small(steps=5))
+    model = gw.load(tmp_path / "m.safetensors")
+    series = model.read(long_frame(Z=[5.0]))
+    assert any("a single time tells no step: day is taken" in said for said in series.said)
+    found = model.forecast(series, method="naive")
+    assert found["ds"].cast(pl.String).to_list()[::6] == ["2020-01-02", "2020-01-08"]
+    assert np.allclose(found["y"], 5.0)
