@@ -231,6 +231,19 @@ def test_derivatives_of_derivatives_of_a_traced_program(cell):
         torch.testing.assert_close(found, penalty(layer))
 
 
+@pytest.mark.parametrize("kind", ["GRU", "antisymmetric"])
+def test_an_exported_program_learns(kind):
+    """Its input may need a gradient, though that of the trace needed none."""
+    layer = gw.GRU(I, H) if kind == "GRU" else gw.Recurrent(kind, I, H)
+    program, x = export(layer, (torch.randn(T, B, I),)).module(), torch.randn(T, B, I)
+    found = []
+    for run, weights in ((layer, layer.parameters()), (program, program.parameters())):
+        start = x.clone().requires_grad_()
+        y, _ = run(start)
+        found.append(torch.autograd.grad(y.sin().sum(), [start, *weights]))
+    assert_same(found[1], found[0])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("kind", ["LSTM", "Recurrent"])

@@ -199,6 +199,10 @@ def _keep(ctx: Any, inputs: tuple, output: list[Tensor]) -> None:
     if not training:
         raise RuntimeError("a recurrence that was traced without gradients has none.")
     ctx.recurrence, ctx.members, ctx.wanted = recurrence, members, wanted
+    # an exported program may be given what needs a gradient where the traced input needed none
+    ctx.unforeseen = any(
+        tensor.requires_grad and not want for tensor, want in zip(tensors, wanted, strict=False)
+    )
     ctx.save_for_backward(*tensors, output[0], output[-1])
 
 
@@ -213,7 +217,8 @@ def _derive(ctx: Any, gradients: list[Tensor]) -> tuple:
         torch.zeros_like(state) if flow is None else flow
         for state, flow in zip(states, flows, strict=True)
     ]
-    if torch.is_grad_enabled():  # create_graph: derivatives of derivatives are the equations'
+    # create_graph: derivatives of derivatives are the equations'
+    if torch.is_grad_enabled() or ctx.unforeseen:
         call, flat = _call(ctx.recurrence, ctx.members, True, ctx.wanted, tensors)
         again = call.without_expressions(through_reference(call, flat, dy, flows))
         pairs = zip(tensors, again, strict=True)
