@@ -143,7 +143,7 @@ def build_tokenizer(texts: Sequence[str], kind: str, size: int | None) -> Tokeni
         usual = sum(map(len, texts)) // CHARACTERS_EACH
         return BytePairTokenizer.build(pieces, size or min(max(usual, SMALLEST), LARGEST))
     if kind == "words":
-        return WordTokenizer.build(texts, size, 2 if len(texts) >= 1_000 else 1)
+        return WordTokenizer.build(pieces, size, 2 if len(texts) >= 1_000 else 1)
     known = CharacterTokenizer.build(texts, size).characters
     return CharacterTokenizer(known, unknown=True)
 

@@ -60,7 +60,7 @@ class Translator(nn.Module):
         H = hidden
         self.target_vectors = nn.Embedding(targets, H)
         self.source_vectors = self.target_vectors if shared else nn.Embedding(sources, H)
-        for vectors in {self.target_vectors, self.source_vectors}:
+        for vectors in dict.fromkeys((self.target_vectors, self.source_vectors)):
             nn.init.normal_(vectors.weight, std=H**-0.5)
         self.encoder = recurrent_layers(cell, H, H, layers, dropout, bidirectional=True)
         read = output_size(self.encoder, H)

@@ -1,0 +1,161 @@
+"""Reading pairs of texts: every form gives the same pairs, and every fault is named."""
+
+import gzip
+import json
+
+import polars as pl
+import pytest
+
+from gatewise.data.pairs import PairRoles, read_pairs
+from gatewise.data.source import DataError
+
+ROWS = [("drei Hunde", "three dogs"), ("eine Katze", 'one "cat"'), ("zwölf", "twelve")]
+SOURCES, TARGETS = (tuple(side) for side in zip(*ROWS, strict=True))
+
+
+def write(path, text, encoding="utf-8"):
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def lines(texts):
+    return "".join(f"{text}\n" for text in texts)
+
+
+def test_two_files(tmp_path):
+    de, en = write(tmp_path / "a.de", lines(SOURCES)), write(tmp_path / "a.en", lines(TARGETS))
+    found = read_pairs(de, en)
+    assert (found.sources, found.targets) == (SOURCES, TARGETS)
+    assert [file.path for file in found.files] == [de, en]
+    (tmp_path / "a.de.gz").write_bytes(gzip.compress(de.read_bytes()))
+    assert read_pairs(tmp_path / "a.de.gz", en).sources == SOURCES
+
+
+def test_other_encodings_are_found_and_said(tmp_path):
+    text = lines(["Grüße aus München", "schöne Wörter für Mäuse", "Füße größer als Bären"])
+    de = write(tmp_path / "a.de", text, "cp1252")
+    en = write(tmp_path / "a.en", lines(["greetings", "words", "feet"]))
+    found = read_pairs(de, en)
+    assert found.sources[0] == "Grüße aus München"
+    assert "a guess" in found.said[0]
+
+
+@pytest.mark.parametrize("ending", ["tsv", "txt", "csv", "jsonl", "parquet"])
+def test_tables(tmp_path, ending):
+    path, frame = tmp_path / f"a.{ending}", pl.DataFrame(ROWS, ["source", "target"], orient="row")
+    if ending in ("tsv", "txt"):  # quotation marks are signs like others
+        write(path, "source\ttarget\n" + lines("\t".join(row) for row in ROWS))
+    elif ending == "csv":
+        frame.write_csv(path)
+    elif ending == "jsonl":
+        frame.write_ndjson(path)
+    else:
+        frame.write_parquet(path)
+    found = read_pairs(path)
+    assert (found.sources, found.targets) == (SOURCES, TARGETS)
+
+
+def test_columns_are_found_by_name_by_number_or_by_place(tmp_path):
+    rows = [(k, target, source) for k, (source, target) in enumerate(ROWS)]
+    frame = pl.DataFrame(rows, ["id", "target", "source"], orient="row")
+    assert read_pairs(frame).sources == SOURCES
+    frame = frame.rename({"target": "English", "source": "Deutsch"})
+    named = read_pairs(frame, roles=PairRoles(source="Deutsch", target="2"))
+    assert (named.sources, named.targets) == (SOURCES, TARGETS)
+    path = write(tmp_path / "a.txt", lines("\t".join((*row, "by me")) for row in ROWS))
+    found = read_pairs(path)
+    assert (found.sources, found.targets) == (SOURCES, TARGETS)
+    assert "column 1 is translated to column 2" in found.said
+    assert read_pairs(path, roles=PairRoles(source="2", target="1")).sources == TARGETS
+
+
+def test_languages_name_columns(tmp_path):
+    path = write(tmp_path / "a.tsv", "de\ten\n" + lines("\t".join(row) for row in ROWS))
+    assert read_pairs(path).sources == SOURCES
+    whole = read_pairs(path, roles=PairRoles(header=False))
+    assert whole.sources == ("de", *SOURCES)
+
+
+def test_lists_and_their_digest():
+    found = read_pairs(ROWS)
+    assert (found.sources, found.targets) == (SOURCES, TARGETS)
+    assert found.files[0].digest() == read_pairs(list(ROWS)).files[0].digest()
+    assert found.files[0].digest() != read_pairs(ROWS[:2]).files[0].digest()
+    assert found.chosen([2, 0]).targets == ("twelve", "three dogs")
+
+
+def test_pairs_without_anything_are_left_out():
+    found = read_pairs([("a", "b"), (" ", ""), ("  c   d ", "e")])
+    assert found.sources == ("a", "c d")
+    assert found.said == ("1 empty pairs are left out",)
+    half = [("a", "b"), ("c", " ")]
+    assert len(read_pairs(half, roles=PairRoles(skip_empty=True))) == 1
+
+
+def faulty_files(folder):
+    three, two = lines(["a", "b", "c"]), lines(["x", "y"])
+    whole = write(folder / "three.txt", three)
+    return {
+        "uneven": ((whole, write(folder / "two.txt", two)), r"has 3 lines, .*two.txt 2: line k"),
+        "empty line": (
+            (whole, write(folder / "gap.txt", "x\n\nz\n")),
+            r"line 2: the target is empty.*--skip-empty",
+        ),
+        "missing": ((whole, folder / "no.txt"), r"no.txt: no such file"),
+        "nothing": ((whole, write(folder / "nothing.txt", "")), r"nothing.txt: the file is empty"),
+        "blank": (
+            (write(folder / "b1.txt", "\n\n"), write(folder / "b2.txt", "\n\n")),
+            r"has no pairs",
+        ),
+        "damaged UTF-8": (
+            (write_bytes(folder / "bad.txt", "äöü\n".encode() * 9 + b"\xff\n"), whole),
+            r"bad.txt: damaged UTF-8: byte 63 \(0xff\)",
+        ),
+        "binary": ((write_bytes(folder / "b.txt", b"\0\1\2" * 50), whole), r"a binary file"),
+        "damaged gzip": (
+            (write_bytes(folder / "a.gz", gzip.compress(b"a\nb\nc\n")[:-9]), whole),
+            r"a.gz: damaged, cannot be unpacked",
+        ),
+        "no tab": ((whole,), r"line 1 has no tab: give two files"),
+        "too few columns": (
+            (write(folder / "c.tsv", "a\tb\nc\n"),),
+            r"c.tsv: line 2 has 1 columns, not 2",
+        ),
+        "one column": ((write(folder / "c.csv", "text\na\nb\n"),), r"has one column \(text\)"),
+        "numbers": (
+            (write(folder / "n.jsonl", json.dumps({"source": "a", "target": 3}) + "\n"),),
+            r"row 1: 3 is no text",
+        ),
+        "no JSON": ((write(folder / "j.jsonl", "{]\n"),), r"row 1 is not JSON"),
+        "no list of pairs": (([("a", "b", "c")],), r"a list of pairs of texts"),
+        "a folder": ((folder, whole), r"is a folder"),
+    }
+
+
+def write_bytes(path, content):
+    path.write_bytes(content)
+    return path
+
+
+FAULTS = (
+    *("uneven", "empty line", "missing", "nothing", "blank", "damaged UTF-8", "binary"),
+    *("damaged gzip", "no tab", "too few columns", "one column", "numbers", "no JSON"),
+    *("no list of pairs", "a folder"),
+)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_are_named(tmp_path, fault):
+    data, message = faulty_files(tmp_path)[fault]
+    with pytest.raises(DataError, match=message):
+        read_pairs(*data)
+
+
+def test_faulty_columns_are_named(tmp_path):
+    with pytest.raises(DataError, match="--source x: no such column; the columns are source, ta"):
+        read_pairs(pl.DataFrame(ROWS, ["source", "target"], orient="row"), roles=PairRoles("x"))
+    with pytest.raises(DataError, match="are the same column"):
+        read_pairs(pl.DataFrame(ROWS, ["a", "b"], orient="row"), roles=PairRoles("1", "1"))
+    de, en = write(tmp_path / "a", lines(SOURCES)), write(tmp_path / "b", lines(TARGETS))
+    with pytest.raises(DataError, match="name columns of one table"):
+        read_pairs(de, en, PairRoles(source="1"))
