@@ -86,6 +86,10 @@ def subject_of(model: Any, given: Any) -> Subject:
         from gatewise.explorer.generated import of_generator
 
         return of_generator(model, given)
+    if getattr(model, "task", None) == "translation":
+        from gatewise.explorer.translated import of_translator
+
+        return of_translator(model, given)
     if isinstance(model, nn.Module):
         return of_layer(model, given)
     raise TypeError(f"{type(model).__name__} cannot be explored; give a trained model or a layer.")

@@ -1,0 +1,37 @@
+"""Pages about translators."""
+
+import pytest
+import torch
+
+import gatewise as gw
+from gatewise.explorer.export import write
+from gatewise.explorer.subject import subject_of
+from gatewise.training.translation import train_translator
+from gatewise.training.translation_settings import TranslationSettings
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "m.safetensors"
+    settings = TranslationSettings(hidden=6, steps=4, device="cpu")
+    train_translator([("one", "eins"), ("two", "zwei"), ("three", "drei")], None, path, settings)
+    return gw.load(path)
+
+
+def test_page_shows_what_the_decoder_reads(model, tmp_path):
+    subject = subject_of(model, "one")
+    tokens = subject.input["tokens"]
+    assert [subject.tokenizer["tokens"][token] for token in tokens] == [*"one", "</s>"]
+    with torch.no_grad():
+        memory = model.model.encode(torch.tensor(tokens)[:, None], torch.tensor([4]))
+    torch.testing.assert_close(subject.outputs, memory.values[0])
+    assert len(subject.tokenizer["tokens"]) == model.vocabulary.source.size + 1
+    page = write(subject, tmp_path / "page.html")
+    assert "The encoder of a translator" in page.read_text()
+
+
+def test_wrong_inputs_are_named(model):
+    with pytest.raises(TypeError, match="a translator reads a text"):
+        subject_of(model, 3)
+    with pytest.raises(ValueError, match="the input is empty"):
+        subject_of(model, "  ")
