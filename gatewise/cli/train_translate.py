@@ -136,7 +136,7 @@ def translate(
         option(
             MODEL,
             "Share of values dropped.",
-            show_default="0.4, or 0.2 from 100,000 pairs on; half of it for characters",
+            show_default="0.3, or 0.2 from 100,000 pairs on; half of it for characters",
         ),
     ] = None,
     beam: Annotated[

@@ -40,7 +40,7 @@ class TranslationSettings:
         cell: A cell of the catalogue by its name, or a cell of one's own.
         hidden: Hidden size H; None is 256, or 128 below 10,000 pairs.
         layers: Recurrent layers of the encoder, and of the decoder above the attention.
-        dropout: None is 0.4 below 100,000 pairs, else 0.2; half of that for characters.
+        dropout: None is 0.3 below 100,000 pairs, else 0.2; half of that for characters.
         label_smoothing: Share of the truth that is spread over all tokens.
         beam: Hypotheses kept when the best model is measured, and by default when it is used.
         length_penalty: α of Wu et al. (2016); 0 favours short translations.
@@ -126,7 +126,7 @@ class TranslationSettings:
             count: Pairs that are learned from.
         """
         characters = vocabulary.target.kind == "characters"
-        dropout = 0.4 if count < 100_000 else 0.2
+        dropout = 0.3 if count < 100_000 else 0.2
         defaults = {
             "hidden": 256 if count >= 10_000 else 128,
             "dropout": dropout / 2 if characters else dropout,
