@@ -3,16 +3,21 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import polars as pl
 
 from gatewise.data.source import DataError, DataFile, PlainText, ending, open_data_file
 from gatewise.data.table import ROW, FrameContents, Table, guessed_encoding, is_frame, read_table
 
 PLAIN_TABLES = (".tsv", ".tab", ".txt", "")  # columns between tabs, quotation marks are signs
 SOURCES = ("source", "src", "input", "question", "from", "word", "spelling")
+LANGUAGES = ("english", "german", "deutsch", "french", "spanish", "italian", "portuguese", "dutch")
+LANGUAGES += ("polish", "russian", "turkish", "arabic", "hindi", "chinese", "japanese", "korean")
 TARGETS = ("target", "tgt", "trg", "output", "answer", "to", "translation", "pronunciation")
 
 
@@ -105,7 +110,7 @@ def read_pairs(data: Any, targets: Any = None, roles: PairRoles | None = None) -
         path = Path(data)
         if ending(path) in PLAIN_TABLES:
             return read_columns(open_data_file(path), roles)
-        return read_two_columns(read_table(path, roles.encoding, roles.header), roles)
+        return read_two_columns(open_table(path, roles), roles)
     if is_frame(data):
         return read_two_columns(read_table(data), roles)
     return read_list(data, roles)
@@ -143,12 +148,13 @@ def read_columns(file: DataFile, roles: PairRoles) -> Pairs:
             f"{file.path}: line {rows[0][0]} has no tab: give two files, line by line, or one with "
             "a tab (or .csv, .parquet, .jsonl) between two columns"
         )
-    header = roles.header if roles.header is not None else looks_like_names(first)
+    header = has_names(first, roles)
     names = first if header else [str(k + 1) for k in range(len(first))]
-    source, target = (names.index(each) for each in find_columns(names, roles, str(file.path)))
-    if header:
-        said.append("the first line names the columns")
-        rows = rows[1:]
+    texts = [name for name, cell in zip(names, rows[-1][1], strict=False) if not is_number(cell)]
+    found = find_columns(names, texts, roles, str(file.path))
+    source, target = (names.index(each) for each in found)
+    said += say_header(header, roles)
+    rows = rows[1:] if header else rows
     if len(first) > 2:
         said.append(f"column {names[source]} is translated to column {names[target]}")
     for number, cells in rows:
@@ -161,16 +167,36 @@ def read_columns(file: DataFile, roles: PairRoles) -> Pairs:
     return gather(str(file.path), numbered, [text.file], said, roles, "line")
 
 
+def open_table(path: Path, roles: PairRoles) -> Table:
+    """Open a table; whether its first row names the columns is found out from the row itself."""
+    header = roles.header
+    if header is None and ending(path) == ".csv":
+        first = read_table(path, roles.encoding, False).head(1).drop(ROW).row(0)
+        header = has_names([str(cell or "") for cell in first], roles)
+    table = read_table(path, roles.encoding, header)
+    table.said += say_header(bool(header), roles) if ending(path) == ".csv" else []
+    return table
+
+
 def read_two_columns(table: Table, roles: PairRoles) -> Pairs:
-    """Read two columns of a table."""
-    source, target = find_columns(table.names, roles, table.name)
+    """Read two columns of a table, or two fields of its only column that has fields."""
+    nested = [name for name, kind in table.columns.items() if isinstance(kind, pl.Struct)]
+    sample = table.head()
+    if len(nested) == 1:  # as data sets of translations are often stored: {"translation": {…}}
+        names = sample.select(nested).unnest(nested).columns
+        texts = names
+    else:
+        names, nested = table.names, []
+        texts = [name for name in names if not table.is_number(name, sample)]
+    source, target = find_columns(names, texts, roles, table.name)
     said = list(table.said)
-    if len(table.names) > 2:
+    if len(names) > 2:
         said.append(f"column {source} is translated to column {target}")
 
     def rows() -> Iterator[tuple[int, Any, Any]]:
         for block in table.blocks():
-            yield from zip(block[ROW], block[source], block[target], strict=True)
+            cells = block.select(nested).unnest(nested) if nested else block
+            yield from zip(block[ROW], cells[source], cells[target], strict=True)
 
     file = FrameContents(table) if table.file is None else table.file
     return gather(table.name, rows(), [file], said, roles, "row")
@@ -189,19 +215,47 @@ def read_list(data: Any, roles: PairRoles) -> Pairs:
     return Pairs(pairs.name, pairs.sources, pairs.targets, (contents,), pairs.said)
 
 
-def looks_like_names(cells: Sequence[str]) -> bool:
-    """Say whether a first line names columns: known names, or languages such as de and pt-BR."""
-    known = {*SOURCES, *TARGETS}
-    shown = [cell.strip() for cell in cells[:2]]
-    codes = (
-        all(len(cell) == 2 and cell.isascii() and cell.islower() for cell in shown)
-        and len(set(shown)) == 2
-    )
-    return codes or all(cell.lower() in known for cell in shown)
+def has_names(cells: Sequence[str], roles: PairRoles) -> bool:
+    """Say whether a first row names the columns.
+
+    It does where the user named one of its cells; or where all are single words and one of them is
+    a usual name or a language, such as de or pt-BR.
+    """
+    if roles.header is not None:
+        return roles.header
+    shown = [cell.strip() for cell in cells]
+    if any(each in shown and not each.isdecimal() for each in (roles.source, roles.target) if each):
+        return True
+    known = {*SOURCES, *TARGETS, *LANGUAGES}
+    codes = sum(re.fullmatch(r"[a-z]{2}([-_][A-Za-z]{2,4})?", cell) is not None for cell in shown)
+    words = all(len(cell.split()) == 1 for cell in shown)
+    return words and (codes == 2 or any(cell.lower() in known for cell in shown))
 
 
-def find_columns(names: Sequence[str], roles: PairRoles, name: str) -> tuple[str, str]:
-    """Return the names of the two columns: those given, those of known names, or the first two."""
+def say_header(header: bool, roles: PairRoles) -> list[str]:
+    """Say what was guessed of the first row."""
+    if roles.header is not None:
+        return []
+    guess = "the first row names the columns" if header else "no row names the columns"
+    return [f"{guess}; --{'no-' if header else ''}header says otherwise"]
+
+
+def is_number(cell: str) -> bool:
+    """Say whether a cell is a whole number, such as that of a sentence."""
+    return cell.strip().isdecimal()
+
+
+def find_columns(
+    names: Sequence[str], texts: Sequence[str], roles: PairRoles, name: str
+) -> tuple[str, str]:
+    """Return the names of the two columns: those given, those of known names, or the first two.
+
+    Args:
+        names: Of all columns.
+        texts: Of those that hold no numbers, which come first.
+        roles: What the user said.
+        name: Of the table, for messages.
+    """
     if len(names) < 2:
         raise DataError(
             f"{name}: has one column ({', '.join(names)}); pairs are two columns, or two files"
@@ -220,7 +274,7 @@ def find_columns(names: Sequence[str], roles: PairRoles, name: str) -> tuple[str
         else:
             shown = ", ".join(names[:20])
             raise DataError(f"{name}: {option} {wanted}: no such column; the columns are {shown}")
-    others = [each for each in names if each not in found]
+    others = [each for each in dict.fromkeys([*texts, *names]) if each not in found]
     source, target = (each if each is not None else others.pop(0) for each in found)
     if source == target:
         raise DataError(f"{name}: --source and --target are the same column, {source}")

@@ -76,6 +76,27 @@ def test_languages_name_columns(tmp_path):
     assert whole.sources == ("de", *SOURCES)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("numbered.csv", 'id,english,french\n1,"Go, now.",Va !\n2,Hi.,Salut !\n'),
+        ("unnamed.csv", '"Go, now.",Va !\nHi.,Salut !\n'),
+        ("unnamed.txt", "Go, now.\tVa !\tby me\nHi.\tSalut !\tby you\n"),
+        ("numbered.tsv", "7\tGo, now.\t12\tVa !\n8\tHi.\t13\tSalut !\n"),
+        ("languages.tsv", "en\tfr\nGo, now.\tVa !\nHi.\tSalut !\n"),
+        (
+            "nested.jsonl",
+            '{"id": 1, "translation": {"en": "Go, now.", "fr": "Va !"}}\n'
+            '{"id": 2, "translation": {"en": "Hi.", "fr": "Salut !"}}\n',
+        ),
+    ],
+)
+def test_numbers_and_names_are_told_from_texts(tmp_path, name, text):
+    found = read_pairs(write(tmp_path / name, text))
+    assert found.sources == ("Go, now.", "Hi.")
+    assert found.targets == ("Va !", "Salut !")
+
+
 def test_lists_and_their_digest():
     found = read_pairs(ROWS)
     assert (found.sources, found.targets) == (SOURCES, TARGETS)
@@ -121,7 +142,7 @@ def faulty_files(folder):
             (write(folder / "c.tsv", "a\tb\nc\n"),),
             r"c.tsv: line 2 has 1 columns, not 2",
         ),
-        "one column": ((write(folder / "c.csv", "text\na\nb\n"),), r"has one column \(text\)"),
+        "one column": ((write(folder / "c.csv", "text\na\nb\n"),), r"has one column \(column_1\)"),
         "numbers": (
             (write(folder / "n.jsonl", json.dumps({"source": "a", "target": 3}) + "\n"),),
             r"row 1: 3 is no text",
