@@ -24,7 +24,8 @@ LINES = 450
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "stuff", "tools"}
 EXTRAS = (
     *("charset_normalizer", "lightning", "pytorch_lightning", "matplotlib", "platformdirs"),
-    *("polars", "rich", "safetensors", "scipy", "tokenizers", "torchmetrics", "typer"),
+    *("polars", "rich", "sacrebleu", "safetensors", "scipy", "tokenizers", "torchmetrics"),
+    "typer",
 )
 PICKLES = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 
