@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 ROOT = Path(__file__).parent.parent
+LEARNED = "<!-- learned -->\n"
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -23,6 +24,8 @@ class Block:
 
     Attributes:
         shown_at: where the text of that output stands in the page, first and last character.
+        learned: whether a line ``<!-- learned -->`` stands before it: its numbers come from a
+            training, and on another processor they come out a little otherwise.
     """
 
     language: str
@@ -30,6 +33,7 @@ class Block:
     output: str | None
     line: int
     shown_at: tuple[int, int] | None = None
+    learned: bool = False
 
 
 def blocks(page: Path, *languages: str) -> list[Block]:
@@ -41,7 +45,8 @@ def blocks(page: Path, *languages: str) -> list[Block]:
         shown = after and after[1] == "text" and not text[match.end() : after.start()].strip()
         output, place = (after[2], after.span(2)) if after and shown else (None, None)
         line = text.count("\n", 0, match.start()) + 1
-        made.append(Block(match[1], match[2], output, line, place))
+        learned = text[: match.start()].endswith(LEARNED)
+        made.append(Block(match[1], match[2], output, line, place, learned))
     return [block for block in made if block.language in languages]
 
 

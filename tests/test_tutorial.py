@@ -13,24 +13,38 @@ from docs.pages import blocks, label
 from docs.tutorial.build import CHAPTERS, PICTURES, TUTORIAL, Chapter, run_chapter
 
 INDEX = TUTORIAL / "index.md"
-NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+NUMBER = re.compile(r"(?<![\w.])(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)( ?%)?")
 PICTURE = re.compile(r"!\[([^]]*)\]\((pictures/[^)]+)\)")
-STEP = 1.01  # numbers may differ by one in their last digit
-SHARE = 0.02  # ... or by so much: other processors round otherwise, and training amplifies it
-LIKE = 12  # root mean square of the differences of two pictures' colours, of 255
+LIKE = 3  # root mean square of the differences of two pictures' colours, of 255
+LEARNED = 28  # likewise, of what a training on another processor makes
 
 
-def differs(printed: str, shown: str) -> str | None:
-    """What is different in two outputs beyond the rounding of their numbers; None if nothing is."""
-    words, expected = NUMBER.split(printed), NUMBER.split(shown)
-    if [word.split() for word in words] != [word.split() for word in expected]:
+def allowed(wanted: str, percent: bool, learned: bool) -> float:
+    """How far a number may be from the one that the page shows.
+
+    One in the last digit, for rounding. Training amplifies rounding: what was learned may come out
+    otherwise on another processor, by ten of a hundred, by 0.03, or by 30 %.
+    """
+    mantissa, _, exponent = wanted.partition("e")
+    whole = wanted.lstrip("-").isdigit()
+    last_digit = 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
+    if not learned:
+        return 0.0 if whole and not percent else 1.01 * last_digit
+    if percent:
+        return 10.0
+    share = 0.3 * abs(float(wanted))
+    return max(0.03, share) if not whole else share * (abs(float(wanted)) >= 10)
+
+
+def differs(printed: str, shown: str, learned: bool = False) -> str | None:
+    """What is different in two outputs beyond what is allowed; None if nothing is."""
+    words, expected = (NUMBER.sub("0", text).split() for text in (printed, shown))
+    if words != expected:
         return f"printed\n{printed}\nthe page shows\n{shown}"
-    for number, wanted in zip(NUMBER.findall(printed), NUMBER.findall(shown), strict=True):
-        mantissa, _, exponent = wanted.partition("e")
-        last_digit = 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
-        exact = wanted.lstrip("-").isdigit()
-        allowed = 0.0 if exact else max(STEP * last_digit, SHARE * abs(float(wanted)))
-        if abs(float(number) - float(wanted)) > allowed:
+    for (number, _), (wanted, percent) in zip(
+        NUMBER.findall(printed), NUMBER.findall(shown), strict=True
+    ):
+        if abs(float(number) - float(wanted)) > allowed(wanted, bool(percent), learned):
             return f"{number} where the page shows {wanted}, in\n{printed}"
     return None
 
@@ -40,10 +54,11 @@ def compare_chapter(chapter: Chapter) -> list[str]:
     found = [
         f"{place}: {difference}"
         for block, place, printed in chapter.printed
-        if (difference := differs(printed.rstrip(), (block.output or "").rstrip()))
+        if (difference := differs(printed.rstrip(), (block.output or "").rstrip(), block.learned))
     ]
     for place, path in chapter.pictures.items():
-        if difference := compare_images(str(TUTORIAL / place), str(path), LIKE):
+        tolerance = LEARNED if place in chapter.learned else LIKE
+        if difference := compare_images(str(TUTORIAL / place), str(path), tolerance):
             found.append(f"{place}: {difference}")
     return found
 
@@ -65,6 +80,14 @@ def test_comparison_sees_a_wrong_number():
     assert "2e-20 where" in (differs("left 2e-20", "left 1e-22") or "")
     assert "11 where" in (differs("at 11", "at 10") or "")
     assert "printed" in (differs("lstm 0.42", "rnn 0.42") or "")
+
+
+def test_what_was_learned_may_differ_a_little():
+    assert differs("46% right, off by 0.09, 54", "49% right, off by 0.07, 52", learned=True) is None
+    assert "52 where" in (differs("52% right", "100% right", learned=True) or "")
+    assert "0.43 where" in (differs("off by 0.43", "off by 0.09", learned=True) or "")
+    assert "4 where" in (differs("step 4", "step 3", learned=True) or "")
+    assert "printed" in (differs("says French", "says Spanish", learned=True) or "")
 
 
 def test_every_chapter_is_reached():

@@ -31,25 +31,33 @@ class Chapter:
     Attributes:
         printed: each block, its place in words, and what it printed.
         pictures: the pictures that it drew, by their paths below the tutorial's folder.
+        learned: those of them that were drawn after something was learned.
     """
 
     printed: list[tuple[Block, str, str]]
     pictures: dict[str, Path]
+    learned: set[str]
 
 
 def run_chapter(page: Path, folder: Path) -> Chapter:
     """Run a chapter in an empty folder, on one thread, in numbers of 64 bits where it says so."""
     before = torch.get_default_dtype(), torch.get_num_threads()
-    pictures = folder / "pictures"
-    pictures.mkdir()
+    drawn = folder / "pictures"
+    drawn.mkdir()
+    printed, exact = [], set()
     torch.set_num_threads(1)
     try:
         with contextlib.chdir(folder), _plain_pictures():
-            printed = list(run_examples(page))
+            for ran in run_examples(page):
+                printed.append(ran)
+                if not any(block.learned for block, _, _ in printed):
+                    exact.update(drawn.iterdir())
     finally:
         torch.set_default_dtype(before[0])
         torch.set_num_threads(before[1])
-    return Chapter(printed, {f"pictures/{path.name}": path for path in pictures.iterdir()})
+    pictures = {f"pictures/{path.name}": path for path in drawn.iterdir()}
+    learned = {place for place, path in pictures.items() if path not in exact}
+    return Chapter(printed, pictures, learned)
 
 
 @contextlib.contextmanager
