@@ -252,7 +252,7 @@ def find_columns(
 
     Args:
         names: Of all columns.
-        texts: Of those that hold no numbers, which come first.
+        texts: Of those that hold no numbers; the others are left aside where these suffice.
         roles: What the user said.
         name: Of the table, for messages.
     """
@@ -274,7 +274,9 @@ def find_columns(
         else:
             shown = ", ".join(names[:20])
             raise DataError(f"{name}: {option} {wanted}: no such column; the columns are {shown}")
-    others = [each for each in dict.fromkeys([*texts, *names]) if each not in found]
+    others = [each for each in texts if each not in found]
+    if len(others) < found.count(None):  # numbers are what is translated, then
+        others = [each for each in names if each not in found]
     source, target = (each if each is not None else others.pop(0) for each in found)
     if source == target:
         raise DataError(f"{name}: --source and --target are the same column, {source}")

@@ -97,6 +97,14 @@ def test_numbers_and_names_are_told_from_texts(tmp_path, name, text):
     assert found.targets == ("Va !", "Salut !")
 
 
+@pytest.mark.parametrize("name", ["n.tsv", "n.csv"])
+def test_numbers_are_translated_where_nothing_else_is_there(tmp_path, name):
+    sign = "\t" if name == "n.tsv" else ","
+    path = write(tmp_path / name, f"12{sign}twelve men\n7{sign}seven men\n")
+    assert read_pairs(path).sources == ("12", "7")
+    assert read_pairs(path, roles=PairRoles(target="1")).targets == ("12", "7")
+
+
 def test_lists_and_their_digest():
     found = read_pairs(ROWS)
     assert (found.sources, found.targets) == (SOURCES, TARGETS)
