@@ -30,7 +30,7 @@ def allowed(wanted: str, percent: bool, learned: bool) -> float:
     last_digit = 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
     if not learned:
         return 0.0 if whole and not percent else 1.01 * last_digit
-    if percent:
+    if percent and whole:
         return 10.0
     share = 0.3 * abs(float(wanted))
     return max(0.03, share) if not whole else share * (abs(float(wanted)) >= 10)
