@@ -29,9 +29,7 @@ def losses(mode: str, processes: int = 1) -> list[float]:
 
 
 @pytest.mark.kernels
-@pytest.mark.parametrize(
-    "mode", ["ddp", pytest.param("fully_shard", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("mode", ["ddp", pytest.param("fully_shard", marks=pytest.mark.slow)])
 def test_two_processes_train_as_one(mode):
     alone, together = losses("alone"), losses(mode, 2)
     assert len(alone) == len(together) == 20
