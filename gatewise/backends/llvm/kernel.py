@@ -49,12 +49,8 @@ from gatewise.equations.expression import (
 UNIT_BYTES = 256 << 10
 """Weights below are multiplied in less time than threads need to wait for each other."""
 
-CACHE_BYTES = 1 << 20
-"""Weights above leave no room for anything else in a core's second-level cache."""
-
-UNIT_SEQUENCES = 12
-"""Sequences of a thread with which the weights, read once for all of them, cost little."""
-
+UNIT_SEQUENCES = 3
+"""Up to so many for each thread, weights are read rather than used; measured on two threads."""
 
 BY_UNIT_WORDS = ("unit.thread", "unit.team", "barrier", "barrier.target")
 """What a thread's frame says of those who share its sequences."""
