@@ -272,7 +272,7 @@ class Kernel:
         alone, which stays in its cache, at the price of waiting for the others in every step.
         """
         weights = self.forward_module.layout.packed_elements * self.element.bytes
-        return team > 1 and weights >= UNIT_BYTES and B <= UNIT_SEQUENCES * team
+        return team > 1 and weights >= UNIT_BYTES and UNIT_SEQUENCES * team >= B
 
     def kept_parts(self, T: int, B: int) -> dict[str, int]:
         """Elements of what outlives a forward run, by buffer: saved values and the states' past."""
