@@ -107,7 +107,9 @@ def rank_units(
         with intervene(model, change(list(ablated))):
             return float(metric())
 
-    with torch.no_grad():
+    # by way of an ablation at no step: run in another way, it would differ by rounding
+    nothing = ablate(module, mode="zero", value=value, steps=[], layer=layer, direction=direction)
+    with torch.no_grad(), intervene(model, nothing):
         before = float(metric())
     changes = [measure([unit]) - before for unit in chosen]
     return AblationRanking(before, torch.tensor(chosen), torch.tensor(changes), measure)

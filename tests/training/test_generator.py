@@ -15,6 +15,9 @@ from gatewise.training.generator_settings import GeneratorSettings
 from gatewise.training.model_file import ModelFileError, read_model_file
 from gatewise.training.plan import Stopped
 
+# the models that all tests share are made before a test says what it runs on
+pytestmark = pytest.mark.kernels
+
 
 def small(**changes):
     chosen = {"hidden": 8, "steps": 20, "validate_every": 10, "device": "cpu", "count": 40}
