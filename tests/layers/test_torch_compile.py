@@ -215,6 +215,20 @@ def test_exports_with_lengths_for_any_size(kind, strict):
         torch.testing.assert_close(program(x, lengths=lengths)[0], layer(x, lengths=lengths)[0])
 
 
+def test_exports_with_resets_in_both_directions_for_any_size():
+    layer = gw.GRU(I, H, bidirectional=True).eval()
+    steps, batch = Dim("T", min=1, max=4096), Dim("B", min=1, max=4096)
+    program = export(
+        layer,
+        (torch.randn(T, B, I),),
+        {"reset": torch.rand(T, B) < 0.3},
+        dynamic_shapes={"input": {0: steps, 1: batch}, "reset": {0: steps, 1: batch}},
+    ).module()
+    for t, b in ((1, 1), (20, 7)):
+        x, reset = torch.randn(t, b, I), torch.rand(t, b) < 0.3
+        torch.testing.assert_close(program(x, reset=reset)[0], layer(x, reset=reset)[0])
+
+
 @pytest.mark.parametrize("cell", ["lstm", "slstm", "antisymmetric"])
 def test_derivatives_of_derivatives_of_a_traced_program(cell):
     """Where torch differentiates a program twice: one that it has only recorded."""
