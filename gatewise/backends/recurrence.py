@@ -67,12 +67,16 @@ def with_graph(recurrence: Recurrence, graph: Graph) -> Recurrence:
     return recurrence if graph is recurrence.graph else replace(recurrence, graph=graph)
 
 
+ADDED = "+"
+"""``+b.i`` names what is added to ``b.i``, which is stored elsewhere: torch has two biases."""
+
+
 @dataclass(frozen=True)
 class Stacking:
     """How weights are stored several to a tensor, one below the other.
 
     Attributes:
-        members: for each tensor the names of its parts, in order.
+        members: for each tensor the names of its parts, in order; see `ADDED`.
         shapes: for each tensor the shape of one part; ``()`` for scalars.
     """
 
@@ -89,6 +93,16 @@ class Stacking:
     @cached_property
     def places(self) -> dict[str, tuple[int, int]]:
         """By name: which tensor a weight is stored in, and its first row there."""
+        return {name: at for name, at in self._parts.items() if not name.startswith(ADDED)}
+
+    @cached_property
+    def added(self) -> dict[str, tuple[int, int]]:
+        """Likewise what is added to a weight, by the weight's name."""
+        parts = self._parts.items()
+        return {name.removeprefix(ADDED): at for name, at in parts if name.startswith(ADDED)}
+
+    @cached_property
+    def _parts(self) -> dict[str, tuple[int, int]]:
         return {
             name: (k, position * (shape[0] if shape else 1))
             for k, (names, shape) in enumerate(zip(self.members, self.shapes, strict=True))
@@ -107,7 +121,7 @@ class Stacking:
 class Stacked(Mapping[str, Tensor]):
     """Weights by name, stored several to a tensor.
 
-    Kernels read them where they are. Who asks for one by name gets a view of it.
+    Kernels read them where they are. Who asks for one by name gets a view of it, or the sum of two.
 
     Args:
         tensors: what is stored.
@@ -127,8 +141,24 @@ class Stacked(Mapping[str, Tensor]):
         shapes = tuple(tuple(tensor.shape) for tensor in tensors)
         return cls(tensors, Stacking(tuple((name,) for name in parameters), shapes))
 
+    def check(self) -> None:
+        """Raise a RuntimeError where a tensor does not hold what the stacking says."""
+        stacking = self.stacking
+        for tensor, names, shape in zip(
+            self.tensors, stacking.members, stacking.shapes, strict=True
+        ):
+            wanted = (len(names) * shape[0], *shape[1:]) if shape else (len(names),)
+            if tuple(tensor.shape) not in (wanted, shape):
+                raise RuntimeError(
+                    f"{', '.join(names)}: stored in shape {tuple(tensor.shape)}, not {wanted}."
+                )
+
     def __getitem__(self, name: str) -> Tensor:
-        k, _ = self.stacking.places[name]
+        value = self._part(self.stacking.places[name][0], name)
+        added = self.stacking.added.get(name)
+        return value if added is None else value + self._part(added[0], ADDED + name)
+
+    def _part(self, k: int, name: str) -> Tensor:
         if k not in self._split:
             self._split[k] = self.stacking.split(k, self.tensors[k])
         return self._split[k][name]

@@ -74,6 +74,26 @@ class Options:
             or (self.recompute and torch.is_grad_enabled())
         )
 
+    def is_special(self, training: bool, grad: bool) -> bool:
+        """Whether a call is more than the plain equations of a stack of layers.
+
+        Args:
+            training: whether the layer is in training mode.
+            grad: whether gradients are recorded.
+        """
+        return (
+            self._always_special
+            or (training and self.regularizers.acts_in_training)
+            or bool(self.recompute and grad)
+        )
+
+    @cached_property
+    def _always_special(self) -> bool:
+        between = self.residual or self.layer_norm
+        return bool(
+            between or self.regularizers.zones or self.learn_initial or self.state_batch_first
+        )
+
     def changed(self) -> dict[str, Any]:
         """What differs from the defaults."""
         return {name: v for name, v in asdict(self).items() if v != getattr(Options, name)}

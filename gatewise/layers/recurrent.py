@@ -14,6 +14,7 @@ from gatewise.backends import Recurrence, Stacked
 from gatewise.equations import Cell
 from gatewise.equations.cell import Initial
 from gatewise.equations.size import size_number
+from gatewise.layers.direct import Lane, directly
 from gatewise.layers.layer import RecurrentLayer
 from gatewise.layers.options import Options, warn_between_layers
 from gatewise.layers.precision import in_own_precision
@@ -189,6 +190,31 @@ class Recurrent(RecurrentLayer, nn.Module):
                 initialize(self.cell, self.graph, weights, H, self._initialization)
         self._reset_added()
 
+    def lanes(self) -> list[list[Lane]]:
+        """What plain calls run: by layer, then direction."""
+        return [
+            [self._lane(layer, recurrence) for recurrence in row]
+            for layer, row in enumerate(self._recurrences)
+        ]
+
+    def _lane(self, layer: int, recurrence: Recurrence) -> Lane:
+        stored = self._stacks[layer]
+        suffix = self._suffixes(layer)[int(recurrence.reverse)]
+        starts = self.start_values(recurrence).items()
+        return Lane(
+            recurrence,
+            tuple(stack.name + suffix for stack in stored),
+            tuple(stack.stacked_shape for stack in stored),
+            self._stackings[layer],
+            tuple((recurrence.state_size(name), number) for name, number in starts),
+        )
+
+    def packed_state(self, last: Sequence[Sequence[Tensor]]) -> Any:
+        """The last states as the caller gets them, from those of each layer and direction."""
+        names = list(self.graph.states)
+        return pack_state([dict(zip(names, each, strict=True)) for each in last], True)
+
+    @directly
     @packed_untraced
     @in_own_precision
     def forward(

@@ -6,7 +6,7 @@ Where nothing but torch's semantics is asked for, torch's own fused operator run
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence as Items
 from dataclasses import fields
 from functools import cached_property
 from typing import Any, ClassVar
@@ -15,16 +15,17 @@ import torch
 from torch import Tensor, nn
 
 from gatewise import cells
-from gatewise.backends import Recurrence
+from gatewise.backends import Recurrence, Stacked
 from gatewise.backends.choose import TORCH
 from gatewise.backends.explanation import Explanation, explain
 from gatewise.equations import Cell
+from gatewise.layers.direct import Lane, directly
 from gatewise.layers.layer import RecurrentLayer
 from gatewise.layers.options import Options
 from gatewise.layers.precision import in_own_precision
 from gatewise.layers.sequence import Sequence, arrange
 from gatewise.layers.torch_operator import operator_reason, run_operator
-from gatewise.layers.torch_weights import named_weights
+from gatewise.layers.torch_weights import STORED, named_weights, weights_stacking
 from gatewise.layers.tracing import packed_untraced
 from gatewise.layers.weights import Initialization
 
@@ -98,7 +99,7 @@ class _Layer(RecurrentLayer, nn.RNNBase):
         """Gate letters in the order in which torch stacks them."""
         return {"LSTM": "ifgo", "GRU": "rzn", "RNN": "h"}[self.kind]
 
-    def weights(self, layer: int = 0, reverse: bool = False) -> Mapping[str, Tensor]:
+    def weights(self, layer: int = 0, reverse: bool = False) -> Stacked:
         """Every weight by its name in the equations; ``b.f`` is the sum of torch's two biases."""
         suffix = f"_l{layer}" + ("_reverse" if reverse else "")
         if not 0 <= layer < self.num_layers or (reverse and not self.bidirectional):
@@ -106,12 +107,16 @@ class _Layer(RecurrentLayer, nn.RNNBase):
                 f"no layer {layer}{' in reverse' if reverse else ''}: there are "
                 f"{self.num_layers} layers in {2 if self.bidirectional else 1} direction(s)."
             )
-        names = ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if self.bias else [])]
-        names += ["weight_hr"] if self.proj_size else []
-        stored = {name: getattr(self, name + suffix) for name in names}
+        stored = {name: getattr(self, name + suffix) for name in self._stored_names}
         return named_weights(self.gates, stored, self.graph)
 
-    def stored_weights(self, layer: int, reverse: bool) -> Mapping[str, Tensor]:
+    @property
+    def _stored_names(self) -> list[str]:
+        absent = set() if self.bias else {"bias_ih", "bias_hh"}
+        absent |= set() if self.proj_size else {"weight_hr"}
+        return [name for name in STORED if name not in absent]
+
+    def stored_weights(self, layer: int, reverse: bool) -> Stacked:
         """Every weight by its name in the equations, as it is stored."""
         return self.weights(layer, reverse)
 
@@ -131,6 +136,35 @@ class _Layer(RecurrentLayer, nn.RNNBase):
             I = row[0].output_size * len(row)
         return made
 
+    def lanes(self) -> list[list[Lane]]:
+        """What plain calls run: by layer, then direction."""
+        return [
+            [self._lane(layer, recurrence) for recurrence in row]
+            for layer, row in enumerate(self._recurrences)
+        ]
+
+    def _lane(self, layer: int, recurrence: Recurrence) -> Lane:
+        suffix = f"_l{layer}" + ("_reverse" if recurrence.reverse else "")
+        rows = len(self.gates) * self.hidden_size
+        read, said = recurrence.sizes["I"], recurrence.sizes["P"]
+        every = ((rows, read), (rows, said), (said, self.hidden_size), (rows,), (rows,))
+        shapes = {
+            name: s for name, s in zip(STORED, every, strict=True) if name in self._stored_names
+        }
+        stacking = weights_stacking(self.gates, tuple(shapes), tuple(shapes.values()), self.graph)
+        starts = tuple((recurrence.state_size(name), 0.0) for name in self.states)
+        names = tuple(name + suffix for name in shapes)
+        return Lane(recurrence, names, tuple(shapes.values()), stacking, starts)
+
+    def packed_state(self, last: Items[Items[Tensor]]) -> Any:
+        """The last states in torch's form, from those of each layer and direction."""
+        if len(last) == 1:
+            fields = tuple(value.unsqueeze(0) for value in last[0])
+        else:
+            fields = tuple(torch.stack(values) for values in zip(*last, strict=True))
+        return fields[0] if len(fields) == 1 else fields
+
+    @directly
     @packed_untraced
     @in_own_precision
     def forward(

@@ -12,9 +12,6 @@ from torch.autograd import forward_ad
 from gatewise.backends.choose import BACKENDS, TORCH, asked_backend
 from gatewise.layers.sequence import Sequence
 
-KERNEL_PAYS = {"LSTM": 2e6, "GRU": 2e5, "RNN": 1e5}
-"""Multiplications in one layer from which a kernel beat torch's operator where we measured it."""
-
 SPARSE = 10
 """A packed batch of which padding would make more than so many times as many steps stays packed."""
 
@@ -41,12 +38,6 @@ def operator_reason(layer: Any, sequence: Sequence, marked: bool) -> str | None:
     if sequence.packed is not None:  # torch takes two to four times as long for a step that counts
         sparse = SPARSE * x.shape[0] < sequence.steps * sequence.batch
         return "padding these sequences would make too many steps" if sparse else None
-    if torch.compiler.is_compiling():
-        return None  # one program for every T and B: no question of how large a call is
-    gates, H = len(layer.gates), layer.hidden_size
-    work = sequence.steps * sequence.batch * gates * H * (layer.input_size + H)
-    if work < KERNEL_PAYS[layer.kind]:
-        return f"{work:.1e} multiplications are too few for a kernel's call to pay"
     return None
 
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from torch import Tensor
 
 from gatewise.backends import Stacked, Stacking, constant
+from gatewise.backends.recurrence import ADDED
 from gatewise.equations import Graph
 
 
@@ -23,43 +24,47 @@ def named_weights(gates: str, stored: Mapping[str, Tensor], graph: Graph) -> Sta
             ``weight_hr``.
         graph: the equations; tells which biases there are.
     """
-    tensors = [stored["weight_ih"], stored["weight_hh"]]
-    if "weight_hr" in stored:
-        tensors.append(stored["weight_hr"])
-    added = ""
-    if "bias_ih" in stored:
-        added = "".join(gate for gate in gates if f"b.{gate}h" not in graph.parameters)
-        ih, hh = stored["bias_ih"], stored["bias_hh"]
-        if added == gates:
-            tensors.append(ih + hh)
-        else:
-            rows = len(added) * ih.shape[0] // len(gates)
-            tensors += [ih[:rows] + hh[:rows], ih[rows:], hh[rows:]]
+    names = tuple(name for name in STORED if name in stored)
+    tensors = [stored[name] for name in names]
     shapes = tuple(tuple(tensor.shape) for tensor in tensors)
-    return Stacked(tensors, _stacking(gates, added, "weight_hr" in stored, shapes))
+    return Stacked(tensors, weights_stacking(gates, names, shapes, graph))
+
+
+STORED = ("weight_ih", "weight_hh", "weight_hr", "bias_ih", "bias_hh")
+"""Torch's parameters of one layer and direction, in the order of the equations."""
 
 
 @constant
-def _stacking(
-    gates: str, added: str, projects: bool, shapes: tuple[tuple[int, ...], ...]
+def weights_stacking(
+    gates: str, names: tuple[str, ...], shapes: tuple[tuple[int, ...], ...], graph: Graph
 ) -> Stacking:
-    return _made_stacking(gates, added, projects, shapes)
+    """What torch's parameters hold.
+
+    Args:
+        gates: the letters of the gates in torch's order.
+        names: of the parameters, as in `STORED`.
+        shapes: of the parameters.
+        graph: the equations; tells which biases there are.
+    """
+    apart = "".join(gate for gate in gates if f"b.{gate}h" in graph.parameters)
+    return _made_stacking(gates, apart, names, shapes)
 
 
 @lru_cache(maxsize=256)
 def _made_stacking(
-    gates: str, added: str, projects: bool, shapes: tuple[tuple[int, ...], ...]
+    gates: str, apart: str, names: tuple[str, ...], shapes: tuple[tuple[int, ...], ...]
 ) -> Stacking:
-    """The names of what `named_weights` stacks; biases of the gates in `added` are sums."""
-    members = [[f"W.{gate}" for gate in gates], [f"U.{gate}" for gate in gates]]
-    if projects:
-        members.append(["R.h"])
-    if added:
-        others = gates[len(added) :]
-        members.append([f"b.{gate}" for gate in added])
-        members += [[f"b.{gate}" for gate in others], [f"b.{gate}h" for gate in others]]
-    kept = tuple(tuple(names) for names in members if names)
+    """Of the gates in `apart` the two biases stay two."""
+    recurrent = [f"b.{gate}h" if gate in apart else f"{ADDED}b.{gate}" for gate in gates]
+    held = {
+        "weight_ih": [f"W.{gate}" for gate in gates],
+        "weight_hh": [f"U.{gate}" for gate in gates],
+        "bias_ih": [f"b.{gate}" for gate in gates],
+        "bias_hh": recurrent,
+        "weight_hr": ["R.h"],
+    }
+    members = tuple(tuple(held[name]) for name in names)
     parts = tuple(
-        (shape[0] // len(names), *shape[1:]) for names, shape in zip(kept, shapes, strict=True)
+        (shape[0] // len(each), *shape[1:]) for each, shape in zip(members, shapes, strict=True)
     )
-    return Stacking(kept, parts)
+    return Stacking(members, parts)

@@ -162,7 +162,13 @@ class BackwardPlanner:
 
     def _weight_roots(self) -> list[WeightGradient]:
         found = []
-        for matrix, pairs in self.derivative.products.items():
+        # in the order in which weights are stored: the gradient of a stack is then one piece
+        order = {name: k for k, name in enumerate(self.equations.graph.parameters)}
+
+        def position(matrix: Expression) -> int:
+            return order[matrix.name] if matrix.operation == "parameter" else len(order)
+
+        for matrix, pairs in sorted(self.derivative.products.items(), key=lambda p: position(p[0])):
             for g, v in pairs:
                 rows, columns = self.places.units(self._matrix_result(matrix, v)), 0
                 columns = self.places.units(v)

@@ -164,6 +164,9 @@ class Driver:
                     units = self.size(f"constant.{k}.units")
                     source = self.pointer(f"constant.{k}")
                     self.copy(to, 0, source, 0, units, 1)
+                    added = self.pointer(f"constant.{k}.added")
+                    with code.when(code.value(f"icmp ne ptr {added}, null")):
+                        code.do(f"call void @add_numbers(ptr {to}, ptr {added}, i64 {units})")
 
     def copy(
         self, to: str, to_stride: object, source: str, stride: object, units: object, rows: object

@@ -11,9 +11,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from gatewise.backends.llvm import threads
+from gatewise.backends.llvm.frame import Frames
 from gatewise.backends.llvm.kernel import Kernel
 from gatewise.backends.llvm.sources import Places, WeightGradients, WeightWords, pieces_of
-from gatewise.backends.llvm.words import LINE, Addresses, InputWords, Region, Words, dtype_of, run
+from gatewise.backends.llvm.words import LINE, Addresses, InputWords, Region, Words, dtype_of
 from gatewise.backends.llvm.workspace import workspace
 
 HOIST_BYTES = 256 << 10
@@ -81,16 +83,11 @@ class Arrangement:
         parts = self.kernel.kept_parts(self.T, self.B)
         return Region(words, {f"base.{name}": n for name, n in parts.items()}, self.size)
 
-    def lease(self, region: Region) -> Tensor:
-        """Memory for a region."""
-        return workspace.lease(region.elements, self.dtype)
-
-    def lease_working(self, region: Region) -> Tensor:
-        """Memory for a region with a barrier, whose counter starts at zero."""
-        memory = self.lease(region)
+    def frames(self, words: Words, region: Region, zeroed: list[slice]) -> Frames:
+        """Frames with this working memory; where threads share units, their counter is zeroed."""
         if self.by_unit:
-            memory[region.slices["base.barrier"]].zero_()
-        return memory
+            zeroed = [region.slices["base.barrier"], *zeroed]
+        return Frames(words, region, self.dtype, zeroed)
 
 
 class ForwardCall(Arrangement):
@@ -106,18 +103,24 @@ class ForwardCall(Arrangement):
         parts |= {f"base.{n}": B * block * buffers[n].stride for n in kernel.block_buffers}
         parts["base.scratch"] = B * buffers["scratch"].stride
         self._working = Region(self._words, parts | self.given_parts(buffers), self.size)
+        self._frames = self.frames(self._words, self._working, [])
         self._kept = self.kept(self._words)
         self._weights = WeightWords(kernel.forward_weights, places)
+        self._run = threads.entry(kernel.forward_code.address("forward"), team)
         names = self.names
         self._inputs = InputWords(self._words, names.inputs)
         self._starts = Addresses(self._words, [f"base.start.{n}" for n in names.states])
         self._givens = Addresses(self._words, [f"source.given.{n}" for n in names.givens])
         self._y = self._words.index["base.y"]
-        self._output_units = buffers["y"].stride
+        self._output_shape = (T, B, buffers["y"].stride)
+        self._last_step = 0 if kernel.specification.reverse else T - 1
         self._ends = self._state_ends()
 
-    def _state_ends(self) -> list[tuple[int, int, int, int] | None]:
-        """Where each state is after the last step: None for the output, else a piece of memory."""
+    def _state_ends(self) -> list[tuple[tuple[int, int], tuple[int, int], int] | None]:
+        """Where each state is after the last step: None for the output, else a piece of memory.
+
+        A piece is its shape, its strides and its first element.
+        """
         kernel, plan, T, B = self.kernel, self.kernel.forward_plan, self.T, self.B
         reverse, ends = kernel.specification.reverse, []
         for name, keeps in kernel.kept.items():
@@ -127,7 +130,7 @@ class ForwardCall(Arrangement):
             stride = plan.buffers[f"state.{name}"].stride
             row = (0 if reverse else T) if keeps else T & 1
             start = self._kept.slices[f"base.past.{name}"].start + row * B * stride
-            ends.append((start, stride, B, kernel.units[f"state.{name}"]))
+            ends.append(((B, kernel.units[f"state.{name}"]), (stride, 1), start))
         return ends
 
     def run(
@@ -148,22 +151,20 @@ class ForwardCall(Arrangement):
         Returns:
             The output ``(T, B, units)``, the last states, and the memory of what was kept.
         """
-        values, copies = self._words.values.copy(), []
-        memory, kept = self.lease_working(self._working), self.lease(self._kept)
-        self._working.place(values, memory)
-        self._kept.place(values, kept)
-        self._weights.place(values, sources, copies)
-        self._inputs.place(values, inputs, copies)
-        self._starts.place(values, states, copies)
-        self._givens.place(values, givens, copies)
-        y = torch.empty(self.T, self.B, self._output_units, dtype=self.dtype)
-        values[self._y] = y.data_ptr()
-        run(self.kernel.forward_code, "forward", values, self.team)
-        last = y[0 if self.kernel.specification.reverse else self.T - 1]
-        ends = [
-            (last if end is None else kept.as_strided(end[2:], (end[1], 1), end[0])).clone()
-            for end in self._ends
-        ]
+        frame, copies = self._frames.take(), []
+        words = frame.words
+        kept = workspace.lease(self._kept.elements, self.dtype)
+        self._kept.place(words, kept)
+        frame.place_weights(self._weights, sources, copies)
+        self._inputs.place(words, inputs, copies)
+        self._starts.place(words, states, copies)
+        self._givens.place(words, givens, copies)
+        y = torch.empty(self._output_shape, dtype=self.dtype)
+        words[self._y] = y.data_ptr()
+        self._run(frame.address)
+        self._frames.give(frame)
+        last = y[self._last_step]
+        ends = [(last if end is None else kept.as_strided(*end)).clone() for end in self._ends]
         return y, ends, kept
 
     def past(self, states: Sequence[Tensor], y: Tensor, kept: Tensor) -> dict[str, Tensor]:
@@ -186,11 +187,18 @@ class ForwardCall(Arrangement):
         return found
 
 
+class Needs(NamedTuple):
+    """Whose gradients are wanted, in the order of the operands."""
+
+    states: Sequence[bool]
+    sources: Sequence[bool]
+
+
 class Gradients(NamedTuple):
     """Gradients of all operands of a call, in their order; None where there is none."""
 
     inputs: list[Tensor | None]
-    states: list[Tensor]
+    states: list[Tensor | None]
     givens: list[Tensor | None]
     sources: list[Tensor | None]
 
@@ -205,10 +213,16 @@ class BackwardCall(Arrangement):
         buffers = self._buffers = plan.buffers
         block = max(1, min(T, BACKWARD_ROWS // B))
         self._words, parts = self.words(kernel.backward_module, block)
-        self._working = Region(self._words, parts | self._parts(block * B), self.size)
+        sums = self._sum_parts()
+        parts |= self._parts(block * B)
+        self._working = Region(self._words, parts | sums, self.size)
+        first = self._working.slices["base.sums"].start
+        self._frames = self.frames(
+            self._words, self._working, [slice(first, self._working.elements)]
+        )
         self._kept = self.kept(self._words)
-        self._sums = Region(self._words, self._sum_parts(), self.size)
         self._weights = WeightWords(kernel.backward_weights, places)
+        self._run = threads.entry(kernel.backward_code.address("backward"), team)
         names = self.names
         self._inputs = InputWords(self._words, names.inputs)
         self._starts = Addresses(self._words, [f"base.start.{n}" for n in names.states])
@@ -218,13 +232,13 @@ class BackwardCall(Arrangement):
         self._input_gradients = Addresses(
             self._words, [f"base.dx.{name}" for name in plan.input_gradients]
         )
-        self._gradients = WeightGradients(pieces_of(kernel, self._sums), places, sources)
+        self._gradients = WeightGradients(pieces_of(kernel, self._working), places, sources)
         flow = {name: self._working.slices[f"base.flow.{name}"] for name in names.states}
         self._state_gradients = [
             (
+                (B, kernel.units[f"state.{name}"]),
+                (buffers[f"flow.{name}"].stride, 1),
                 place.start + (T & 1) * B * buffers[f"flow.{name}"].stride,
-                buffers[f"flow.{name}"].stride,
-                kernel.units[f"state.{name}"],
             )
             for name, place in flow.items()
         ]
@@ -267,6 +281,7 @@ class BackwardCall(Arrangement):
         outputs: tuple[Tensor, Tensor],
         kept: Tensor,
         flows: Sequence[Tensor],
+        needs: Needs,
     ) -> Gradients:
         """Run all steps backwards.
 
@@ -278,36 +293,41 @@ class BackwardCall(Arrangement):
             outputs: the output of the forward run and its gradient, ``(T, B, units)``.
             kept: the memory that the forward run left.
             flows: gradients of the last states ``(B, units)``.
+            needs: whose gradients are wanted.
         """
-        values, copies, plan = self._words.values.copy(), [], self.kernel.backward_plan
+        frame, copies, plan = self._frames.take(), [], self.kernel.backward_plan
         assert plan is not None
-        memory, sums = self.lease_working(self._working), self.lease(self._sums)
-        sums.zero_()
-        for region, own in ((self._working, memory), (self._kept, kept), (self._sums, sums)):
-            region.place(values, own)
-        self._weights.place(values, sources, copies)
-        self._inputs.place(values, inputs, copies)
-        self._starts.place(values, states, copies)
-        self._givens.place(values, givens, copies)
-        self._flows.place(values, flows, copies)
-        self._outputs.place(values, outputs, copies)
+        words = frame.words
+        self._kept.place(words, kept)
+        frame.place_weights(self._weights, sources, copies)
+        self._inputs.place(words, inputs, copies)
+        self._starts.place(words, states, copies)
+        self._givens.place(words, givens, copies)
+        self._flows.place(words, flows, copies)
+        self._outputs.place(words, outputs, copies)
         named = dict(zip(self.names.inputs, inputs, strict=True))
         dx = [torch.empty(named[name].shape, dtype=self.dtype) for name in plan.input_gradients]
-        self._input_gradients.place(values, dx, copies)
-        run(self.kernel.backward_code, "backward", values, self.team)
+        self._input_gradients.place(words, dx, copies)
+        self._run(frame.address)
         wanted = dict(zip(plan.input_gradients, dx, strict=True))
-        return Gradients(
+        memory = frame.memory
+        gradients = Gradients(
             [wanted.get(name) for name in self.names.inputs],
             [
-                memory.as_strided((self.B, units), (stride, 1), start).clone()
-                for start, stride, units in self._state_gradients
+                memory.as_strided(*piece).clone() if needed else None
+                for piece, needed in zip(self._state_gradients, needs.states, strict=True)
             ],
-            [self._given_gradient(name, sums) for name in self.names.givens],
-            [self._gradients.gather(k, source, sums) for k, source in enumerate(sources)],
+            [self._given_gradient(name, memory) for name in self.names.givens],
+            [
+                self._gradients.gather(k, source, memory) if needed else None
+                for k, (source, needed) in enumerate(zip(sources, needs.sources, strict=True))
+            ],
         )
+        self._frames.give(frame)
+        return gradients
 
-    def _given_gradient(self, name: str, sums: Tensor) -> Tensor | None:
-        place = self._sums.slices.get(f"base.dgiven.{name}")
+    def _given_gradient(self, name: str, memory: Tensor) -> Tensor | None:
+        place = self._working.slices.get(f"base.dgiven.{name}")
         if place is None:
             return None
-        return sums[place].view(self.B, -1)[:, : self.kernel.units[f"given.{name}"]].clone()
+        return memory[place].view(self.B, -1)[:, : self.kernel.units[f"given.{name}"]].clone()

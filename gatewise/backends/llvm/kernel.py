@@ -20,6 +20,7 @@ from gatewise.backends.llvm.forward_driver import ForwardDriver
 from gatewise.backends.llvm.layout import Layout, TileShape
 from gatewise.backends.llvm.outer import (
     OuterShape,
+    add_numbers,
     column_sums,
     copy_rows,
     outer_panels,
@@ -65,7 +66,7 @@ class Module:
         self.context = Context()
         self.intrinsics: dict[str, str] = {}
         self.functions: list[str] = [
-            make(element, self.intrinsics) for make in (copy_rows, pack_weights)
+            make(element, self.intrinsics) for make in (copy_rows, add_numbers, pack_weights)
         ]
         for word in (
             "packed",
@@ -114,14 +115,15 @@ class Weights:
         matrices: for each packed matrix, the expression to evaluate and whether it is transposed.
         constants: vectors and numbers.
         matrix_words: positions of each matrix's address, row stride and column stride.
-        constant_words: positions of each constant's address and units.
+        constant_words: positions of each constant's address, of that of what is added to it, and
+            of its units.
         constant_units: of each constant.
     """
 
     matrices: list[tuple[Expression, bool]]
     constants: list[Expression]
     matrix_words: list[tuple[int, int, int]]
-    constant_words: list[tuple[int, int]]
+    constant_words: list[tuple[int, int, int]]
     constant_units: list[int]
 
     @classmethod
@@ -139,7 +141,7 @@ class Weights:
                 for k in range(len(matrices))
             ],
             [
-                (index(f"constant.{k}"), index(f"constant.{k}.units"))
+                (index(f"constant.{k}"), index(f"constant.{k}.added"), index(f"constant.{k}.units"))
                 for k in range(len(module.layout.constants))
             ],
             [module.equations.units(node) for node in module.layout.constants],

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from gatewise.backends.recurrence import Operands, Recurrence, Stacked, Stacking, read_recurrence
+from gatewise.backends.recurrence import (
+    ADDED,
+    Operands,
+    Recurrence,
+    Stacked,
+    Stacking,
+    read_recurrence,
+)
 from gatewise.backends.reference import ReferenceBackend
 
 if TYPE_CHECKING:
@@ -73,7 +80,7 @@ def _call(
         Stacked(parameters, _stacking(recurrence, members, parameters)),
         dict(zip(graph.givens, givens, strict=True)),
     )
-    return Call.of(kernel, recurrence, operands, False)
+    return Call.of(kernel, recurrence, operands)
 
 
 def _stacking(
@@ -83,7 +90,7 @@ def _stacking(
     names = tuple(tuple(each.split()) for each in members)
     shapes = tuple(
         (tensor.shape[0] // len(each), *tensor.shape[1:])
-        if recurrence.graph.parameters[each[0]].shape
+        if recurrence.graph.parameters[each[0].removeprefix(ADDED)].shape
         else ()
         for each, tensor in zip(names, tensors, strict=True)
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -12,41 +12,48 @@ from torch import Tensor
 from torch._C._functorch import is_functorch_wrapped_tensor, is_legacy_batchedtensor  # type: ignore[import-not-found]
 
 from gatewise.backends.llvm import threads
-from gatewise.backends.llvm.execution import BackwardCall, ForwardCall
+from gatewise.backends.llvm.execution import BackwardCall, ForwardCall, Needs
 from gatewise.backends.llvm.kernel import Kernel
 from gatewise.backends.llvm.sources import Places
-from gatewise.backends.recurrence import PAST, Operands, Recurrence, Stacked, Stacking
+from gatewise.backends.recurrence import ADDED, PAST, Operands, Recurrence, Stacked, Stacking
 from gatewise.backends.reference import ReferenceBackend, evaluate_steps
+from gatewise.equations.size import stored_shape
 
 
-@dataclass
 class Call:
-    """A kernel, and what its flat list of tensors means.
+    """A kernel for T steps of B sequences, and what its flat list of tensors means.
 
     The tensors are the inputs, states and givens in the order of the graph, then the values of
     expressions of weights where the kernel reads such, then the parameters as they are stored.
 
-    Attributes:
+    Args:
         kernel: the kernel.
         recurrence: what it computes.
         parameters: how they are stored.
-        keeps: whether states of all steps are to be read afterwards.
-        past: then, the states before each step.
+        T: steps.
+        B: sequences.
     """
 
-    kernel: Kernel
-    recurrence: Recurrence
-    parameters: Stacking
-    keeps: bool = False
-    past: dict[str, Tensor] = field(default_factory=dict)
+    def __init__(
+        self, kernel: Kernel, recurrence: Recurrence, parameters: Stacking, T: int, B: int
+    ):
+        self.kernel, self.recurrence, self.parameters = kernel, recurrence, parameters
+        self.T, self.B = T, B
+        graph = recurrence.graph
+        _check_shapes(recurrence, parameters)
+        self.stacking = parameters if kernel.plain else None
+        self.sources = len(parameters.members) if kernel.plain else len(kernel.weight_expressions)
+        self._ends = list(
+            accumulate([len(graph.inputs), len(graph.states), len(graph.givens), self.sources])
+        )
 
     @classmethod
     def of(
-        cls, kernel: Kernel, recurrence: Recurrence, operands: Operands, keeps: bool
+        cls, kernel: Kernel, recurrence: Recurrence, operands: Operands
     ) -> tuple[Call, list[Tensor]]:
         """A call, and its tensors."""
         graph, parameters = recurrence.graph, Stacked.of(operands.parameters)
-        B = operands.x.shape[1]
+        T, B = operands.x.shape[:2]
         tensors = [
             *(operands.inputs[name] for name in graph.inputs),
             *(operands.states[name] for name in graph.states),
@@ -55,46 +62,27 @@ class Call:
         if not kernel.plain:
             tensors += kernel.evaluate(parameters, operands.x, graph.constants).values()
         tensors += parameters.tensors
-        return cls(kernel, recurrence, parameters.stacking, keeps), tensors
+        parameters.check()
+        return call_of(kernel, recurrence, parameters.stacking, T, B), tensors
 
     def split(self, tensors: Sequence[Tensor]) -> tuple[Sequence[Tensor], ...]:
         """The tensors by kind: inputs, states, givens, sources of weights, plain parameters."""
-        graph = self.recurrence.graph
-        counts = [len(graph.inputs), len(graph.states), len(graph.givens), self._sources]
-        kinds, start = [], 0
-        for count in counts:
-            kinds.append(tensors[start : start + count])
-            start += count
-        return (*kinds, kinds[3] if self.stacking is not None else tensors[start:])
-
-    @property
-    def stacking(self) -> Stacking | None:
-        """How the tensors are stored that the kernel reads; None for expressions."""
-        return self.parameters if self.kernel.plain else None
-
-    @property
-    def _sources(self) -> int:
-        if self.stacking is not None:
-            return len(self.stacking.members)
-        return len(self.kernel.weight_expressions)
+        a, b, c, d = self._ends
+        sources = tensors[c:d]
+        plain = sources if self.stacking is not None else tensors[d:]
+        return tensors[:a], tensors[a:b], tensors[b:c], sources, plain
 
     def without_expressions(self, gradients: list[Tensor | None]) -> list[Tensor | None]:
         """Gradients of all tensors but the values of expressions of weights."""
         if self.stacking is not None:
             return gradients
-        graph = self.recurrence.graph
-        first = len(graph.inputs) + len(graph.states) + len(graph.givens)
-        return [*gradients[:first], *gradients[first + self._sources :]]
+        first, following = self._ends[2:]
+        return [*gradients[:first], *gradients[following:]]
 
     def forward(self, tensors: Sequence[Tensor]) -> tuple[Tensor, list[Tensor], Tensor]:
         """Run the forward kernel: the output, the last states and what the backward run reads."""
-        T, B = tensors[0].shape[:2]
-        call = forward_call(self.kernel, T, B, threads.available(), self.stacking)
         inputs, states, givens, sources, _ = self.split(tensors)
-        y, last, kept = call.run(inputs, states, givens, sources)
-        if self.keeps:
-            self.past = call.past(states, y, kept)
-        return y, last, kept
+        return self._forward_call().run(inputs, states, givens, sources)
 
     def backward(
         self,
@@ -103,14 +91,33 @@ class Call:
         kept: Tensor,
         dy: Tensor,
         flows: Sequence[Tensor],
+        needs: Sequence[bool] | None = None,
     ) -> list[Tensor | None]:
-        """Run the backward kernel: a gradient for every tensor that has one."""
-        T, B = tensors[0].shape[:2]
-        call = backward_call(self.kernel, T, B, threads.available(), self.stacking)
+        """Run the backward kernel: a gradient for every tensor that has one.
+
+        Args:
+            tensors: as the forward run had them.
+            y: the output of the forward run.
+            kept: the memory that it left.
+            dy: the gradient of the output.
+            flows: of the last states.
+            needs: for each tensor, whether its gradient is wanted; all where left out.
+        """
         inputs, states, givens, sources, plain = self.split(tensors)
-        found = call.run(inputs, states, givens, sources, (y, dy), kept, flows)
+        wanted = needs if needs is not None else [True] * len(tensors)
+        first, following = self._ends[0], self._ends[2]
+        need = Needs(wanted[first : self._ends[1]], wanted[following : self._ends[3]])
+        call = backward_call(self.kernel, self.T, self.B, threads.available(), self.stacking)
+        found = call.run(inputs, states, givens, sources, (y, dy), kept, flows, need)
         gradients = [*found.inputs, *found.states, *found.givens, *found.sources]
         return gradients if self.stacking is not None else [*gradients, *(None for _ in plain)]
+
+    def past(self, tensors: Sequence[Tensor], y: Tensor, kept: Tensor) -> dict[str, Tensor]:
+        """The states before each step, as the forward run left them."""
+        return self._forward_call().past(self.split(tensors)[1], y, kept)
+
+    def _forward_call(self) -> ForwardCall:
+        return forward_call(self.kernel, self.T, self.B, threads.available(), self.stacking)
 
     def operands(self, tensors: Sequence[Tensor]) -> Operands:
         """The tensors by name, as the reference wants them."""
@@ -123,19 +130,41 @@ class Call:
             dict(zip(graph.givens, givens, strict=True)),
         )
 
-    def named_values(self, operands: Operands, keep: Sequence[str]) -> dict[str, Tensor]:
+    def named_values(
+        self, operands: Operands, past: Mapping[str, Tensor], keep: Sequence[str]
+    ) -> dict[str, Tensor]:
         """What `keep` names: pasts of states as the kernel left them, the rest computed from them.
 
         The states of all steps are known, so one pass over all steps is enough.
         """
         named = [name for name in keep if not name.startswith(PAST)]
-        found = {PAST + name: value for name, value in self.past.items()}
+        found = {PAST + name: value for name, value in past.items()}
         if named:
             nodes = [self.recurrence.graph.values[name] for name in named]
             with torch.no_grad():
-                values = evaluate_steps(self.recurrence, operands, self.past, nodes)
+                values = evaluate_steps(self.recurrence, operands, past, nodes)
             found |= zip(named, values, strict=True)
         return {name: found[name] for name in keep}
+
+
+@lru_cache(maxsize=512)
+def call_of(kernel: Kernel, recurrence: Recurrence, parameters: Stacking, T: int, B: int) -> Call:
+    """The call of these sizes; it holds no tensors."""
+    return Call(kernel, recurrence, parameters, T, B)
+
+
+def _check_shapes(recurrence: Recurrence, parameters: Stacking) -> None:
+    """A kernel reads as many numbers as its sizes say: weights of other shapes are refused."""
+    graph = recurrence.graph
+    for names, found in zip(parameters.members, parameters.shapes, strict=True):
+        for name in names:
+            own = name.removeprefix(ADDED)
+            if own not in graph.parameters:
+                continue
+            wanted = stored_shape(graph.parameters[own], recurrence.sizes)
+            if tuple(found) != wanted:
+                shape = tuple(found)
+                raise RuntimeError(f"{own} has shape {shape}, but {graph.name} needs {wanted}.")
 
 
 def _whole(given: Tensor, B: int) -> Tensor:
@@ -147,11 +176,15 @@ def _whole(given: Tensor, B: int) -> Tensor:
 def _places(kernel: Kernel, stacking: Stacking | None) -> Places:
     """Where a kernel's expressions of weights are; each is a tensor of its own if not stacked."""
     if stacking is None:
-        return {node: (k, 0) for k, node in enumerate(kernel.weight_expressions)}
-    return {node: stacking.places[node.name] for node in kernel.weight_expressions}
+        return {node: [(k, 0)] for k, node in enumerate(kernel.weight_expressions)}
+    places, added = stacking.places, stacking.added
+    return {
+        node: [places[node.name], *([added[node.name]] if node.name in added else [])]
+        for node in kernel.weight_expressions
+    }
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=256)
 def forward_call(
     kernel: Kernel, T: int, B: int, team: int, stacking: Stacking | None
 ) -> ForwardCall:
@@ -159,7 +192,7 @@ def forward_call(
     return ForwardCall(kernel, T, B, team, _places(kernel, stacking))
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=256)
 def backward_call(
     kernel: Kernel, T: int, B: int, team: int, stacking: Stacking | None
 ) -> BackwardCall:
@@ -173,9 +206,20 @@ class Run(torch.autograd.Function):
     """A call with its derivative."""
 
     @staticmethod
-    def forward(ctx: Any, call: Call, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """Run the kernel and keep what the backward pass reads."""
+    def forward(
+        ctx: Any, call: Call, past: dict[str, Tensor] | None, *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Run the kernel and keep what the backward pass reads.
+
+        Args:
+            ctx: torch's.
+            call: what is run.
+            past: takes the states before each step, where somebody wants to see them.
+            *tensors: see `Call`.
+        """
         y, last, kept = call.forward(tensors)
+        if past is not None:
+            past |= call.past(tensors, y, kept)
         ctx.call = call
         ctx.save_for_backward(*tensors, y, kept)
         ctx.set_materialize_grads(False)
@@ -193,8 +237,9 @@ class Run(torch.autograd.Function):
             for state, g in zip(states, flow, strict=True)
         ]
         if torch.is_grad_enabled() or any(map(_is_batched, (dy, *flows))):
-            return (None, *through_reference(call, tensors, dy, flows))
-        return (None, *call.backward(tensors, y, kept, dy, flows))
+            return (None, None, *through_reference(call, tensors, dy, flows))
+        needs = ctx.needs_input_grad[2:]
+        return (None, None, *call.backward(tensors, y, kept, dy, flows, needs))
 
 
 def _is_batched(gradient: Tensor) -> bool:
@@ -241,12 +286,30 @@ def run_kernel(
     Returns:
         The output, the last states, and the values that `keep` names.
     """
-    call, tensors = Call.of(kernel, recurrence, operands, bool(keep))
-    y, *last = Run.apply(call, *tensors) if training else _plain_run(call, tensors)
-    named = call.named_values(operands, keep) if keep else {}
+    call, tensors = Call.of(kernel, recurrence, operands)
+    past: dict[str, Tensor] | None = {} if keep else None
+    y, *last = run_call(call, tensors, training, past)
+    named = call.named_values(operands, past, keep) if past is not None else {}
     return y, dict(zip(recurrence.graph.states, last, strict=True)), named
 
 
-def _plain_run(call: Call, tensors: Sequence[Tensor]) -> list[Tensor]:
-    y, last, _ = call.forward(tensors)
+def run_call(
+    call: Call,
+    tensors: Sequence[Tensor],
+    training: bool,
+    past: dict[str, Tensor] | None = None,
+) -> Sequence[Tensor]:
+    """The output and the last states.
+
+    Args:
+        call: what is run.
+        tensors: see `Call`.
+        training: whether a backward pass may follow.
+        past: takes the states before each step, where somebody wants to see them.
+    """
+    if training:
+        return Run.apply(call, past, *tensors)  # type: ignore[return-value]
+    y, last, kept = call.forward(tensors)
+    if past is not None:
+        past |= call.past(tensors, y, kept)
     return [y, *last]

@@ -172,3 +172,15 @@ def copy_rows(element: Element, intrinsics: dict[str, str]) -> str:
         *("i64 %units", "i64 %rows"),
     ]
     return code.function("copy_rows", arguments)
+
+
+def add_numbers(element: Element, intrinsics: dict[str, str]) -> str:
+    """``to[n] += from[n]`` for n below `units`; what `to` points to ends with a whole vector."""
+    code = Code(element, intrinsics)
+    with code.loop(0, "%units", element.lanes) as n:
+        left = code.integer("sub", "%units", n)
+        added = code.load(code.address("%from", n), code.lanes_below(left))
+        cell = code.address("%to", n)
+        code.store(code.arithmetic("fadd", code.load(cell), added), cell)
+    arguments = ["ptr noalias %to", "ptr noalias %from", "i64 %units"]
+    return code.function("add_numbers", arguments)

@@ -91,7 +91,7 @@ class Session:
         like = torch.empty(0, dtype=self.dtype)
         constants = self.recurrence.graph.constants
         values = self.kernel.evaluate(parameters, like, constants)
-        places = {node: (k, 0) for k, node in enumerate(values)}
+        places = {node: [(k, 0)] for k, node in enumerate(values)}
         self.weights = list(values.values())  # and copies: they live as long as their addresses
         words = WeightWords(self.kernel.forward_weights, places)
         words.place(self.words.values, self.weights, self.weights)

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from gatewise.backends.llvm.words import Region
+from gatewise.backends.llvm.words import Region, Values
 from gatewise.equations.expression import Expression
 
 if TYPE_CHECKING:
     from gatewise.backends.llvm.kernel import Kernel, Weights
 
-Places = Mapping[Expression, tuple[int, int]]
-"""For each expression of weights: which tensor holds it, and its first row there."""
+Place = tuple[int, int]
+"""Which tensor, and the first row there."""
+
+Places = Mapping[Expression, Sequence[Place]]
+"""Where each expression of weights is; where there is a second place, what is added to it."""
 
 
 class WeightWords:
@@ -29,39 +32,63 @@ class WeightWords:
 
     def __init__(self, weights: Weights, places: Places):
         self._matrices = [
-            (*words, *places[node], turned)
+            (*words, *places[node][0], turned)
             for words, (node, turned) in zip(weights.matrix_words, weights.matrices, strict=True)
         ]
         self._constants = [
-            (*words, *places[node])
-            for words, node in zip(weights.constant_words, weights.constants, strict=True)
+            (word, *place)
+            for (own, added, _), node in zip(weights.constant_words, weights.constants, strict=True)
+            for word, place in zip((own, added), places[node], strict=False)
         ]
-        self._units = weights.constant_units
+        self._units = [
+            (units, count)
+            for (_, _, units), count in zip(
+                weights.constant_words, weights.constant_units, strict=True
+            )
+        ]
 
-    def place(self, values: list[int], sources: Sequence[Tensor], kept: list[Tensor]) -> None:
+    def place(
+        self, values: Values, sources: Sequence[Tensor], kept: list[Tensor]
+    ) -> Locations | None:
         """Point words to weights.
 
         Args:
             values: of the words.
             sources: the tensors that hold the weights.
             kept: takes copies that must live until the kernel has run.
+
+        Returns:
+            Where the weights were found; while they are there, the words stay right. None where
+            some were copied.
         """
         size = sources[0].element_size() if sources else 0
-        starts = [tensor.data_ptr() for tensor in sources]
-        strides = [tensor.stride() for tensor in sources]
+        starts, strides = found = locate(sources)
         for address, row, column, k, first, turned in self._matrices:
             down, right = strides[k]
             values[address] = starts[k] + first * down * size
             values[row], values[column] = (right, down) if turned else (down, right)
-        for (address, units, k, first), count in zip(self._constants, self._units, strict=True):
+        copied = False
+        for address, k, first in self._constants:
             stride = strides[k][0] if strides[k] else 1
             if stride != 1:
                 vector = sources[k].contiguous()
                 kept.append(vector)
                 values[address] = vector.data_ptr() + first * size
+                copied = True
             else:
                 values[address] = starts[k] + first * size
+        for units, count in self._units:
             values[units] = count
+        return None if copied else found
+
+
+Locations = tuple[list[int], list[tuple[int, ...]]]
+"""Of some tensors: where each begins, and its strides."""
+
+
+def locate(tensors: Sequence[Tensor]) -> Locations:
+    """Where tensors lie in memory."""
+    return [tensor.data_ptr() for tensor in tensors], [tensor.stride() for tensor in tensors]
 
 
 @dataclass(frozen=True)
@@ -118,34 +145,70 @@ class WeightGradients:
     """
 
     def __init__(self, pieces: Mapping[Expression, list[Piece]], places: Places, count: int):
-        self._members: list[list[tuple[int, list[Piece]]]] = [[] for _ in range(count)]
-        for node, (k, first) in sorted(places.items(), key=lambda item: item[1]):
-            if node in pieces:
-                self._members[k].append((first, pieces[node]))
+        members: list[list[tuple[int, list[Piece]]]] = [[] for _ in range(count)]
+        for node, found in places.items():
+            for k, first in found if node in pieces else ():
+                members[k].append((first, pieces[node]))
+        self._runs = [_joined(sorted(each, key=lambda member: member[0])) for each in members]
 
-    def gather(self, k: int, like: Tensor, sums: Tensor) -> Tensor | None:
-        """The gradient of tensor k; None where it has none."""
-        members = self._members[k]
-        if not members:
+    def gather(self, k: int, like: Tensor, memory: Tensor) -> Tensor | None:
+        """The gradient of tensor k, read out of memory; None where it has none."""
+        runs = self._runs[k]
+        if not runs:
             return None
+        if len(runs) == 1 and like.dim() and runs[0].covers(like.shape[0]):
+            return runs[0].read(memory).clone(memory_format=torch.contiguous_format)
         parts: list[Tensor] = []
-        row, run = 0, None
-        for first, pieces in members:
-            single = pieces[0] if len(pieces) == 1 else None
-            joined = run.joined(single) if run and single and first == row else None
-            if joined is None:
-                if run is not None:
-                    parts.append(run.read(sums))
-                if first > row:
-                    parts.append(like.new_zeros(first - row, *like.shape[1:]))
-                run = single
-                if single is None:
-                    parts.append(torch.stack([piece.read(sums) for piece in pieces]).sum(0))
-            else:
-                run = joined
-            row = first + pieces[0].shape[0]
-        if run is not None:
-            parts.append(run.read(sums))
+        row = 0
+        for run in runs:
+            if run.first > row:
+                parts.append(like.new_zeros(run.first - row, *like.shape[1:]))
+            parts.append(run.read(memory))
+            row = run.first + run.rows
         if like.dim() and row < like.shape[0]:
             parts.append(like.new_zeros(like.shape[0] - row, *like.shape[1:]))
         return torch.cat(parts).view(like.shape)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Neighbouring rows of a gradient.
+
+    Attributes:
+        first: the first of them.
+        pieces: what adds up to them.
+    """
+
+    first: int
+    pieces: tuple[Piece, ...]
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return self.pieces[0].shape[0]
+
+    def covers(self, rows: int) -> bool:
+        """Whether these are all rows."""
+        return self.first == 0 and self.rows == rows
+
+    def read(self, memory: Tensor) -> Tensor:
+        """A view of a single piece, or the sum of several."""
+        if len(self.pieces) == 1:
+            return self.pieces[0].read(memory)
+        return torch.stack([piece.read(memory) for piece in self.pieces]).sum(0)
+
+
+def _joined(members: Sequence[tuple[int, list[Piece]]]) -> list[Run]:
+    """Members by their first rows, neighbours in memory as one."""
+    runs: list[Run] = []
+    for first, pieces in members:
+        last = runs[-1] if runs else None
+        joined = None
+        if last is not None and len(pieces) == len(last.pieces) == 1:
+            follows = first == last.first + last.rows
+            joined = last.pieces[0].joined(pieces[0]) if follows else None
+        if last is not None and joined is not None:
+            runs[-1] = Run(last.first, (joined,))
+        else:
+            runs.append(Run(first, tuple(pieces)))
+    return runs

@@ -81,20 +81,23 @@ def function_of(address: int):
     return _call(address)
 
 
-def run(function: int, context: int, threads: int) -> None:
-    """Run ``function(context)`` on every thread of a team; returns when all have.
+def entry(function: int, team: int) -> Callable[[int], None]:
+    """What runs ``function(context)`` on every thread of a team; it returns when all have.
 
     Args:
         function: its address.
-        context: what each thread is given.
-        threads: how many are asked for; OpenMP may grant fewer, and a forked child has one.
+        team: how many threads are asked for; OpenMP may grant fewer, and a forked child has one.
     """
     library = _openmp()
-    if library is None:
-        _call(function)(context)
-        return
-    # a forked child has none of its parent's workers
-    library.GOMP_parallel(function, context, 1 if _child else threads, 0)
+    if library is None or team == 1:
+        return function_of(function)
+    begin = library.GOMP_parallel
+
+    def run(context: int) -> None:
+        # a forked child has none of its parent's workers
+        begin(function, context, 1 if _child else team, 0)
+
+    return run
 
 
 def pool_name() -> str:

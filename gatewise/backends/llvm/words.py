@@ -8,9 +8,6 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from gatewise.backends.llvm import threads
-from gatewise.backends.llvm.compiler import Compiled
-
 LINE = 16
 """Parts of one memory start at multiples of so many numbers (a cache line of float32)."""
 
@@ -42,6 +39,10 @@ def elements_of(parts: Mapping[str, int]) -> int:
     return sum(map(_whole_lines, parts.values()))
 
 
+Values = list[int] | ctypes.Array[ctypes.c_int64]
+"""The words' values: a kernel is given an array of them."""
+
+
 class Region:
     """Buffers that share one memory.
 
@@ -67,7 +68,7 @@ class Region:
             if name in words.index
         ]
 
-    def place(self, values: list[int], memory: Tensor) -> None:
+    def place(self, values: Values, memory: Tensor) -> None:
         """Point words to the buffers in a memory."""
         start = memory.data_ptr()
         for position, offset in self._placed:
@@ -87,7 +88,7 @@ class Addresses:
             (words.index[name], k) for k, name in enumerate(names) if name in words.index
         ]
 
-    def place(self, values: list[int], tensors: Sequence[Tensor], kept: list[Tensor]) -> None:
+    def place(self, values: Values, tensors: Sequence[Tensor], kept: list[Tensor]) -> None:
         """Point words to tensors, made contiguous.
 
         Args:
@@ -118,7 +119,7 @@ class InputWords:
             if f"input.{name}" in words.index
         ]
 
-    def place(self, values: list[int], tensors: Sequence[Tensor], kept: list[Tensor]) -> None:
+    def place(self, values: Values, tensors: Sequence[Tensor], kept: list[Tensor]) -> None:
         """Point words to the inputs."""
         for address, step, row, k in self._placed:
             tensor = tensors[k]
@@ -127,12 +128,6 @@ class InputWords:
                 kept.append(tensor)
             values[address] = tensor.data_ptr()
             values[step], values[row], _ = tensor.stride()
-
-
-def run(compiled: Compiled, function: str, values: list[int], team: int) -> None:
-    """Run a kernel on its words."""
-    array = (ctypes.c_int64 * len(values))(*values)
-    threads.run(compiled.address(function), ctypes.addressof(array), team)
 
 
 def dtype_of(size: int) -> torch.dtype:

@@ -1,0 +1,86 @@
+"""The words of a call and the memory that they point to, ready for the next call of its sizes."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from gatewise.backends.llvm.sources import Locations, WeightWords, locate
+from gatewise.backends.llvm.words import Region, Words
+from gatewise.backends.llvm.workspace import workspace
+
+SPARE_BYTES = 1 << 20
+"""Frames of more memory are not kept: what they cost is little beside what they compute."""
+
+
+class Frame:
+    """What one call at a time works in.
+
+    Attributes:
+        words: the call's words, those that point into `memory` among them.
+        address: of the words.
+        memory: the working memory.
+        zeroed: parts of it that are zero when a call begins.
+        weights: where the weights were that the words point to; None for nowhere yet.
+    """
+
+    __slots__ = ("address", "memory", "weights", "words", "zeroed")
+
+    def __init__(self, words: Words, region: Region, dtype: torch.dtype, zeroed: Sequence[slice]):
+        # not made in inference mode, in which the next call may not be
+        with torch.inference_mode(False):
+            self.memory = workspace.lease(region.elements, dtype)
+            self.zeroed = [self.memory[place] for place in zeroed]
+        self.words = (ctypes.c_int64 * len(words.values))(*words.values)
+        self.address = ctypes.addressof(self.words)
+        self.weights: Locations | None = None
+        region.place(self.words, self.memory)
+
+    def place_weights(
+        self, weights: WeightWords, sources: Sequence[Tensor], copies: list[Tensor]
+    ) -> None:
+        """Point words to the weights, unless they are where the last call found them.
+
+        Args:
+            weights: the words.
+            sources: the tensors that hold the weights.
+            copies: takes copies that must live until the kernel has run.
+        """
+        if self.weights is None or self.weights != locate(sources):
+            self.weights = weights.place(self.words, sources, copies)
+
+
+class Frames:
+    """The frames of calls of the same sizes; a thread takes one and gives it back.
+
+    Args:
+        words: with all numbers in place.
+        region: the working memory.
+        dtype: of its numbers.
+        zeroed: parts of it that are zero when a call begins.
+    """
+
+    def __init__(
+        self, words: Words, region: Region, dtype: torch.dtype, zeroed: Sequence[slice] = ()
+    ):
+        self._words, self._region, self._dtype, self._zeroed = words, region, dtype, zeroed
+        self._spare: list[Frame] = []
+        self._keeps = region.elements * dtype.itemsize <= SPARE_BYTES
+
+    def take(self) -> Frame:
+        """A frame that nobody else has."""
+        try:
+            frame = self._spare.pop()
+        except IndexError:
+            frame = Frame(self._words, self._region, self._dtype, self._zeroed)
+        for part in frame.zeroed:
+            part.zero_()
+        return frame
+
+    def give(self, frame: Frame) -> None:
+        """Let the next call have it."""
+        if self._keeps:
+            self._spare.append(frame)
