@@ -63,7 +63,8 @@ def peak_run() -> tuple[Callable[[], None], float]:
     address, operations, _ = _compiled(host())
     count = threads.available()
     nothing = ctypes.create_string_buffer(8)
-    return lambda: threads.run(address, ctypes.addressof(nothing), count), operations * count
+    run = threads.entry(address, count)
+    return lambda: run(ctypes.addressof(nothing)), operations * count
 
 
 def main() -> None:
