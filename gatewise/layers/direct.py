@@ -19,6 +19,7 @@ from torch.nn import functional
 from gatewise.backends import Recurrence, Stacking
 from gatewise.backends.direct import direct_call, is_undisturbed
 from gatewise.backends.llvm.backend import ELEMENTS
+from gatewise.layers.torch_operator import run_step
 
 PLAIN = (Tensor, nn.Parameter)
 
@@ -66,16 +67,20 @@ def directly(forward: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any
     return run
 
 
-_lanes: WeakKeyDictionary[nn.Module, list[list[Lane]]] = WeakKeyDictionary()
+Rows = tuple[list[list[Lane]], list[Lane]]
+"""Lanes by layer, and all of them in order."""
+
+_lanes: WeakKeyDictionary[nn.Module, Rows] = WeakKeyDictionary()
 
 
-def _lanes_of(layer: Any) -> list[list[Lane]]:
+def _lanes_of(layer: Any) -> Rows:
     found = _lanes.get(layer)
     if found is None:
         rows = layer.lanes()
+        lanes = [lane for row in rows for lane in row]
         # what else a cell reads at every step is an option of the call
-        several = any(len(lane.recurrence.graph.inputs) > 1 for row in rows for lane in row)
-        found = _lanes[layer] = [] if several else rows
+        several = any(len(lane.recurrence.graph.inputs) > 1 for lane in lanes)
+        found = _lanes[layer] = ([], []) if several else (rows, lanes)
     return found
 
 
@@ -89,8 +94,9 @@ def _run(layer: Any, x: Tensor, state: Any = None) -> tuple[Any, Any] | None:
     T, B, I = x.shape
     if not T or not B or layer.input_size != I or not x.is_cpu:
         return None
-    rows = _lanes_of(layer)
-    lanes = [lane for row in rows for lane in row]
+    if T == 1 and layer.steps_on_torch:
+        return run_step(layer, x, state)
+    rows, lanes = _lanes_of(layer)
     if not lanes:
         return None
     states = _states(state, lanes, B, dtype)

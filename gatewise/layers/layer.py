@@ -21,6 +21,9 @@ from gatewise.layers.stream import Stream
 class RecurrentLayer:
     """Base of the layers: their options, their initial states, what ran, and going step by step."""
 
+    steps_on_torch = False
+    """Whether torch's own operator takes a single step in less time than a kernel."""
+
     options: Options
     norms: nn.ModuleList | tuple[()]
 

@@ -320,6 +320,7 @@ class GRU(_Layer):
     """
 
     kind = "GRU"
+    steps_on_torch = True
 
     def __init__(self, *args: Any, **kwargs: Any):
         if "proj_size" in kwargs:
@@ -346,6 +347,7 @@ class RNN(_Layer):
     """
 
     kind = "RNN"
+    steps_on_torch = True
 
     def __init__(self, *args: Any, **kwargs: Any):
         if "proj_size" in kwargs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -38,6 +39,8 @@ def operator_reason(layer: Any, sequence: Sequence, marked: bool) -> str | None:
     if sequence.packed is not None:  # torch takes two to four times as long for a step that counts
         sparse = SPARSE * x.shape[0] < sequence.steps * sequence.batch
         return "padding these sequences would make too many steps" if sparse else None
+    if layer.steps_on_torch and sequence.steps == 1 and not torch.compiler.is_compiling():
+        return "a single step needs no packed weights"
     return None
 
 
@@ -48,6 +51,42 @@ def _transformed(layer: Any, x: Tensor) -> bool:
     weight = next(layer.parameters(), x)  # one of a parametrization is not computed for this
     wrapped = map(is_functorch_wrapped_tensor, (x, weight))
     return forward_ad._current_level >= 0 or any(wrapped)
+
+
+STEPS = {"GRU": _VF.gru, "RNN_TANH": _VF.rnn_tanh, "RNN_RELU": _VF.rnn_relu}
+"""The operators that take single steps, by torch's name of the mode."""
+
+
+def run_step(layer: Any, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor] | None:
+    """Run a single step of a GRU or RNN by torch's operator, with less ado than torch's layer.
+
+    Args:
+        layer: a GRU or RNN.
+        x: ``(1, B, I)``.
+        state: ``(layers · directions, B, H)``; zeros where left out.
+
+    Returns:
+        Output and state; None where the call is special.
+    """
+    rows = layer.num_layers * (2 if layer.bidirectional else 1)
+    shape = (rows, x.shape[1], layer.hidden_size)
+    weights = [layer._parameters.get(name) for name in layer._flat_weights_names]
+    if state is None:
+        state = _zeros(shape, x.dtype)
+    if type(state) is not Tensor or tuple(state.shape) != shape:
+        return None
+    if any(t is None or not t.is_cpu or t.dtype is not x.dtype for t in (state, *weights)):
+        return None
+    options = (layer.bias, layer.num_layers, layer.dropout, layer.training, layer.bidirectional)
+    y, last = STEPS[layer.mode](x, state, weights, *options, False)
+    return y.transpose(0, 1) if layer.batch_first else y, last
+
+
+@lru_cache(maxsize=64)
+def _zeros(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """Zeros that nothing changes; made for use in any mode."""
+    with torch.inference_mode(False):
+        return torch.zeros(shape, dtype=dtype)
 
 
 def run_operator(

@@ -112,6 +112,8 @@ class ForwardCall(Arrangement):
         self._starts = Addresses(self._words, [f"base.start.{n}" for n in names.states])
         self._givens = Addresses(self._words, [f"source.given.{n}" for n in names.givens])
         self._y = self._words.index["base.y"]
+        with torch.inference_mode(False):
+            self._nothing = torch.empty(0, dtype=self.dtype)
         self._output_shape = (T, B, buffers["y"].stride)
         self._last_step = 0 if kernel.specification.reverse else T - 1
         self._ends = self._state_ends()
@@ -153,8 +155,10 @@ class ForwardCall(Arrangement):
         """
         frame, copies = self._frames.take(), []
         words = frame.words
-        kept = workspace.lease(self._kept.elements, self.dtype)
-        self._kept.place(words, kept)
+        kept = self._nothing
+        if self._kept.elements:
+            kept = workspace.lease(self._kept.elements, self.dtype)
+            self._kept.place(words, kept)
         frame.place_weights(self._weights, sources, copies)
         self._inputs.place(words, inputs, copies)
         self._starts.place(words, states, copies)

@@ -50,7 +50,10 @@ from gatewise.equations.expression import (
 UNIT_BYTES = 256 << 10
 """Weights below are multiplied in less time than threads need to wait for each other."""
 
-UNIT_SEQUENCES = 3
+MANY_UNIT_BYTES = 2 << 20
+"""Weights beyond fit in no second-level cache; half of them may."""
+
+UNIT_SEQUENCES, MANY_UNIT_SEQUENCES = 3, 4
 """Up to so many for each thread, weights are read rather than used; measured on two threads."""
 
 BY_UNIT_WORDS = ("unit.thread", "unit.team", "barrier", "barrier.target")
@@ -274,7 +277,9 @@ class Kernel:
         alone, which stays in its cache, at the price of waiting for the others in every step.
         """
         weights = self.forward_module.layout.packed_elements * self.element.bytes
-        return team > 1 and weights >= UNIT_BYTES and UNIT_SEQUENCES * team >= B
+        many = weights >= MANY_UNIT_BYTES
+        sequences = MANY_UNIT_SEQUENCES if many else UNIT_SEQUENCES
+        return team > 1 and weights >= UNIT_BYTES and sequences * team >= B
 
     def kept_parts(self, T: int, B: int) -> dict[str, int]:
         """Elements of what outlives a forward run, by buffer: saved values and the states' past."""

@@ -19,6 +19,12 @@ from gatewise.backends.recurrence import ADDED, PAST, Operands, Recurrence, Stac
 from gatewise.backends.reference import ReferenceBackend, evaluate_steps
 from gatewise.equations.size import stored_shape
 
+THREAD_WORK = 1 << 19
+"""Multiplications that take a thread longer than it takes to wake it."""
+
+PACKING_WORK = 8
+"""Packing a weight takes as long as so many multiplications with it."""
+
 
 class Call:
     """A kernel for T steps of B sequences, and what its flat list of tensors means.
@@ -42,6 +48,8 @@ class Call:
         graph = recurrence.graph
         _check_shapes(recurrence, parameters)
         self.stacking = parameters if kernel.plain else None
+        work = (T * B + PACKING_WORK) * kernel.forward_module.layout.packed_elements
+        self._useful = max(1, work // THREAD_WORK)  # threads
         self.sources = len(parameters.members) if kernel.plain else len(kernel.weight_expressions)
         self._ends = list(
             accumulate([len(graph.inputs), len(graph.states), len(graph.givens), self.sources])
@@ -107,7 +115,7 @@ class Call:
         wanted = needs if needs is not None else [True] * len(tensors)
         first, following = self._ends[0], self._ends[2]
         need = Needs(wanted[first : self._ends[1]], wanted[following : self._ends[3]])
-        call = backward_call(self.kernel, self.T, self.B, threads.available(), self.stacking)
+        call = backward_call(self.kernel, self.T, self.B, self._team(), self.stacking)
         found = call.run(inputs, states, givens, sources, (y, dy), kept, flows, need)
         gradients = [*found.inputs, *found.states, *found.givens, *found.sources]
         return gradients if self.stacking is not None else [*gradients, *(None for _ in plain)]
@@ -117,7 +125,11 @@ class Call:
         return self._forward_call().past(self.split(tensors)[1], y, kept)
 
     def _forward_call(self) -> ForwardCall:
-        return forward_call(self.kernel, self.T, self.B, threads.available(), self.stacking)
+        return forward_call(self.kernel, self.T, self.B, self._team(), self.stacking)
+
+    def _team(self) -> int:
+        """How many threads: as many as torch uses, fewer where there is little to do."""
+        return min(threads.available(), self._useful)
 
     def operands(self, tensors: Sequence[Tensor]) -> Operands:
         """The tensors by name, as the reference wants them."""
