@@ -217,9 +217,25 @@ def test_every_stop_of_the_tour_works(pages, opened, cell):
     assert not page.page.is_visible(".tour")
 
 
-def test_the_tour_shows_that_the_memory_carries_the_country(pages, opened):
+def test_the_tour_follows_the_entry_that_does_most_for_the_answer(pages, opened, lstm):
     page = opened(pages.paths["lstm"])
-    assert page.tell("store.label(store.weightiest().source)") == "France"
+    tokens = torch.from_numpy(lstm.tokenizer.encode(SENTENCE))[:, None]
+    best = int(probabilities(lstm, SENTENCE)[-1].argmax())
+
+    def answer():
+        logits, _ = lstm.model(tokens)
+        return logits[-1, 0].log_softmax(-1)[best]
+
+    (inner,) = inner_gradients(answer)
+    with gw.trace(lstm.model.recurrent) as trace, torch.no_grad():
+        lstm.model.recurrent(embedded(lstm, SENTENCE))
+    entries = memory_ledger(trace.only, "c").contributions[:, 0]
+    worth = entries @ inner.values["c"][-1, 0]
+    source = int(worth[:-2].argmax())  # what was just read is no feat of memory
+    assert page.tell("store.weightiest().source") == source
+    assert page.tell("store.weightiest().unit") == int(
+        (entries[source] * inner.values["c"][-1, 0]).argmax()
+    )
 
 
 def test_the_keyboard_steps_through_everything(pages, opened):
