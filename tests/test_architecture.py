@@ -23,8 +23,17 @@ FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.p
 LINES = 450
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "stuff", "tools"}
 EXTRAS = (
-    *("charset_normalizer", "lightning", "pytorch_lightning", "matplotlib", "platformdirs"),
-    *("polars", "rich", "sacrebleu", "safetensors", "scipy", "tokenizers", "torchmetrics"),
+    *("charset_normalizer", "lightning", "pytorch_lightning", "matplotlib", "mido"),
+    *(
+        "platformdirs",
+        "polars",
+        "rich",
+        "sacrebleu",
+        "safetensors",
+        "scipy",
+        "tokenizers",
+        "torchmetrics",
+    ),
     "typer",
 )
 PICKLES = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}

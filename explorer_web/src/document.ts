@@ -108,7 +108,9 @@ export type Layer =
       key?: { weight: Weights; bias?: string };
       query?: string;
     }
-  | { kind: "linear"; weight: Weights; bias?: string };
+  | { kind: "linear"; weight: Weights; bias?: string }
+  /** What each output adds to the scores of those behind it, where it is so: a lower triangle. */
+  | { kind: "pairs"; weight: Weights };
 
 export type TokenizerDocument = { lower?: boolean; longest?: number } & (
   | { kind: "characters"; characters: string; unknown: boolean }
@@ -117,7 +119,7 @@ export type TokenizerDocument = { lower?: boolean; longest?: number } & (
 );
 
 export interface Output {
-  kind: "next" | "class" | "ordinal" | "values" | "none";
+  kind: "next" | "class" | "ordinal" | "keys" | "values" | "none";
   labels: string[];
 }
 

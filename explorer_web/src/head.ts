@@ -1,12 +1,12 @@
-/** What follows the recurrent layers: pooling, then linear layers, forward and back. */
+/** What follows the recurrent layers: pooling, then what knows nothing of time, forward and back. */
 
 import { type Layer } from "./document";
 import { Matrix } from "./matrix";
 import { type Pool, poolOf } from "./pooling";
-import { Linear } from "./stage";
+import { Linear, Pairs, type Stage } from "./stage";
 
 export class Head {
-  private readonly stages: Linear[] = [];
+  private readonly stages: Stage[] = [];
   private readonly pool: Pool;
 
   constructor(
@@ -14,7 +14,10 @@ export class Head {
     /** Units of the forward direction, where there are two. */
     forwardUnits: number | null,
   ) {
-    for (const layer of layers) if (layer.kind === "linear") this.stages.push(new Linear(layer));
+    for (const layer of layers) {
+      if (layer.kind === "linear") this.stages.push(new Linear(layer));
+      if (layer.kind === "pairs") this.stages.push(new Pairs(layer));
+    }
     this.pool = poolOf(
       layers.find((layer) => layer.kind === "pool"),
       forwardUnits,
@@ -32,7 +35,9 @@ export class Head {
 
   /** From the gradient of the scores after step t, that of the outputs of all steps. */
   backward(outputs: Matrix, t: number, gradient: Float32Array): Matrix {
-    const flow = this.stages.reduceRight((g, stage) => stage.backward(g), gradient);
+    const given = [this.pool.read(outputs, t)];
+    for (const stage of this.stages) given.push(stage.forward(given[given.length - 1]));
+    const flow = this.stages.reduceRight((g, stage, k) => stage.backward(g, given[k]), gradient);
     return this.pool.backward(outputs, t, flow);
   }
 }

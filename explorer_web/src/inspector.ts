@@ -89,6 +89,7 @@ export class Inspector implements View {
     const whole = store.network.looksAhead ? "What it says" : "If the input ended here";
     const heading = {
       next: "Expected next",
+      keys: "Expected next",
       class: whole,
       ordinal: whole,
       values: "What it says",
@@ -99,7 +100,7 @@ export class Inspector implements View {
         ? Array.from({ length: Math.min(now.length, 12) }, (_, k) => k)
         : this.listed(now, before);
     const largestValue = chosen.reduce((most, k) => Math.max(most, Math.abs(now[k])), 1e-9);
-    const next = kind === "next" ? store.run.input.tokens![store.cursor + 1] : undefined;
+    const follows = (k: number) => store.follows(k);
     return [
       make("h3", {}, heading),
       ...chosen.map((k) => {
@@ -108,8 +109,8 @@ export class Inspector implements View {
         return make(
           "div",
           {
-            class: k === next ? "bar actual" : "bar",
-            title: k === next ? "what really comes next" : "",
+            class: follows(k) ? "bar actual" : "bar",
+            title: follows(k) ? "what really comes next" : "",
           },
           make("span", { class: "bar-label" }, store.scoreLabel(k)),
           make(

@@ -57,6 +57,10 @@ export function columnsOf(matrix: Matrix, start: number, count: number): Matrix 
   return made;
 }
 
+export function sigmoid(value: number): number {
+  return 1 / (1 + Math.exp(-value));
+}
+
 export function norm(values: ArrayLike<number>): number {
   let sum = 0;
   for (let k = 0; k < values.length; k++) sum += values[k] * values[k];

@@ -1,12 +1,13 @@
-/** What scores mean: one of several, one of several in order, or numbers. */
+/** What scores mean: one of several, one of several in order, each so or not, or numbers. */
 
 import { type Output } from "./document";
-import { softmax } from "./matrix";
+import { sigmoid, softmax } from "./matrix";
 
 /** What is shown of scores: probabilities, or the numbers themselves. */
 export function probabilities(kind: Output["kind"], scores: Float32Array): ArrayLike<number> {
   if (kind === "values" || kind === "none") return scores;
   if (kind === "ordinal") return between(above(scores).shares);
+  if (kind === "keys") return scores.map(sigmoid);
   return softmax(scores);
 }
 
@@ -19,6 +20,10 @@ export function gradientOf(
   const found = new Float32Array(scores.length);
   if (kind === "values") {
     found[label] = 1;
+    return found;
+  }
+  if (kind === "keys") {
+    found[label] = 1 - sigmoid(scores[label]);
     return found;
   }
   if (kind === "ordinal") return ordinalGradient(scores, label);
@@ -35,7 +40,7 @@ function above(scores: Float32Array): { shares: number[]; from: number[] } {
   const shares: number[] = [];
   const from: number[] = [];
   scores.forEach((score, k) => {
-    const share = 1 / (1 + Math.exp(-score));
+    const share = sigmoid(score);
     const lower = !k || share < shares[k - 1];
     shares.push(lower ? share : shares[k - 1]);
     from.push(lower ? k : from[k - 1]);

@@ -136,6 +136,15 @@ export class Store {
       : (output.labels[k] ?? `${k}`);
   }
 
+  /** Whether an output is what really comes after the cursor. */
+  follows(k: number): boolean {
+    const { tokens, numbers } = this.run.input;
+    const { kind } = this.document.output;
+    if (kind === "next") return tokens?.[this.cursor + 1] === k;
+    if (kind !== "keys" || this.cursor + 1 >= this.T) return false;
+    return numbers!.at(this.cursor + 1, k) > 0;
+  }
+
   /** A named value of the track at every step: as it is, as it was, or the difference. */
   series(name: string, shown: Shown = this.shown): Matrix {
     const now = this.run.tracks[this.track].values[name];

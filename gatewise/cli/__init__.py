@@ -17,6 +17,7 @@ COMMANDS = (
     "forecast",
     "translate",
     "sample",
+    "compose",
     "compare",
     "doctor",
 )

@@ -20,14 +20,14 @@ def explore(
         typer.Option(
             "--input",
             "-i",
-            help="What the model reads: a text, or a file with examples or series of numbers.",
+            help="What the model reads: a text, or a file with examples, series or music.",
         ),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The page to write.", dir_okay=False)
     ] = Path("explore.html"),
     row: Annotated[
-        int, typer.Option(min=0, help="Of a file: which example or series, from 0.")
+        int, typer.Option(min=0, help="Of a file: which example, series or piece, from 0.")
     ] = 0,
 ) -> None:
     """Write a page that shows what every gate of a model does while it reads an input.
@@ -58,6 +58,10 @@ def subject_of_file(model: Any, given: str, row: int) -> Any:
         from gatewise.explorer.generated import of_generator
 
         return of_generator(model, given, row)
+    if model.task == "music":
+        from gatewise.explorer.composed import of_music
+
+        return of_music(model, given, row)
     if model.task == "classification" and model.features.kind == "numbers":
         from gatewise.explorer.classified import example_of
 

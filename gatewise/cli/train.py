@@ -10,7 +10,7 @@ from gatewise.cli.failure import failures_explained
 
 TEXT, MODEL, LENGTH, STEPS = "Text", "Model", "How long", "Optimisation"  # panels of the help
 
-KINDS = ("classify", "forecast", "translate", "sequences")
+KINDS = ("classify", "forecast", "translate", "sequences", "music")
 """Each is a file `train_KIND` beside this one with a function `register(train)`."""
 
 train = typer.Typer(help="Train a model and write it as one file.", no_args_is_help=True)

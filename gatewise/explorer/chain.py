@@ -82,6 +82,10 @@ class Chain:
         """Add a linear layer: ``(rows, columns)`` and ``(rows,)``."""
         self.layers.append({"kind": "linear", **linear(weight, bias)})
 
+    def add_pairs(self, weight: Tensor) -> None:
+        """Add what each output adds to the scores of those behind it, lower triangle ``(V, V)``."""
+        self.layers.append({"kind": "pairs", "weight": matrix(weight)})
+
     def _of_layer(self, layer: RecurrentLayer, track: Track) -> dict[str, Any]:
         recurrence = layer.evaluated(track.recurrence)
         start = layer.initial_values(track.layer, track.recurrence)

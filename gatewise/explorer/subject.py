@@ -25,8 +25,8 @@ class Subject:
         about: the model in one line.
         chain: the model's layers.
         input: tokens or numbers, JSON-ready.
-        output: what the scores are: ``kind`` (``next``, ``class``, ``ordinal``, ``values`` or
-            ``none``) and ``labels``.
+        output: what the scores are: ``kind`` (``next``, ``class``, ``ordinal``, ``keys``,
+            ``values`` or ``none``) and ``labels``.
         outputs: the top recurrent layer's output as torch computes it, ``(T, H)``.
         scores: the last step's scores, ``(V,)``; None where there is no head.
         tokenizer: for texts, JSON-ready.
@@ -65,8 +65,8 @@ def subject_of(model: Any, given: Any) -> Subject:
     Args:
         model: a trained model as `gatewise.load` returns it, or a recurrent layer.
         given: what it reads: a text for a text model; a file or frame of series for a forecast
-            model; numbers ``(T, I)`` for a layer, or a mapping with them as ``x`` and the cell's
-            further inputs.
+            model; a roll or a file of music for a model of music; numbers ``(T, I)`` for a layer,
+            or a mapping with them as ``x`` and the cell's further inputs.
 
     Raises:
         TypeError: the model is of no kind that can be shown, or the input does not suit it.
@@ -86,6 +86,10 @@ def subject_of(model: Any, given: Any) -> Subject:
         from gatewise.explorer.generated import of_generator
 
         return of_generator(model, given)
+    if getattr(model, "task", None) == "music":
+        from gatewise.explorer.composed import of_music
+
+        return of_music(model, given)
     if getattr(model, "task", None) == "translation":
         from gatewise.explorer.translated import of_translator
 

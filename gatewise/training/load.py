@@ -12,6 +12,7 @@ MODELS = {
     "language": "text_model:TextModel",
     "forecast": "forecast_model:ForecastModel",
     "generator": "generator_model:GeneratorModel",
+    "music": "music_model:MusicModel",
     "translation": "translation_model:TranslationModel",
 }
 """The module in this package, and the class in it, of each task's trained model.
