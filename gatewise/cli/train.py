@@ -9,6 +9,7 @@ import typer
 from gatewise.cli.failure import failures_explained
 
 TEXT, MODEL, LENGTH, STEPS = "Text", "Model", "How long", "Optimisation"  # panels of the help
+REGULAR = "Regularisation"
 
 KINDS = ("classify", "forecast", "translate", "sequences", "music")
 """Each is a file `train_KIND` beside this one with a function `register(train)`."""
@@ -91,6 +92,42 @@ def text(
             show_default="0.3 for characters, else 0.5; 0.1 for a long text",
         ),
     ] = None,
+    softmax: Annotated[
+        str | None,
+        option(
+            MODEL,
+            "full, or adaptive: rare tokens cost only where they occur.",
+            show_default="full; adaptive above 20,000 tokens",
+        ),
+    ] = None,
+    tie: Annotated[
+        bool | None,
+        option(
+            MODEL,
+            "Whether input and output share their embedding.",
+            "--tie/--no-tie",
+            show_default="for words and byte pairs with a full softmax",
+        ),
+    ] = None,
+    embedding_dropout: Annotated[
+        float, option(REGULAR, "Share of tokens whose vectors are dropped, window by window.")
+    ] = 0.0,
+    input_dropout: Annotated[
+        float, option(REGULAR, "Of what each layer reads, one mask for a whole window.")
+    ] = 0.0,
+    recurrent_dropout: Annotated[
+        float, option(REGULAR, "Share of the state dropped from recurrent products.")
+    ] = 0.0,
+    weight_drop: Annotated[float, option(REGULAR, "Share of recurrent weights dropped.")] = 0.0,
+    zoneout: Annotated[
+        float, option(REGULAR, "Probability that a unit of the state keeps its last value.")
+    ] = 0.0,
+    activation_penalty: Annotated[
+        float, option(REGULAR, "Times the output's mean square, added to the loss (AR).", min=0)
+    ] = 0.0,
+    change_penalty: Annotated[
+        float, option(REGULAR, "Times that of its change from step to step (TAR).", min=0)
+    ] = 0.0,
     minutes: Annotated[
         float | None,
         option(

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+COUNTED = 1 << 22  # tokens at once
+
 
 @dataclass(frozen=True)
 class TokenFile:
@@ -36,6 +38,13 @@ class TokenFile:
         if size != expected:
             raise ValueError(f"{self.path}: {size} bytes where {expected} were written")
         return np.memmap(self.path, self.dtype, "r", shape=(self.count,))
+
+    def frequencies(self, vocabulary: int) -> np.ndarray:
+        """Return how often each token of a vocabulary occurs, `(V,)` int64."""
+        counts, tokens = np.zeros(vocabulary, np.int64), self.tokens()
+        for at in range(0, self.count, COUNTED):
+            counts += np.bincount(tokens[at : at + COUNTED], minlength=vocabulary)
+        return counts
 
     def to_dict(self) -> dict[str, Any]:
         """Return all but the folder as JSON-ready values."""

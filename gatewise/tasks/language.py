@@ -1,15 +1,16 @@
 """The language model: the next token from all tokens before it."""
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from gatewise.cells import get
 from gatewise.equations import Cell
 from gatewise.layers import GRU, LSTM, RNN, Recurrent
+from gatewise.tasks.vocabulary_output import build_output
 
 TORCH_LAYERS: dict[str, Any] = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
 """Cells that torch knows too: theirs are the layers with torch's fused operators."""
@@ -55,7 +56,9 @@ def embedding_size(cell: str | Cell, hidden: int, otherwise: int) -> int:
 
 
 class LanguageModel(nn.Module):
-    """Embedding, recurrent layers, and a linear head over the vocabulary.
+    """Embedding, recurrent layers, and a head over the vocabulary.
+
+    With its regularisers it is the AWD-LSTM of Merity, Keskar & Socher (2018, arXiv:1708.02182).
 
     Args:
         vocabulary: How many tokens there are, V.
@@ -65,6 +68,13 @@ class LanguageModel(nn.Module):
         layers: Number of recurrent layers.
         dropout: Probability of dropping a value, between layers and before the head; half of it
             on the embedded tokens.
+        tied: Whether the head's weights are the embedding's; see `TiedOutput`.
+        cutoffs: Of an adaptive softmax; see `AdaptiveOutput`. None is a full one.
+        embedding_dropout: Probability of dropping a token's vector, wherever it stands in a window.
+        activation_penalty: In training, the mean square of the dropped output times this is added
+            to the loss: AR of section 4.6.
+        change_penalty: Likewise the mean square of the output's change from step to step: TAR.
+        regularizers: Options of the recurrent layers, such as `weight_drop`.
     """
 
     def __init__(
@@ -75,12 +85,23 @@ class LanguageModel(nn.Module):
         hidden: int = 512,
         layers: int = 1,
         dropout: float = 0.0,
+        tied: bool = False,
+        cutoffs: Sequence[int] = (),
+        embedding_dropout: float = 0.0,
+        activation_penalty: float = 0.0,
+        change_penalty: float = 0.0,
+        regularizers: Mapping[str, float] | None = None,
     ):
         super().__init__()
         self.embedding = nn.Embedding(vocabulary, embedding)
-        self.recurrent = recurrent_layers(cell, embedding, hidden, layers, dropout)
-        output = getattr(self.recurrent, "output_size", hidden)
-        self.head = nn.Linear(output, vocabulary)
+        options = regularizers or {}
+        self.recurrent = recurrent_layers(cell, embedding, hidden, layers, dropout, **options)
+        output = int(getattr(self.recurrent, "output_size", hidden))
+        self.head = build_output(output, self.embedding, tied, cutoffs)
+        if tied:  # as large as a head's weights are, not as an embedding's
+            nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
+        self.embedding_dropout = embedding_dropout
+        self.activation_penalty, self.change_penalty = activation_penalty, change_penalty
         self.input_dropout = nn.Dropout(dropout / 2)
         self.output_dropout = nn.Dropout(dropout)
 
@@ -92,11 +113,22 @@ class LanguageModel(nn.Module):
             state: The state after the tokens before; None begins anew.
 
         Returns:
-            The logits of the token after each, `(T, B, V)`, and the state after the last.
+            The logits of the token after each, `(T, B, V)`, and the state after the last. Those of
+            an adaptive softmax are logarithms of probabilities.
         """
-        embedded = self.input_dropout(self.embedding(tokens))
-        hidden, state = self.recurrent(embedded, state)
+        hidden, state = self.read(tokens, state)
         return self.head(self.output_dropout(hidden)), state
+
+    def read(self, tokens: torch.Tensor, state: Any = None) -> tuple[torch.Tensor, Any]:
+        """Return the top layer's output `(T, B, H)` for tokens `(T, B)`, and the last state."""
+        return self.recurrent(self.input_dropout(self.embed(tokens)), state)
+
+    def embed(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Return the vectors `(T, B, E)` of tokens `(T, B)`; in training some tokens have none."""
+        if not (self.training and self.embedding_dropout):
+            return self.embedding(tokens)
+        kept = torch.empty_like(self.embedding.weight[:, :1]).bernoulli_(1 - self.embedding_dropout)
+        return self.embedding(tokens) * (kept / (1 - self.embedding_dropout))[tokens]
 
     def loss(
         self,
@@ -105,7 +137,7 @@ class LanguageModel(nn.Module):
         state: Any = None,
         reduction: str = "mean",
     ) -> tuple[torch.Tensor, Any]:
-        """Measure how surprising the targets are.
+        """Measure how surprising the targets are; in training the penalties are added.
 
         Args:
             inputs: Tokens, `(T, B)`.
@@ -116,11 +148,14 @@ class LanguageModel(nn.Module):
         Returns:
             The cross entropy in nats, and the state after the last token.
         """
-        logits, state = self(inputs, state)
-        entropy = functional.cross_entropy(
-            logits.flatten(0, 1), targets.flatten(), reduction=reduction
-        )
-        return entropy, state
+        hidden, state = self.read(inputs, state)
+        dropped = self.output_dropout(hidden)
+        loss = self.head.loss(dropped, targets, reduction)
+        if self.training and self.activation_penalty:
+            loss = loss + self.activation_penalty * dropped.square().mean()
+        if self.training and self.change_penalty and len(hidden) > 1:
+            loss = loss + self.change_penalty * hidden.diff(dim=0).square().mean()
+        return loss, state
 
 
 def bits_per_character(nats_per_token: float, tokens: int, characters: int) -> float:

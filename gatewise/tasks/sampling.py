@@ -78,7 +78,7 @@ def draw_tokens(
     """
     if not prompt:
         raise ValueError("drawing tokens needs a prompt of at least one")
-    device = model.head.weight.device
+    device = model.embedding.weight.device
     state, logits = None, torch.empty(0)
     with torch.inference_mode():
         # A long prompt is read in parts: its logits would take V numbers for every token.

@@ -9,6 +9,7 @@ import torch
 from gatewise.data.corpus import Corpus
 from gatewise.data.streams import IGNORED, Cursor, TrainingStreams, ValidationStreams, Window
 from gatewise.layers import detach_state
+from gatewise.tasks.vocabulary_output import AdaptiveOutput
 from gatewise.training.checkpoint import Progress
 from gatewise.training.model_file import write_model_file
 from gatewise.training.plan import Plan, Task
@@ -36,6 +37,9 @@ class LanguageTraining(Task):
         self.validation = ValidationStreams(corpus.validation.tokens())
         self.batches_per_epoch = self.streams.windows_per_epoch
         self.model = build_model(settings, corpus.tokenizer.size)
+        if isinstance(self.model.head, AdaptiveOutput):
+            counts = corpus.training.frequencies(corpus.tokenizer.size)
+            self.model.head.order_by(torch.from_numpy(counts))
 
     def plan(self) -> Plan:
         """Return how long training lasts and how often it is measured."""
@@ -66,7 +70,7 @@ class LanguageTraining(Task):
         """See `Task.first_state`."""
         token = torch.zeros(1, self.streams.batch_size, dtype=torch.long)
         with torch.no_grad():
-            return self.model(token.to(self.model.head.weight.device))[1]
+            return self.model(token.to(self.model.embedding.weight.device))[1]
 
     def write_model(self, path: Path, progress: Progress) -> None:
         """See `Task.write_model`."""

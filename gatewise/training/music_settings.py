@@ -8,7 +8,7 @@ from gatewise.training.optimizers import OPTIMIZERS
 from gatewise.training.plan import Plan
 from gatewise.training.ranges import check_above_zero, check_choices, check_least, check_shares
 from gatewise.training.schedule import Budget
-from gatewise.training.text_settings import DEVICES, describe_cell
+from gatewise.training.text_settings import DEVICES, REGULARIZERS, describe_cell
 
 RATES = {"adamw": 1e-2, "adam": 1e-2}
 """Learning rates for music, where they are not the optimiser's own."""
@@ -78,12 +78,11 @@ class MusicSettings:
         least |= dict.fromkeys(("transpose", "clip", "clip_value", "seed"), 0)
         check_least(self, least)
         check_above_zero(self, ("epochs", "minutes", "learning_rate"))
-        check_shares(self, ("dropout", *self.regularizers()))
+        check_shares(self, ("dropout", *REGULARIZERS))
 
     def regularizers(self) -> dict[str, float]:
         """Return the options of the recurrent layer, by name."""
-        names = ("input_dropout", "recurrent_dropout", "weight_drop", "zoneout")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in REGULARIZERS}
 
     def to_dict(self) -> dict[str, Any]:
         """Return all settings as JSON-ready values, a cell of one's own as its equations."""

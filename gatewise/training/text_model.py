@@ -12,6 +12,7 @@ from gatewise.data.corpus import Corpus
 from gatewise.data.tokenizer import Tokenizer, tokenizer_from_dict
 from gatewise.tasks.language import LanguageModel, bits_per_character
 from gatewise.tasks.sampling import Sampler, draw_tokens
+from gatewise.tasks.vocabulary_output import choose_cutoffs
 from gatewise.training.checkpoint import Progress
 from gatewise.training.model_file import ModelFile, ModelFileError, load_weights
 from gatewise.training.text_settings import TextSettings, cell_from_description, describe_cell
@@ -157,13 +158,23 @@ class TextModel:
 
 def build_model(settings: TextSettings, vocabulary: int) -> LanguageModel:
     """Return a new model for settings with nothing left open."""
-    return LanguageModel(vocabulary, settings.cell, **sizes(settings))
+    return LanguageModel(
+        vocabulary,
+        settings.cell,
+        **sizes(settings, vocabulary),
+        embedding_dropout=settings.embedding_dropout,
+        activation_penalty=settings.activation_penalty,
+        change_penalty=settings.change_penalty,
+        regularizers=settings.regularizers(),
+    )
 
 
-def sizes(settings: TextSettings) -> dict[str, Any]:
-    """Return the arguments of `LanguageModel` beside vocabulary and cell."""
+def sizes(settings: TextSettings, vocabulary: int) -> dict[str, Any]:
+    """Return the arguments of `LanguageModel` that a trained one needs, but vocabulary and cell."""
     names = ("embedding", "hidden", "layers", "dropout")
-    return {name: getattr(settings, name) for name in names}
+    cutoffs = choose_cutoffs(vocabulary) if settings.softmax == "adaptive" else ()
+    found = {name: getattr(settings, name) for name in names}
+    return {**found, "tied": settings.tie, "cutoffs": list(cutoffs)}
 
 
 def model_file(
@@ -176,7 +187,7 @@ def model_file(
     config = {
         "tokenizer": corpus.tokenizer.to_dict(),
         "cell": describe_cell(settings.cell),
-        "model": sizes(settings),
+        "model": sizes(settings, corpus.tokenizer.size),
     }
     training = {
         "gatewise": __version__,

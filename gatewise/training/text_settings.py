@@ -19,6 +19,9 @@ from gatewise.training.ranges import (
 from gatewise.training.schedule import Budget
 
 TOKENS = ("characters", "words", "bpe")
+SOFTMAXES = ("full", "adaptive")
+LARGE_VOCABULARY = 20_000  # tokens; above, most of the time would go into the softmax
+REGULARIZERS = ("input_dropout", "recurrent_dropout", "weight_drop", "zoneout")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
@@ -39,6 +42,17 @@ class TextSettings:
             use their input unit by unit.
         dropout: None is 0.3 for characters, 0.5 for words and byte pairs; 0.1 from two million
             tokens on.
+        softmax: `"full"`, or `"adaptive"` for a large vocabulary; None is adaptive above 20,000
+            tokens.
+        tie: Whether input and output share their embedding; None says so for words and byte pairs
+            with a full softmax.
+        embedding_dropout: Share of tokens whose vectors are dropped, window by window.
+        input_dropout: See `gatewise.layers.Recurrent`, as the next three.
+        recurrent_dropout: Of the states that recurrent products read.
+        weight_drop: Of single recurrent weights.
+        zoneout: Probability that a unit keeps its last value.
+        activation_penalty: See `gatewise.tasks.language.LanguageModel`, as the next.
+        change_penalty: On how much the output changes from step to step.
         optimizer: A key of `gatewise.training.optimizers.OPTIMIZERS`.
         learning_rate: The highest; None is the optimiser's own default.
         batch_size: Parallel streams B; None is 32, fewer for a short text.
@@ -64,6 +78,15 @@ class TextSettings:
     layers: int = 1
     embedding: int | None = None
     dropout: float | None = None
+    softmax: str | None = None
+    tie: bool | None = None
+    embedding_dropout: float = 0.0
+    input_dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    weight_drop: float = 0.0
+    zoneout: float = 0.0
+    activation_penalty: float = 0.0
+    change_penalty: float = 0.0
     optimizer: str = "adamw"
     learning_rate: float | None = None
     batch_size: int | None = None
@@ -90,14 +113,22 @@ class TextSettings:
         """Return how the text becomes tokens."""
         return Tokenization(self.tokens, self.vocabulary_size, self.minimum_count)
 
+    def regularizers(self) -> dict[str, float]:
+        """Return the options of the recurrent layers, by name."""
+        return {name: getattr(self, name) for name in REGULARIZERS}
+
     def chosen_for(self, corpus: Corpus) -> "TextSettings":
         """Return the settings with everything left open chosen for a text."""
         characters, tokens = self.tokens == "characters", corpus.training.count
         hidden = self.hidden or (512 if tokens >= 100_000 else 256)
+        large = corpus.tokenizer.size > LARGE_VOCABULARY
+        softmax = self.softmax or ("adaptive" if large and not self.tie else "full")
         defaults = {
             "hidden": hidden,
             "embedding": embedding_size(self.cell, hidden, 64 if characters else 256),
             "dropout": 0.1 if tokens >= 2_000_000 else 0.3 if characters else 0.5,
+            "softmax": softmax,
+            "tie": softmax == "full" and not characters,
             "learning_rate": OPTIMIZERS[self.optimizer][1],
             "batch_size": max(1, min(32, tokens // (4 * self.window))),
         }
@@ -139,14 +170,17 @@ class TextSettings:
 
 def check_settings(settings: TextSettings) -> None:
     """Raise `ValueError` for settings that cannot be."""
-    check_choices(settings, {"tokens": TOKENS, "optimizer": tuple(OPTIMIZERS), "device": DEVICES})
+    choices: dict[str, tuple[Any, ...]] = {"tokens": TOKENS, "optimizer": tuple(OPTIMIZERS)}
+    check_choices(settings, choices | {"device": DEVICES, "softmax": (None, *SOFTMAXES)})
     least = dict.fromkeys(("minimum_count", "hidden", "layers", "embedding", "batch_size"), 1)
     least |= dict.fromkeys(("window", "steps", "validate_every", "patience"), 1)
     least |= {"vocabulary_size": 257 if settings.tokens == "bpe" else 2, "seed": 0}
-    least |= {"clip": 0, "clip_value": 0}
+    least |= dict.fromkeys(("clip", "clip_value", "activation_penalty", "change_penalty"), 0)
     check_least(settings, least)
     check_above_zero(settings, ("epochs", "minutes", "learning_rate"))
-    check_shares(settings, ("dropout",))
+    check_shares(settings, ("dropout", "embedding_dropout", *REGULARIZERS))
+    if settings.tie and settings.softmax == "adaptive":
+        raise ValueError("tie: an adaptive softmax has weights of its own; take softmax full")
     check_fraction(settings, "validation_fraction")
 
 

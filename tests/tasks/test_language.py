@@ -1,3 +1,4 @@
+import copy
 import math
 
 import pytest
@@ -12,6 +13,7 @@ from gatewise.tasks.language import (
     perplexity,
     recurrent_layers,
 )
+from gatewise.tasks.vocabulary_output import choose_cutoffs
 
 CELLS = ["lstm", "gru", "rnn", "peephole", "sru", "slstm"]
 
@@ -92,3 +94,83 @@ def test_a_uniform_model_has_the_figures_of_a_uniform_model():
     assert bits_per_character(nats, 100, 100) == pytest.approx(6)
     assert bits_per_character(nats, 100, 400) == pytest.approx(1.5)
     assert perplexity(1e9) == math.inf
+
+
+OUTPUTS = [{}, {"tied": True}, {"cutoffs": (3, 6)}]
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_every_output_is_a_distribution_and_its_loss_is_that_of_its_targets(output, reduction):
+    model = LanguageModel(11, embedding=5, hidden=8, **output).double().eval()
+    if "cutoffs" in output:
+        model.head.order_by(torch.tensor([3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5]))
+    inputs, targets = tokens(6, 4), tokens(6, 4) - 0
+    targets[4:, 2] = -100
+    likely = torch.log_softmax(model(inputs)[0], -1)
+    if "cutoffs" in output:  # they are logarithms of probabilities as they come
+        torch.testing.assert_close(model(inputs)[0], likely)
+    expected = -likely.gather(-1, targets.clamp(min=0)[..., None])[..., 0][targets >= 0]
+    expected = expected.mean() if reduction == "mean" else expected.sum()
+    torch.testing.assert_close(model.loss(inputs, targets, reduction=reduction)[0], expected)
+
+
+def test_frequent_tokens_come_first():
+    head = LanguageModel(6, hidden=8, cutoffs=(2, 4)).head
+    head.order_by(torch.tensor([5, 0, 7, 5, 1, 9]))
+    assert head.rank.tolist() == [2, 5, 1, 3, 4, 0]
+
+
+@pytest.mark.parametrize(("embedding", "projected"), [(8, False), (5, True)])
+def test_a_tied_output_has_the_embedding_s_weights_and_learns_with_them(embedding, projected):
+    model = LanguageModel(11, embedding=embedding, hidden=8, tied=True)
+    names = [name for name, _ in model.named_parameters()]
+    assert ("head.projection.weight" in names) == projected
+    assert names.count("embedding.weight") == 1
+    assert "head.weight" not in names
+    assert model.head.weight is model.embedding.weight
+    copied = copy.deepcopy(model)
+    assert copied.head.weight is copied.embedding.weight
+    model.loss(tokens(5, 2) * 0, tokens(5, 2) * 0 + 7)[0].backward()
+    reached = model.embedding.weight.grad.abs().sum(1) > 0
+    assert reached.all()  # not token 0 alone, which was read
+
+
+def test_what_cannot_be_an_output_is_refused():
+    with pytest.raises(ValueError, match="cannot be tied"):
+        LanguageModel(11, tied=True, cutoffs=(3, 6))
+    with pytest.raises(ValueError, match="this one has 99 tokens"):
+        choose_cutoffs(99)
+    assert choose_cutoffs(100) == (5, 25)
+
+
+def test_dropped_tokens_have_no_vector_anywhere_in_the_window():
+    model = LanguageModel(11, embedding_dropout=0.5)
+    text = tokens(30, 4)
+    embedded = model.embed(text)
+    plain = model.embedding(text)
+    dropped = (embedded == 0).all(-1)
+    assert {token for token in range(11) if dropped[text == token].any()} == {
+        token for token in range(11) if dropped[text == token].all()
+    }
+    assert 0 < dropped.float().mean() < 1
+    torch.testing.assert_close(embedded[~dropped], 2 * plain[~dropped])
+    assert torch.equal(model.eval().embed(text), plain)
+
+
+def test_penalties_are_those_of_the_paper_and_only_in_training():
+    model = LanguageModel(11, activation_penalty=2.0, change_penalty=3.0)
+    inputs, targets = tokens(6, 4), tokens(6, 4)
+    hidden, _ = model.read(inputs)
+    entropy = model.head.loss(hidden, targets, "mean")
+    changes = (hidden[1:] - hidden[:-1]).square().mean()
+    expected = entropy + 2 * hidden.square().mean() + 3 * changes
+    torch.testing.assert_close(model.loss(inputs, targets)[0], expected)
+    torch.testing.assert_close(model.eval().loss(inputs, targets)[0], entropy)
+
+
+def test_regularizers_reach_the_layers():
+    chosen = {"input_dropout": 0.1, "recurrent_dropout": 0.2, "weight_drop": 0.3, "zoneout": 0.4}
+    for cell in ("lstm", "peephole"):
+        options = LanguageModel(11, cell, regularizers=chosen).recurrent.options
+        assert {name: getattr(options, name) for name in chosen} == chosen

@@ -5,8 +5,23 @@ import pytest
 from gatewise.training.text_settings import TextSettings
 
 
-def corpus(tokens):
-    return SimpleNamespace(training=SimpleNamespace(count=tokens))
+def corpus(tokens, vocabulary=100):
+    tokenizer = SimpleNamespace(size=vocabulary)
+    return SimpleNamespace(training=SimpleNamespace(count=tokens), tokenizer=tokenizer)
+
+
+def test_large_vocabularies_get_an_adaptive_softmax_and_words_share_their_embedding():
+    def chosen(vocabulary, **given):
+        found = TextSettings(**given).chosen_for(corpus(10**6, vocabulary))
+        return found.softmax, found.tie
+
+    assert chosen(100) == ("full", False)
+    assert chosen(10_000, tokens="words") == ("full", True)
+    assert chosen(10_000, tokens="words", tie=False) == ("full", False)
+    assert chosen(10_000, tokens="words", softmax="adaptive") == ("adaptive", False)
+    assert chosen(20_001, tokens="words") == ("adaptive", False)
+    assert chosen(20_001, tokens="words", tie=True) == ("full", True)
+    assert chosen(20_001, tokens="bpe", softmax="full") == ("full", True)
 
 
 def test_what_is_left_open_is_chosen_from_the_text():
@@ -72,6 +87,11 @@ def test_measuring_is_neither_rare_nor_dear(epoch, per_step, validation, every):
         ({"clip": float("nan")}, "clip is at least 0"),
         ({"clip_value": -1.0}, "clip-value is at least 0"),
         ({"dropout": 1.0}, "dropout lies from 0 to below 1"),
+        ({"weight_drop": 1.0}, "weight-drop lies from 0 to below 1"),
+        ({"embedding_dropout": -0.1}, "embedding-dropout lies from 0 to below 1"),
+        ({"change_penalty": -1.0}, "change-penalty is at least 0"),
+        ({"softmax": "sampled"}, "softmax: 'sampled' is none of full, adaptive"),
+        ({"softmax": "adaptive", "tie": True}, "an adaptive softmax has weights of its own"),
         ({"validation_fraction": 1.0}, "validation-fraction lies between 0 and 1"),
     ],
 )
