@@ -63,6 +63,11 @@ export interface Weights {
   data: string;
 }
 
+export interface Dense {
+  weight: Weights;
+  bias?: string;
+}
+
 /** What each layer after the first does to what it reads. */
 export interface Norm {
   weight: string;
@@ -109,6 +114,8 @@ export type Layer =
       query?: string;
     }
   | { kind: "linear"; weight: Weights; bias?: string }
+  /** A softmax in clusters; the scores are logarithms of probabilities. */
+  | { kind: "adaptive"; head: Dense; tails: { down: Weights; up: Weights }[]; ranks: string }
   /** What each output adds to the scores of those behind it, where it is so: a lower triangle. */
   | { kind: "pairs"; weight: Weights };
 

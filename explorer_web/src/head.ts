@@ -3,6 +3,7 @@
 import { type Layer } from "./document";
 import { Matrix } from "./matrix";
 import { type Pool, poolOf } from "./pooling";
+import { Adaptive } from "./adaptive";
 import { Linear, Pairs, type Stage } from "./stage";
 
 export class Head {
@@ -16,6 +17,7 @@ export class Head {
   ) {
     for (const layer of layers) {
       if (layer.kind === "linear") this.stages.push(new Linear(layer));
+      if (layer.kind === "adaptive") this.stages.push(new Adaptive(layer));
       if (layer.kind === "pairs") this.stages.push(new Pairs(layer));
     }
     this.pool = poolOf(

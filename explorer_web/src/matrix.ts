@@ -78,6 +78,14 @@ export function softmax(scores: ArrayLike<number>): Float64Array {
   return found;
 }
 
+export function logSoftmax(scores: ArrayLike<number>): Float32Array {
+  let largest = -Infinity;
+  for (let k = 0; k < scores.length; k++) largest = Math.max(largest, scores[k]);
+  let sum = 0;
+  for (let k = 0; k < scores.length; k++) sum += Math.exp(scores[k] - largest);
+  return Float32Array.from(scores, (score) => score - largest - Math.log(sum));
+}
+
 /** The places of the largest numbers, the largest first. */
 export function largest(values: ArrayLike<number>, count: number): number[] {
   const found: number[] = [];

@@ -156,7 +156,10 @@ def describe_model(run: Run) -> str:
     settings = run.settings
     name = settings.cell if isinstance(settings.cell, str) else settings.cell.name
     layers = "1 layer" if settings.layers == 1 else f"{settings.layers} layers"
-    return f"{name}, {layers} of {settings.hidden}, {run.parameters:,} weights"
+    said = f"{name}, {layers} of {settings.hidden}, {run.parameters:,} weights"
+    if settings.tie:
+        return f"{said}, input and output share their embedding"
+    return f"{said}, adaptive softmax" if settings.softmax == "adaptive" else said
 
 
 def describe_plan(run: Run) -> str:

@@ -82,6 +82,20 @@ class Chain:
         """Add a linear layer: ``(rows, columns)`` and ``(rows,)``."""
         self.layers.append({"kind": "linear", **linear(weight, bias)})
 
+    def add_adaptive(self, head: nn.Linear, tails: Sequence[nn.Module], ranks: Tensor) -> None:
+        """Add a softmax in clusters.
+
+        Args:
+            head: over the frequent tokens and the clusters.
+            tails: of each cluster, two matrices one after the other.
+            ranks: of each token, its place by frequency, ``(V,)``.
+        """
+        found = [
+            dict(zip(("down", "up"), map(matrix, tail.parameters()), strict=True)) for tail in tails
+        ]
+        described = {"head": linear(head.weight, head.bias), "tails": found}
+        self.layers.append({"kind": "adaptive", **described, "ranks": numbers(ranks)})
+
     def add_pairs(self, weight: Tensor) -> None:
         """Add what each output adds to the scores of those behind it, lower triangle ``(V, V)``."""
         self.layers.append({"kind": "pairs", "weight": matrix(weight)})

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gatewise.explorer.chain import Chain, matrix, numbers, recurrent_layer
+from gatewise.tasks.vocabulary_output import AdaptiveOutput, TiedOutput
 
 CHECKED = 32
 """How many of the last steps the page compares with torch's numbers when it opens."""
@@ -111,7 +112,7 @@ def _of_text(model: Any, text: Any) -> Subject:
     chain = Chain()
     chain.add_embedding(network.embedding.weight)
     chain.add_recurrent(recurrent_layer(network.recurrent))
-    chain.add_linear(network.head.weight, network.head.bias)
+    _add_head(chain, network.head)
     with torch.no_grad():
         embedded = network.embedding(torch.from_numpy(tokens)[:, None])
         outputs = network.recurrent(embedded)[0][:, 0]
@@ -128,6 +129,16 @@ def _of_text(model: Any, text: Any) -> Subject:
         scores=scores,
         tokenizer=described,
     )
+
+
+def _add_head(chain: Chain, head: Any) -> None:
+    """Add what a language model says its tokens with."""
+    if isinstance(head, AdaptiveOutput):
+        chain.add_adaptive(head.softmax.head, list(head.softmax.tail), head.rank)
+        return
+    if isinstance(head, TiedOutput) and isinstance(head.projection, nn.Linear):
+        chain.add_linear(head.projection.weight, None)
+    chain.add_linear(head.weight, head.bias)
 
 
 def quoted(text: str) -> str:

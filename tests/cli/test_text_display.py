@@ -129,3 +129,18 @@ def test_how_often_clipping_bites_is_said(time):
 )
 def test_durations(seconds, text):
     assert clock(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, None),
+        ({"tokens": "words"}, "input and output share their embedding"),
+        ({"softmax": "adaptive"}, "adaptive softmax"),
+    ],
+)
+def test_the_output_is_said(changes, said):
+    shown, text = display(False)
+    shown.started(run(Progress(), **changes))
+    for sentence in ("input and output share their embedding", "adaptive softmax"):
+        assert (sentence in text.getvalue()) == (sentence == said)

@@ -45,6 +45,14 @@ def test_every_option_reaches_the_model(run):
         "--layers": "2",
         "--embedding": "7",
         "--dropout": "0.15",
+        "--softmax": "full",
+        "--embedding-dropout": "0.05",
+        "--input-dropout": "0.1",
+        "--recurrent-dropout": "0.2",
+        "--weight-drop": "0.25",
+        "--zoneout": "0.35",
+        "--activation-penalty": "2.5",
+        "--change-penalty": "1.5",
         "--optimizer": "rmsprop",
         "--learning-rate": "0.003",
         "--batch-size": "3",
@@ -63,12 +71,13 @@ def test_every_option_reaches_the_model(run):
         "--device": "cpu",
     }
     flat = [each for pair in options.items() for each in pair]
-    result = run("train", "text", "text.txt", "-o", "m.safetensors", *flat)
+    result = run("train", "text", "text.txt", "-o", "m.safetensors", *flat, "--no-tie")
     assert result.exit_code == 0, result.output
     model = gw.load("m.safetensors")
     settings = {"cell": model.config["cell"]["name"], **model.training["settings"]}
     for option, value in options.items():
         assert str(settings[option[2:].replace("-", "_")]) in (value, f"{value}.0"), option
+    assert model.training["settings"]["tie"] is False
     assert model.tokenizer.size == 12
     assert model.model.recurrent.num_layers == 2
     assert model.training["history"][-1]["step"] == 10  # half an epoch

@@ -34,3 +34,9 @@ def test_a_file_that_was_cut_is_found(tmp_path):
     (tmp_path / "t").write_bytes(b"\0" * 8)
     with pytest.raises(ValueError, match="8 bytes where 9 were written"):
         file.tokens()
+
+
+def test_tokens_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr("gatewise.data.token_file.COUNTED", 3)
+    count, dtype = write_tokens(tmp_path / "t", [np.array([4, 0, 4, 1, 4, 4, 1])], 6)
+    assert TokenFile(tmp_path / "t", count, dtype, 7).frequencies(6).tolist() == [1, 2, 0, 0, 4, 0]

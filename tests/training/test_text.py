@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import time
 import pytest
 import torch
 
+import gatewise as gw
 from gatewise.equations import U, W, b, cell, tanh
 from gatewise.training.checkpoint import RunError
 from gatewise.training.model_file import read_model_file
@@ -94,6 +96,52 @@ def test_a_killed_run_that_goes_on_equals_one_that_was_not(
             )
     train_text([english], broken, settings)
     assert_equal_models(straight, broken)
+
+
+REGULARIZED = {
+    **{"embedding_dropout": 0.1, "input_dropout": 0.1, "weight_drop": 0.2, "zoneout": 0.1},
+    **{"recurrent_dropout": 0.1, "activation_penalty": 2.0, "change_penalty": 1.0, "layers": 2},
+}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tie": True, "optimizer": "ntasgd", "learning_rate": 1.0, **REGULARIZED},
+        {"tie": True, "embedding": 12},
+        {"softmax": "adaptive", "hidden": 16, **REGULARIZED},
+    ],
+)
+def test_every_kind_of_output_survives_a_kill_and_learns(english, small, tmp_path, changes):
+    settings = small(tokens="words", minimum_count=1, **changes)
+    straight, broken = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    progress = train_text([english], straight, settings)
+    assert progress.history[-1].validation < progress.history[0].validation
+    for step in (14, 23):
+        with pytest.raises(KilledError):
+            train_text([english], broken, settings, checkpoint_seconds=0, display=KillAt(step))
+    train_text([english], broken, settings)
+    assert_equal_models(straight, broken)
+
+
+def test_a_tied_embedding_is_stored_once(english, small, tmp_path):
+    train_text([english], tmp_path / "m.safetensors", small(tie=True, embedding=9, steps=2))
+    assert {name for name in results(tmp_path / "m.safetensors")[0] if "recurrent" not in name} == {
+        *("embedding.weight", "head.bias", "head.projection.weight")
+    }
+
+
+def test_the_adaptive_softmax_ranks_tokens_as_the_text_has_them(english, small, tmp_path):
+    settings = small(tokens="words", minimum_count=1, softmax="adaptive", steps=2)
+    train_text([english], tmp_path / "m.safetensors", settings)
+    model = gw.load(tmp_path / "m.safetensors")
+    words = model.tokenizer.words
+    first = [words[k] for k in model.model.head.rank.argsort()[:3]]
+    text = english.read_text()
+    counts = [len(re.findall(rf"(?<!\w){re.escape(word)}(?!\w)", text)) for word in (first[1], "a")]
+    assert set(first) <= {".", ",", "the", "\n", "of", "is", '"', "a", "to"}
+    assert counts[0] >= counts[1]
+    assert model.config["model"]["cutoffs"] == [len(words) // 20, len(words) // 4]
 
 
 def test_the_carried_state_is_part_of_the_checkpoint(english, small, tmp_path):

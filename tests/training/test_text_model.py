@@ -43,6 +43,18 @@ def test_it_writes_text_the_same_for_the_same_seed(train, tokens):
         assert len(text) == 60
 
 
+@pytest.mark.parametrize("output", [{"tie": True}, {"softmax": "adaptive"}])
+def test_every_kind_of_output_writes_and_measures(train, output):
+    model = load(train(tokens="words", minimum_count=1, **output))
+    text = model.generate("The ", length=20, seed=1)
+    assert text == model.generate("The ", length=20, seed=1)
+    assert model.model.head.__class__.__name__.lower().startswith(("tied", "adaptive"))
+    validation = model.training["validation_nats_per_token"]
+    assert model.score("The statement is executed.") == pytest.approx(validation, abs=4)
+    logits = model.model(torch.zeros(1, 1, dtype=torch.long))[0]
+    assert logits.shape == (1, 1, model.tokenizer.size)
+
+
 def test_without_a_seed_texts_differ(train):
     model = load(train())
     assert model.generate(length=80) != model.generate(length=80)
