@@ -52,7 +52,7 @@ def music(
     transpose: Annotated[
         int,
         option(DATA, "Pieces learned from move by up to so many semitones, at random.", min=0),
-    ] = 5,
+    ] = 2,
     length: Annotated[
         int, option(DATA, "Longer pieces are cut to so many steps to learn from.", min=2)
     ] = 512,
@@ -77,13 +77,13 @@ def music(
     ] = 0.0,
     recurrent_dropout: Annotated[
         float, option(MODEL, "Share of the state dropped from recurrent products.")
-    ] = 0.0,
+    ] = 0.2,
     weight_drop: Annotated[float, option(MODEL, "Share of recurrent weights dropped.")] = 0.0,
     zoneout: Annotated[
         float, option(MODEL, "Probability that a unit of the state keeps its last value.")
     ] = 0.0,
     epochs: Annotated[
-        float | None, option(LENGTH, "Epochs at most.", show_default="200, without --steps")
+        float | None, option(LENGTH, "Epochs at most.", show_default="100, without --steps")
     ] = None,
     steps: Annotated[int | None, option(LENGTH, "Steps at most.", min=1)] = None,
     minutes: Annotated[
@@ -91,7 +91,7 @@ def music(
     ] = None,
     patience: Annotated[
         int, option(LENGTH, "End after so many validations without improvement.", min=1)
-    ] = 20,
+    ] = 50,
     validate_every: Annotated[
         int | None,
         option(

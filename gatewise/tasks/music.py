@@ -1,4 +1,4 @@
-"""Music: which of the 88 keys are held at each step, from all steps before.
+"""Music: which of K keys, 88 on a piano, are held at each step, from all steps before.
 
 As Boulanger-Lewandowski, Bengio & Vincent (2012, arXiv:1206.6392) set it: the loss of a step is the
 sum over the keys of their surprise. With `chords`, the keys of a step know of each other.
@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gatewise.data.keys import KEYS
 from gatewise.equations import Cell
 from gatewise.tasks.language import embedding_size, recurrent_layers
 
@@ -20,8 +19,8 @@ class Pieces(NamedTuple):
     """Pieces of music side by side.
 
     Attributes:
-        before: The keys held a step before each, `(T, B, 88)` float32; zeros before the first.
-        keys: The keys held, `(T, B, 88)` float32; anything past the end.
+        before: The keys held a step before each, `(T, B, K)` float32; zeros before the first.
+        keys: The keys held, `(T, B, K)` float32; anything past the end.
         lengths: `(B,)` int64.
     """
 
@@ -45,39 +44,40 @@ class KeyOutput(nn.Module):
 
     Args:
         size: Of the hidden state, H.
+        keys: How many there are, K.
         chords: Whether keys of a step know of each other.
     """
 
-    def __init__(self, size: int, chords: bool):
+    def __init__(self, size: int, keys: int, chords: bool):
         super().__init__()
-        self.head, self.chords = nn.Linear(size, KEYS), chords
+        self.head, self.keys, self.chords = nn.Linear(size, keys), keys, chords
         if chords:
-            self.pairs = nn.Parameter(torch.zeros(KEYS * (KEYS - 1) // 2))
+            self.pairs = nn.Parameter(torch.zeros(keys * (keys - 1) // 2))
 
     def below(self) -> Tensor:
-        """Return the weights of pairs, `(88, 88)`: what key j adds to the logit of key k > j."""
-        weights = self.pairs.new_zeros(KEYS, KEYS)
-        row, column = torch.tril_indices(KEYS, KEYS, -1, device=weights.device)
+        """Return the weights of pairs, `(K, K)`: what key j adds to the logit of key k > j."""
+        weights = self.pairs.new_zeros(self.keys, self.keys)
+        row, column = torch.tril_indices(self.keys, self.keys, -1, device=weights.device)
         return weights.index_put((row, column), self.pairs)
 
     def forward(self, hidden: Tensor, keys: Tensor) -> Tensor:
-        """Return the logits of the keys `(T, B, 88)`, given what is really held.
+        """Return the logits of the keys `(T, B, K)`, given what is really held.
 
         Args:
             hidden: `(T, B, H)`.
-            keys: `(T, B, 88)`.
+            keys: `(T, B, K)`.
         """
         logits = self.head(hidden)
         return logits + keys @ self.below().T if self.chords else logits
 
     @torch.no_grad()
     def expect_always(self, shares: Tensor) -> None:
-        """Begin with keys that are held as often as given, `(88,)`, whatever came before."""
+        """Begin with keys that are held as often as given, `(K,)`, whatever came before."""
         self.head.weight *= 0.1
         self.head.bias.copy_(torch.logit(shares))
 
     def expect(self, hidden: Tensor) -> Tensor:
-        """Return the logits `(B, 88)` of each key if those below it are held as likely as they are.
+        """Return the logits `(B, K)` of each key if those below it are held as likely as they are.
 
         Args:
             hidden: `(B, H)`.
@@ -85,11 +85,11 @@ class KeyOutput(nn.Module):
         return self.climb(hidden, lambda logit, _: torch.sigmoid(logit))[0]
 
     def draw(self, hidden: Tensor, noise: Tensor, temperature: float) -> Tensor:
-        """Return the keys that uniform noise picks, `(B, 88)`; from the lowest to the highest.
+        """Return the keys that uniform noise picks, `(B, K)`; from the lowest to the highest.
 
         Args:
             hidden: `(B, H)`.
-            noise: `(B, 88)`, from 0 to 1.
+            noise: `(B, K)`, from 0 to 1.
             temperature: Divides the logits; 0 takes the likelier of each key's two.
         """
         return self.climb(hidden, lambda logit, k: pick(logit, noise[:, k], temperature))[1]
@@ -103,12 +103,12 @@ class KeyOutput(nn.Module):
             hold: From the logits `(B,)` of a key, and which it is, how far it is held.
 
         Returns:
-            Logits and keys, `(B, 88)` each, without a gradient.
+            Logits and keys, `(B, K)` each, without a gradient.
         """
         logits = self.head(hidden)
-        weights = self.below() if self.chords else logits.new_zeros(KEYS, KEYS)
+        weights = self.below() if self.chords else logits.new_zeros(self.keys, self.keys)
         keys = torch.zeros_like(logits)
-        for k in range(KEYS):
+        for k in range(self.keys):
             logits[:, k] += keys @ weights[k]
             keys[:, k] = hold(logits[:, k], k)
         return logits, keys
@@ -126,6 +126,7 @@ class MusicNetwork(nn.Module):
 
     Args:
         cell: A cell of the catalogue by its name, or a cell of one's own.
+        keys: How many there are, K.
         hidden: Hidden size, H.
         layers: Number of recurrent layers.
         chords: Whether the keys of a step know of each other; see `KeyOutput`.
@@ -144,6 +145,7 @@ class MusicNetwork(nn.Module):
     def __init__(
         self,
         cell: str | Cell = "lstm",
+        keys: int = 88,
         hidden: int = 200,
         layers: int = 1,
         chords: bool = True,
@@ -151,11 +153,11 @@ class MusicNetwork(nn.Module):
         options: Mapping[str, Any] | None = None,
     ):
         super().__init__()
-        size = embedding_size(cell, hidden, KEYS)
-        self.input = nn.Identity() if size == KEYS else nn.Linear(KEYS, size)
+        size = embedding_size(cell, hidden, keys)
+        self.input = nn.Identity() if size == keys else nn.Linear(keys, size)
         self.recurrent = recurrent_layers(cell, size, hidden, layers, dropout, **(options or {}))
         self.dropout = nn.Dropout(dropout)
-        self.output = KeyOutput(int(getattr(self.recurrent, "output_size", hidden)), chords)
+        self.output = KeyOutput(int(getattr(self.recurrent, "output_size", hidden)), keys, chords)
 
     def surprise(self, pieces: Pieces) -> Tensor:
         """Return how surprising each step is, in nats summed over the keys: `(T, B)`.
@@ -171,15 +173,15 @@ class MusicNetwork(nn.Module):
     def compose(
         self, steps: int, noise: Tensor, temperature: float = 1.0, begin: Tensor | None = None
     ) -> Tensor:
-        """Return new music `(T, 88)`, a function of its noise.
+        """Return new music `(T, K)`, a function of its noise.
 
         Args:
-            steps: T.
-            noise: `(T, 88)`, uniform from 0 to 1.
+            steps: T, at least 1.
+            noise: `(T, K)`, uniform from 0 to 1.
             temperature: Below 1 the likely becomes likelier; 0 always takes it.
-            begin: What comes before, `(S, 88)`; None begins a piece.
+            begin: What comes before, `(S, K)`; None begins a piece.
         """
-        last = torch.zeros(1, KEYS)
+        last = torch.zeros(1, self.output.keys)
         before = last if begin is None else torch.cat([last, begin])
         hidden, state = self.recurrent(self.input(before[:, None]))
         made = []
@@ -187,4 +189,4 @@ class MusicNetwork(nn.Module):
             last = self.output.draw(hidden[-1], noise[step, None], temperature)
             made.append(last[0])
             hidden, state = self.recurrent(self.input(last[None]), state)
-        return torch.stack(made) if made else torch.zeros(0, KEYS)
+        return torch.stack(made)

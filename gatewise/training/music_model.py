@@ -40,7 +40,7 @@ class MusicModel:
         """
         try:
             cell = cell_from_description(file.config["cell"])
-            model = MusicNetwork(cell, **file.config["model"])
+            model = MusicNetwork(cell, KEYS, **file.config["model"])
         except (KeyError, TypeError, ValueError) as error:
             raise ModelFileError(
                 f"{path}: its configuration is not that of a model of music: {error}"

@@ -36,7 +36,7 @@ class MusicSettings:
         batch_size: Pieces B.
         clip: The gradient's norm is cut to this; 0 never cuts.
         clip_value: Each number of the gradient is cut to ± this before; 0 never cuts.
-        epochs: Epochs at most; None is `steps`, or 200 where that is None too.
+        epochs: Epochs at most; None is `steps`, or 100 where that is None too.
         steps: Steps at most.
         minutes: Minutes at most; None is no limit.
         validate_every: Steps between validations; None is an epoch, or a hundredth of them all.
@@ -46,7 +46,7 @@ class MusicSettings:
     """
 
     steps_per_beat: int = 4
-    transpose: int = 5
+    transpose: int = 2
     length: int = 512
     cell: str | Cell = "lstm"
     hidden: int = 200
@@ -54,7 +54,7 @@ class MusicSettings:
     chords: bool = True
     dropout: float = 0.5
     input_dropout: float = 0.0
-    recurrent_dropout: float = 0.0
+    recurrent_dropout: float = 0.2
     weight_drop: float = 0.0
     zoneout: float = 0.0
     optimizer: str = "adamw"
@@ -66,7 +66,7 @@ class MusicSettings:
     steps: int | None = None
     minutes: float | None = None
     validate_every: int | None = None
-    patience: int = 20
+    patience: int = 50
     seed: int = 0
     device: str = "auto"
 
@@ -97,7 +97,7 @@ class MusicSettings:
         """
         limits = [] if self.steps is None else [self.steps]
         if self.epochs is not None or self.steps is None:
-            limits.append(max(1, round((self.epochs or 200) * steps_per_epoch)))
+            limits.append(max(1, round((self.epochs or 100) * steps_per_epoch)))
         steps = min(limits)
         return Plan(
             Budget(steps, self.minutes),

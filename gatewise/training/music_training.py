@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gatewise.data.keys import Roll, room, shares_of, transposed
+from gatewise.data.keys import KEYS, Roll, room, shares_of, transposed
 from gatewise.data.music import Music
 from gatewise.tasks.music import MusicNetwork, Pieces
 from gatewise.training.checkpoint import Progress
@@ -66,6 +66,7 @@ class MusicTraining(Task):
         self.batches_per_epoch = -(-len(self.parts) // settings.batch_size)
         self.model = MusicNetwork(
             settings.cell,
+            KEYS,
             **sizes(settings),
             dropout=settings.dropout,
             options=settings.regularizers(),

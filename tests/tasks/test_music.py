@@ -60,7 +60,7 @@ def test_probabilities_of_all_chords_sum_to_one():
 
 
 def test_drawn_keys_are_as_frequent_as_they_are_likely():
-    output = KeyOutput(6, chords=True)
+    output = KeyOutput(6, KEYS, chords=True)
     with torch.no_grad():
         output.pairs.normal_()
         hidden = torch.randn(1, 6).expand(20_000, 6)
