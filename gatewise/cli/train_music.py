@@ -76,8 +76,13 @@ def music(
         float, option(MODEL, "Share of keys dropped from what is read, for a whole piece.")
     ] = 0.0,
     recurrent_dropout: Annotated[
-        float, option(MODEL, "Share of the state dropped from recurrent products.")
-    ] = 0.2,
+        float | None,
+        option(
+            MODEL,
+            "Share of the state dropped from recurrent products.",
+            show_default="0.2; 0 for cells without any",
+        ),
+    ] = None,
     weight_drop: Annotated[float, option(MODEL, "Share of recurrent weights dropped.")] = 0.0,
     zoneout: Annotated[
         float, option(MODEL, "Probability that a unit of the state keeps its last value.")

@@ -3,7 +3,9 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
+from gatewise import cells
 from gatewise.equations import Cell
+from gatewise.equations.rewrite import recurrent_products
 from gatewise.training.optimizers import OPTIMIZERS
 from gatewise.training.plan import Plan
 from gatewise.training.ranges import check_above_zero, check_choices, check_least, check_shares
@@ -12,6 +14,8 @@ from gatewise.training.text_settings import DEVICES, REGULARIZERS, describe_cell
 
 RATES = {"adamw": 1e-2, "adam": 1e-2}
 """Learning rates for music, where they are not the optimiser's own."""
+
+RECURRENT_DROPOUT = 0.2
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,8 @@ class MusicSettings:
         chords: Whether the keys of a step know of each other; see `gatewise.tasks.music`.
         dropout: Share of values dropped between layers and before the output.
         input_dropout: See `gatewise.layers.Recurrent`, as the next three.
-        recurrent_dropout: Of the states that recurrent products read.
+        recurrent_dropout: Of the states that recurrent products read; None is 0.2, or 0 for cells
+            without such products.
         weight_drop: Of single recurrent weights.
         zoneout: Probability that a unit keeps its last value.
         optimizer: A key of `OPTIMIZERS`.
@@ -54,7 +59,7 @@ class MusicSettings:
     chords: bool = True
     dropout: float = 0.5
     input_dropout: float = 0.0
-    recurrent_dropout: float = 0.2
+    recurrent_dropout: float | None = None
     weight_drop: float = 0.0
     zoneout: float = 0.0
     optimizer: str = "adamw"
@@ -82,7 +87,11 @@ class MusicSettings:
 
     def regularizers(self) -> dict[str, float]:
         """Return the options of the recurrent layer, by name."""
-        return {name: getattr(self, name) for name in REGULARIZERS}
+        found = {name: getattr(self, name) for name in REGULARIZERS}
+        if self.recurrent_dropout is None:
+            multiplies = recurrent_products(cells.get(self.cell).graph)
+            found["recurrent_dropout"] = RECURRENT_DROPOUT if multiplies else 0.0
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Return all settings as JSON-ready values, a cell of one's own as its equations."""

@@ -226,3 +226,10 @@ def test_foreign_configuration_is_refused(trained, tmp_path):
     write_model_file(tmp_path / "m.safetensors", file)
     with pytest.raises(ModelFileError, match="not that of a model of music"):
         gw.load(tmp_path / "m.safetensors")
+
+
+def test_cells_without_recurrent_products_have_none_dropped():
+    assert MusicSettings(cell="sru").regularizers()["recurrent_dropout"] == 0
+    assert MusicSettings(cell="lstm").regularizers()["recurrent_dropout"] > 0
+    music = Music("tunes", tuple(tunes(6)), tuple(tunes(2)))
+    assert MusicTraining(small(cell="sru"), music).model.training
