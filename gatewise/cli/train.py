@@ -25,8 +25,21 @@ def register(app: typer.Typer) -> None:
 
 
 @train.callback()
-def group() -> None:
+def group(
+    context: typer.Context,
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write curves for TensorBoard into a folder: `gatewise train --log logs text …`."
+        ),
+    ] = None,
+) -> None:
     """Train a model and write it as one file."""
+    if log is not None:
+        with failures_explained():
+            from gatewise.training.logbook import logged
+
+            context.with_resource(logged(log))
 
 
 def option(panel: str, text: str, *names: str, **limits: Any) -> Any:

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import lightning
+from lightning.pytorch.loggers import Logger
 
 from gatewise.training.checkpoint import Progress, RunFolder
+from gatewise.training.logbook import logger_of
 from gatewise.training.module import TrainingModule
 from gatewise.training.plan import Display, Plan, Task
 
@@ -37,14 +39,15 @@ def fit(task: Task, plan: Plan, folder: RunFolder, output: Path, display: Displa
     with quiet_lightning():
         module = TrainingModule(task, plan, folder, output, display)
         with stop_signals(module.ask_to_stop):
+            logger = logger_of(output, module.progress.step)
             if module.validation_due():
-                build_trainer(plan).validate(module, verbose=False)
+                build_trainer(plan, logger).validate(module, verbose=False)
             if not module.finished():
-                build_trainer(plan).fit(module)
+                build_trainer(plan, logger).fit(module)
     return module.progress
 
 
-def build_trainer(plan: Plan) -> lightning.Trainer:
+def build_trainer(plan: Plan, logger: Logger | None = None) -> lightning.Trainer:
     """Return a Lightning trainer that leaves files and progress to us."""
     return lightning.Trainer(
         accelerator=plan.device,
@@ -52,7 +55,7 @@ def build_trainer(plan: Plan) -> lightning.Trainer:
         max_epochs=-1,
         num_sanity_val_steps=0,
         reload_dataloaders_every_n_epochs=1,
-        logger=False,
+        logger=logger or False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,

@@ -10,6 +10,7 @@ import lightning
 import torch
 
 from gatewise.training.checkpoint import Checkpoint, Measurement, Progress, RunError, RunFolder
+from gatewise.training.logbook import EVERY
 from gatewise.training.optimizers import NTASGD, clip_gradients
 from gatewise.training.plan import Display, Plan, Stopped, Task
 from gatewise.training.state import pack_optimizer, pack_state, unpack_optimizer, unpack_state
@@ -148,6 +149,10 @@ class TrainingModule(lightning.LightningModule):
         self.losses[0] += loss
         self.losses[1] += 1
         self.display.stepped(self.progress, loss, self.spent(self.progress.step))
+        if self.progress.step % EVERY == 0:
+            rate = self.optimizer.param_groups[0]["lr"]
+            curves = {"loss/training": loss, "learning rate": rate}
+            self.note(curves | {"clipped share": self.progress.clipped_share})
         self.stop_if_asked()
         if time.monotonic() - self.saved_at >= self.plan.checkpoint_seconds:
             self.save()
@@ -186,6 +191,7 @@ class TrainingModule(lightning.LightningModule):
             metrics,
         )
         progress.history.append(measured)
+        self.note({"loss/validation": measured.validation, **metrics})
         self.losses = [0.0, 0.0]
         if progress.best is measured:
             self.task.write_model(self.output, progress)
@@ -196,6 +202,11 @@ class TrainingModule(lightning.LightningModule):
         if self.trainer.optimizers:  # not when only a validation was left over
             self.save()
             self.trainer.should_stop = self.finished()
+
+    def note(self, curves: dict[str, float]) -> None:
+        """Write a point of each curve, where somebody asked for curves."""
+        if self.trainer.logger is not None:
+            self.trainer.logger.log_metrics(curves, self.progress.step)
 
     def refuse_divergence(self, loss: float) -> None:
         """Raise `RunError` if a loss is no number."""
