@@ -109,7 +109,10 @@ def _command(command: Any, name: str) -> str:
     usage = " ".join((name, *map(_argument_name, arguments), *(["[OPTIONS]"] if options else [])))
     parts = [f"## {name}", f"```console\n$ {usage}\n```", _escaped(command.help.strip())]
     rows = [_parameter(_argument_name(each), each) for each in arguments]
-    rows += [_parameter(", ".join(sorted(each.opts, key=len)), each) for each in options]
+    rows += [
+        _parameter(", ".join([*sorted(each.opts, key=len), *each.secondary_opts]), each)
+        for each in options
+    ]
     if rows:
         parts.append(_lines(["| | | Default |", "|---|---|---|", *rows]).rstrip())
     return "\n\n".join(parts) + "\n"

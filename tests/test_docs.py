@@ -76,7 +76,9 @@ def test_commands_exist(page):
         names = [name for name in commands if f"{called} ".startswith(f"{name} ")]
         assert names or "--help" in words, called
         for name in names:
-            known = {opt for each in commands[name].params for opt in each.opts} | {"--help"}
+            options = commands[name].params
+            known = {opt for each in options for opt in (*each.opts, *each.secondary_opts)}
+            known.add("--help")
             given = {word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)}
             assert given <= known, f"{called}: no option {', '.join(given - known)}"
 
