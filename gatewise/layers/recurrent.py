@@ -73,6 +73,12 @@ class Recurrent(RecurrentLayer, nn.Module):
           tuple of ``(B, size)`` tensors per field where layers differ in size.
         - output: as x, with the size of the cell's output times the number of directions.
 
+    Memory, for each layer and direction, units counted in whole vectors: training keeps
+    T · B · (S + C + O) numbers until the backward pass, with S units of values saved (``explain``
+    says how many values), C of states that are not the output, and O of the output; `recompute`
+    keeps an eighth. The backward pass adds T · B · I for the gradient of the input, two copies of
+    the weights and the work on up to 512 rows (steps times sequences). Inference keeps the output.
+
     Raises:
         KeyError: no cell has that name.
         ValueError: options that do not fit the cell; the message says which and what to do.

@@ -284,6 +284,12 @@ class LSTM(_Layer):
         input ``(T, B, I)``; output ``(T, B, D · P)``; state h ``(layers · D, B, P)`` and c
         ``(layers · D, B, H)``, with P = H where proj_size is 0 and D directions.
 
+    Memory, for each layer and direction where proj_size is 0, H and I counted in whole vectors (16
+    numbers of float32 at most): training keeps 6 · T · B · H numbers, the output among them, until
+    the backward pass. That adds T · B · I for the gradient of the input, two copies of the weights,
+    and for each of up to 512 rows (steps times sequences, one step at least) 13 · H + I. Inference
+    keeps the output alone.
+
     Example:
         >>> import torch, gatewise as gw
         >>> layer = gw.LSTM(3, 5, num_layers=2)
@@ -312,6 +318,9 @@ class GRU(_Layer):
             bidirectional, device, dtype; by position or by name.
         **kwargs: likewise; besides, `forget_bias` and `chrono` for the update gate.
 
+    Memory, as for `LSTM`: training keeps 5 · T · B · H numbers; the backward pass adds T · B · I,
+    two copies of the weights, and for each of up to 512 rows 11 · H + 2 · I.
+
     Example:
         >>> import torch, gatewise as gw
         >>> y, h = gw.GRU(3, 5, bidirectional=True)(torch.randn(7, 2, 3))
@@ -338,6 +347,9 @@ class RNN(_Layer):
         *args: as in torch: input_size, hidden_size, num_layers, nonlinearity (``"tanh"`` or
             ``"relu"``), bias, batch_first, dropout, bidirectional, device, dtype.
         **kwargs: likewise.
+
+    Memory, as for `LSTM`: training keeps T · B · H numbers, the output; the backward pass adds
+    T · B · I, two copies of the weights, and for each of up to 512 rows 4 · H + I.
 
     Example:
         >>> import torch, gatewise as gw
