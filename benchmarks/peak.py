@@ -15,6 +15,7 @@ from benchmarks.clock import CLOCKS, seconds_of_turns
 from gatewise.backends.llvm import threads
 from gatewise.backends.llvm.code import Code, Element
 from gatewise.backends.llvm.compiler import compile_text
+from gatewise.backends.llvm.job import WORDS
 from gatewise.backends.llvm.target import Target, host
 
 CHAINS = 12
@@ -45,7 +46,7 @@ def loop_text(element: Element) -> str:
     sink = code.value(f"alloca {element.vector}, align 64")
     for value in grown:  # or nothing would be computed
         code.do(f"store volatile {element.vector} {value}, ptr {sink}")
-    body = code.function("multiply_and_add", ["ptr %unused"], linkage="")
+    body = code.function("multiply_and_add", ["ptr %job", "i64 %thread", "i64 %team"], linkage="")
     return "\n".join([*code.intrinsics.values(), body, "attributes #0 = { nounwind }"])
 
 
@@ -62,9 +63,9 @@ def peak_run() -> tuple[Callable[[], None], float]:
     """The loop on all of torch's threads as a call, and its operations."""
     address, operations, _ = _compiled(host())
     count = threads.available()
-    nothing = ctypes.create_string_buffer(8)
-    run = threads.entry(address, count)
-    return lambda: run(ctypes.addressof(nothing)), operations * count
+    job = (ctypes.c_int64 * len(WORDS))(address)
+    run = threads.entry(count)
+    return lambda: run(ctypes.addressof(job)), operations * count
 
 
 def main() -> None:

@@ -1,12 +1,13 @@
 """Ways to run a recurrence. No cell is named here: a backend knows graphs."""
 
-from gatewise.backends.choose import choose, run, use_backend
+from gatewise.backends.choose import choose, run, run_all, use_backend
 from gatewise.backends.constant import constant
 from gatewise.backends.explanation import Explanation, explaining
 from gatewise.backends.interception import Interceptor, Proceed, intercepting
 from gatewise.backends.recurrence import (
     PAST,
     Backend,
+    Job,
     Operands,
     Recurrence,
     Result,
@@ -21,6 +22,7 @@ __all__ = [
     "Backend",
     "Explanation",
     "Interceptor",
+    "Job",
     "Operands",
     "Proceed",
     "Recurrence",
@@ -33,6 +35,7 @@ __all__ = [
     "explaining",
     "intercepting",
     "run",
+    "run_all",
     "use_backend",
     "with_graph",
 ]

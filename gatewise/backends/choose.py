@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from gatewise.backends.explanation import Explanation, explain, is_explaining
 from gatewise.backends.interception import interceptors, through
 from gatewise.backends.llvm import LlvmBackend
 from gatewise.backends.llvm.backend import ELEMENTS
-from gatewise.backends.recurrence import Backend, Operands, Recurrence, Result
+from gatewise.backends.recurrence import Backend, Job, Operands, Recurrence, Result
 from gatewise.backends.reference import ReferenceBackend
 
 BACKENDS: dict[str, Backend] = {"llvm": LlvmBackend(), "reference": ReferenceBackend()}
@@ -137,13 +137,38 @@ def run(recurrence: Recurrence, operands: Operands, keep: tuple[str, ...] = ()) 
     return through(interceptors(), _run)(recurrence, operands, keep)
 
 
+def run_all(jobs: Sequence[Job]) -> list[Result]:
+    """Run recurrences that do not need each other; two side by side where that is faster.
+
+    Args:
+        jobs: recurrences with their operands; see `run`.
+    """
+    # who stands between sees one recurrence at a time
+    if len(jobs) == 2 and not torch.compiler.is_compiling() and not interceptors():
+        choices = [choose(*job) for job in jobs]
+        backend = choices[0].backend
+        if isinstance(backend, LlvmBackend) and choices[1].backend is backend:
+            found = backend.run_pair(jobs)
+            if found is not None:
+                results, details = found
+                for job, choice, each in zip(jobs, choices, details, strict=True):
+                    _explain(job, choice, each)
+                return results
+    return [run(*job) for job in jobs]
+
+
 def _run(recurrence: Recurrence, operands: Operands, keep: tuple[str, ...]) -> Result:
     choice = choose(recurrence, operands)
     result = choice.backend.run(recurrence, operands, keep)
     if is_explaining():
-        direction = " in reverse" if recurrence.reverse else ""
-        T, B = operands.x.shape[:2]
-        what = f"{recurrence.graph.name}{direction}, {T} steps of {B} sequences"
         details = choice.backend.describe(recurrence, operands)
-        explain(Explanation(what, choice.backend.name, choice.reason, details))
+        _explain((recurrence, operands), choice, details)
     return result
+
+
+def _explain(job: Job, choice: Choice, details: str) -> None:
+    recurrence, operands = job
+    direction = " in reverse" if recurrence.reverse else ""
+    T, B = operands.x.shape[:2]
+    what = f"{recurrence.graph.name}{direction}, {T} steps of {B} sequences"
+    explain(Explanation(what, choice.backend.name, choice.reason, details))

@@ -204,6 +204,9 @@ class Operands:
         return self.x.device
 
 
+Job = tuple[Recurrence, Operands]
+"""What is to be run, and on what."""
+
 PAST = "past."
 """``past.c`` names the state c as it was before each step."""
 

@@ -39,6 +39,7 @@ def doctor() -> None:
 
 def _facts() -> Iterator[tuple[str, str]]:
     import platform
+    import sys
 
     import llvmlite
     import torch
@@ -59,6 +60,8 @@ def _facts() -> Iterator[tuple[str, str]]:
         f"{target.cpu}: vectors of {8 * target.vector_bytes} bits ({target.lanes(4)} floats), "
         f"{target.registers} registers",
     )
+    if not sys.platform.startswith("linux") or platform.machine() != "x86_64":
+        yield "support", "experimental: kernels are tested on Linux with x86-64 processors"
     yield "pool", threads.pool_name()
     if directory is None:
         yield "cache", f"in memory only (see {CACHE_VARIABLE})"

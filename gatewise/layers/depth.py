@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gatewise.backends import Operands, Recurrence, Result, constant, run, with_graph
+from gatewise.backends import Job, Operands, Recurrence, Result, constant, run_all, with_graph
 from gatewise.backends.interception import interceptors
 from gatewise.equations.rewrite import with_lengths, with_reset
 from gatewise.layers.options import Options
@@ -112,8 +112,8 @@ class Passage:
             x = functional.dropout(x, self.dropout)
         return self.options.regularizers.drop_input(x)
 
-    def run(self, track: Track, operands: Operands, initial: Mapping[str, Tensor]) -> Result:
-        """Run one layer in one direction.
+    def job(self, track: Track, operands: Operands, initial: Mapping[str, Tensor]) -> Job:
+        """What is run for one layer in one direction.
 
         Args:
             track: which.
@@ -131,11 +131,15 @@ class Passage:
             marks.reset is not None,
             marks.alive is not None,
         )
+        return recurrence, operands
+
+    def run(self, jobs: Sequence[Job]) -> list[Result]:
+        """Run one layer in all its directions."""
         if not self.options.recompute or interceptors():  # who looks inside sees all steps at once
-            return run(recurrence, operands)
-        T, B = operands.x.shape[:2]
+            return run_all(jobs)
+        T, B = jobs[0][1].x.shape[:2]
         steps = segment_steps(T, B, self.options.recompute)
-        return run_in_segments(recurrence, operands, steps)
+        return [run_in_segments(*job, steps) for job in jobs]
 
 
 def run_tracks(
@@ -162,13 +166,13 @@ def run_tracks(
     """
     last: States = []
     for depth, layer in enumerate(tracks):
-        read, outputs = passage.read(depth, x), []
-        for track in layer:
-            k = len(last)
+        read, jobs = passage.read(depth, x), []
+        for k, track in enumerate(layer, len(last)):
             operands = Operands({"x": read, **inputs}, states[k], track.parameters)
-            result = passage.run(track, operands, initial[k])
-            outputs.append(result.output)
-            last.append(dict(result.states))
+            jobs.append(passage.job(track, operands, initial[k]))
+        results = passage.run(jobs)
+        last += [dict(result.states) for result in results]
+        outputs = [result.output for result in results]
         y = outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1)
         x = y + x if depth and passage.options.residual else y
     return x, last

@@ -124,14 +124,21 @@ def _run_rows(
     x: Tensor, rows: Sequence[int], plan: Sequence[tuple[Any, list[Tensor], bool]], dropout: float
 ) -> tuple[Tensor, list[Sequence[Tensor]]]:
     from gatewise.backends.llvm.operation import run_call
+    from gatewise.backends.llvm.pair import pairs_well, run_pair
 
     last: list[Sequence[Tensor]] = []
     for count in rows:
         if last and dropout:
             x = functional.dropout(x, dropout)
+        calls, own, training = zip(*plan[len(last) : len(last) + count], strict=True)
+        tensors = [[x, *each] for each in own]
+        kernels = [call.kernel for call in calls]
+        if count == 2 and training[0] == training[1] and pairs_well(kernels, *x.shape[:2]):
+            results = run_pair(calls, tensors, training[0])
+        else:
+            results = map(run_call, calls, tensors, training)
         outputs = []
-        for call, tensors, training in plan[len(last) : len(last) + count]:
-            y, *ends = run_call(call, [x, *tensors], training)
+        for y, *ends in results:
             outputs.append(y)
             last.append(ends)
         x = outputs[0] if count == 1 else torch.cat(outputs, -1)

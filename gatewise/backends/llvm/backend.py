@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 from torch.autograd import forward_ad
 
 from gatewise.backends.llvm.library import run_operator
-from gatewise.backends.recurrence import Operands, Recurrence, Result, Stacked
+from gatewise.backends.recurrence import Job, Operands, Recurrence, Result, Stacked
 from gatewise.backends.reference import ReferenceBackend
 
 if TYPE_CHECKING:
@@ -50,11 +51,10 @@ class LlvmBackend:
 
     def describe(self, recurrence: Recurrence, operands: Operands) -> str:
         """Vectors, tiles, threads, and what compiling took."""
-        training = torch.is_grad_enabled() and any(t.requires_grad for t in _tensors(operands))
-        wanted = tuple(n for n, x in operands.inputs.items() if training and x.requires_grad)
-        return kernel_for(recurrence, operands.dtype, training, wanted).describe(
-            operands.x.shape[1]
-        )
+        from gatewise.backends.llvm import threads
+
+        kernel = kernel_for(recurrence, operands.dtype, *_training(operands))
+        return kernel.describe(operands.x.shape[1], threads.available())
 
     def run(self, recurrence: Recurrence, operands: Operands, keep: tuple[str, ...] = ()) -> Result:
         """Run all steps.
@@ -68,14 +68,56 @@ class LlvmBackend:
             return Result(*run_operator(recurrence, operands, training), {})
         if 0 in operands.x.shape[:2] or forward_ad._current_level >= 0:
             return ReferenceBackend().run(recurrence, operands, keep)
-        training = torch.is_grad_enabled() and any(t.requires_grad for t in _tensors(operands))
-        wanted = tuple(n for n, x in operands.inputs.items() if training and x.requires_grad)
+        training, wanted = _training(operands)
         made = kernel_for(recurrence, operands.dtype, training, wanted, bool(keep))
         if made.mistrusted:
             return ReferenceBackend().run(recurrence, operands, keep)
         from gatewise.backends.llvm.operation import run_kernel
 
         return Result(*run_kernel(made, recurrence, operands, training, keep))
+
+    def run_pair(self, jobs: Sequence[Job]) -> tuple[list[Result], list[str]] | None:
+        """Run two recurrences side by side, each on half of the threads.
+
+        Args:
+            jobs: two recurrences that do not need each other, such as a layer's directions, which
+                `refusal` lets pass.
+
+        Returns:
+            Their results, and how each ran in words; None where they must run one after the other,
+            or are faster so.
+        """
+        (_, operands), (_, others) = jobs
+        T, B = operands.x.shape[:2]
+        if torch.compiler.is_compiling() or forward_ad._current_level >= 0 or 0 in (T, B):
+            return None
+        (training, _), (also, _) = found = [_training(own) for own in (operands, others)]
+        if training != also or others.x.shape[:2] != (T, B):
+            return None
+        kernels = [
+            kernel_for(recurrence, own.dtype, *each)
+            for (recurrence, own), each in zip(jobs, found, strict=True)
+        ]
+        from gatewise.backends.llvm.operation import Call
+        from gatewise.backends.llvm.pair import describe_pair, pairs_well, run_pair
+
+        if any(kernel.mistrusted for kernel in kernels) or not pairs_well(kernels, T, B):
+            return None
+        (call, tensors), (other, further) = (
+            Call.of(kernel, *job) for kernel, job in zip(kernels, jobs, strict=True)
+        )
+        found = run_pair((call, other), (tensors, further), training)
+        results = [
+            Result(y, dict(zip(recurrence.graph.states, last, strict=True)), {})
+            for (recurrence, _), (y, *last) in zip(jobs, found, strict=True)
+        ]
+        return results, describe_pair(kernels, T, B)
+
+
+def _training(operands: Operands) -> tuple[bool, tuple[str, ...]]:
+    """Whether a backward pass may follow, and the inputs whose gradient it is to find."""
+    training = torch.is_grad_enabled() and any(t.requires_grad for t in _tensors(operands))
+    return training, tuple(n for n, x in operands.inputs.items() if training and x.requires_grad)
 
 
 def _tensors(operands: Operands) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""Where the threads of a call wait for each other between two stages of a step.
+"""Where the threads of a call wait for each other.
 
 A step takes microseconds: a barrier of the pool, which may put threads to sleep, would take longer
 than the work between two of them.
@@ -14,12 +14,21 @@ SPINS = 1000
 
 
 def wait(layout: Layout, intrinsics: dict[str, str]) -> str:
-    """The text of ``wait(frame)``: return when all threads of the team have come here.
+    """The text of ``wait(frame)``: return when all have come here who share these sequences."""
+    code = Code(layout.element, intrinsics)
+    team = code.word("%frame", layout.word("unit.team"), "i64")
+    with code.when(code.less(1, team)):
+        code.do("call void @meet(ptr %frame)")
+    return code.function("wait", ["ptr %frame"])
+
+
+def meet(layout: Layout, intrinsics: dict[str, str]) -> str:
+    """The text of ``meet(frame)``: return when all threads of the team have come here.
 
     Every thread adds one to a counter that only grows, and knows how far it must have grown.
     """
     code = Code(layout.element, intrinsics)
-    team = code.word("%frame", layout.word("unit.team"), "i64")
+    team = code.word("%frame", layout.word("team"), "i64")
     with code.when(code.less(1, team)):
         counter = code.word("%frame", layout.word("barrier"))
         before = code.word("%frame", layout.word("barrier.target"), "i64")
@@ -27,7 +36,7 @@ def wait(layout: Layout, intrinsics: dict[str, str]) -> str:
         code.set_word("%frame", layout.word("barrier.target"), target, "i64")
         code.value(f"atomicrmw add ptr {counter}, i64 1 seq_cst")
         _spin(code, counter, target, "x86_64" in layout.target.triple)
-    return code.function("wait", ["ptr %frame"])
+    return code.function("meet", ["ptr %frame"])
 
 
 def _spin(code: Code, counter: str, target: str, has_pause: bool) -> None:

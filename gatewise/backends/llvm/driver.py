@@ -1,14 +1,15 @@
 """The loops over time around a kernel's parts: what each thread of a call does, as LLVM IR.
 
-A call hands every thread the same *context*, an array of words (addresses, strides, sizes). A
-thread takes a range of sequences, and keeps the addresses that belong to its present step in a
-*frame*, an array of its own that all parts read.
+A call hands every thread the same *context*, an array of words (addresses, strides, sizes), and
+tells it which of how many it is. A thread takes a range of sequences, and keeps the addresses that
+belong to its present step in a *frame*, an array of its own that all parts read.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from gatewise.backends.llvm import job
 from gatewise.backends.llvm.code import Code
 from gatewise.backends.llvm.sweep import Layout
 
@@ -17,7 +18,9 @@ from gatewise.backends.llvm.sweep import Layout
 class Context:
     """The names of the words that a call is given."""
 
-    words: dict[str, int] = field(default_factory=dict)
+    words: dict[str, int] = field(
+        default_factory=lambda: {name: k for k, name in enumerate(job.WORDS)}
+    )
 
     def index(self, name: str) -> int:
         """The position of a word."""
@@ -51,14 +54,8 @@ class Driver:
     def begin(self) -> None:
         """Which thread this is and which sequences are its own; denormals become zero."""
         code = self.code
-        self.intrinsics["omp_get_thread_num"] = "declare i32 @omp_get_thread_num()"
-        self.intrinsics["omp_get_num_threads"] = "declare i32 @omp_get_num_threads()"
-        self.intrinsics["GOMP_barrier"] = "declare void @GOMP_barrier()"
         self._flush_denormals()
-        tid = code.value("call i32 @omp_get_thread_num()")
-        team = code.value("call i32 @omp_get_num_threads()")
-        self.tid = code.value(f"sext i32 {tid} to i64")
-        self.team = code.value(f"sext i32 {team} to i64")
+        self.tid, self.team = "%thread", "%team"
         words = max(1, len(self.layout.frame))
         self.frame = code.value(f"alloca [{words} x i64], align 64")
         self.T, self.B = self.size("T"), self.size("B")
@@ -70,12 +67,24 @@ class Driver:
     def end(self, name: str) -> str:
         """Restore the floating-point mode and close the function."""
         self._restore_denormals()
-        return self.code.function(name, ["ptr noalias %context"], linkage="")
+        return self.code.function(
+            name, ["ptr noalias %context", "i64 %thread", "i64 %team"], linkage=""
+        )
 
     def _flush_denormals(self) -> None:
+        code, triple = self.code, self.layout.target.triple
+        if "aarch64" in triple or "arm64" in triple:
+            self.intrinsics["get.fpcr"] = "declare i64 @llvm.aarch64.get.fpcr()"
+            self.intrinsics["set.fpcr"] = "declare void @llvm.aarch64.set.fpcr(i64)"
+            self.mode = code.value("call i64 @llvm.aarch64.get.fpcr()")
+            # bit 24: denormal operands and results are zero
+            flushed = code.value(f"or i64 {self.mode}, 16777216")
+            code.do(f"call void @llvm.aarch64.set.fpcr(i64 {flushed})")
+        elif "x86_64" in triple:
+            self._flush_denormals_of_x86()
+
+    def _flush_denormals_of_x86(self) -> None:
         code = self.code
-        if "x86_64" not in self.layout.target.triple:
-            return
         for name in ("stmxcsr", "ldmxcsr"):
             self.intrinsics[name] = f"declare void @llvm.x86.sse.{name}(ptr)"
         self.mode = code.value("alloca i32, align 4")
@@ -87,12 +96,14 @@ class Driver:
         code.do(f"call void @llvm.x86.sse.ldmxcsr(ptr {self.flushed})")
 
     def _restore_denormals(self) -> None:
-        if "x86_64" in self.layout.target.triple:
+        if "ldmxcsr" in self.intrinsics:
             self.code.do(f"call void @llvm.x86.sse.ldmxcsr(ptr {self.mode})")
+        elif "set.fpcr" in self.intrinsics:
+            self.code.do(f"call void @llvm.aarch64.set.fpcr(i64 {self.mode})")
 
     def barrier(self) -> None:
         """Wait for all threads."""
-        self.code.do("call void @GOMP_barrier()")
+        self.code.do(f"call void @meet(ptr {self.frame})")
 
     def _divide(self) -> None:
         """How a step is divided among the team: by sequences or, where asked for, by units.
@@ -109,6 +120,7 @@ class Driver:
         self.by_unit = either(self.tid, "0"), either(self.team, "1")
         for word, value in zip(("unit.thread", "unit.team"), self.by_unit, strict=True):
             code.set_word(self.frame, self.layout.frame[word], value, "i64")
+        code.set_word(self.frame, self.layout.frame["team"], self.team, "i64")
         code.set_word(self.frame, self.layout.frame["barrier"], self.pointer("base.barrier"))
         code.set_word(self.frame, self.layout.frame["barrier.target"], "0", "i64")
 

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from gatewise.backends.llvm import threads
-from gatewise.backends.llvm.frame import Frames
+from gatewise.backends.llvm.frame import Frame, Frames
+from gatewise.backends.llvm.job import FUNCTION
 from gatewise.backends.llvm.kernel import Kernel
 from gatewise.backends.llvm.sources import Places, WeightGradients, WeightWords, pieces_of
-from gatewise.backends.llvm.words import LINE, Addresses, InputWords, Region, Words, dtype_of
+from gatewise.backends.llvm.words import Addresses, InputWords, Region, Words, dtype_of
 from gatewise.backends.llvm.workspace import workspace
 
 HOIST_BYTES = 256 << 10
@@ -37,6 +38,24 @@ class Names(NamedTuple):
         """Those of the kernel's graph."""
         graph = kernel.specification.graph
         return cls(tuple(graph.inputs), tuple(graph.states), tuple(graph.givens))
+
+
+class Started(NamedTuple):
+    """A call whose frame is ready for the kernel, or that the kernel has run.
+
+    Attributes:
+        frame: what it works in.
+        copies: of operands; they live as long as the kernel runs.
+        results: tensors that it fills.
+    """
+
+    frame: Frame
+    copies: list[Tensor]
+    results: Sequence[Tensor]
+
+
+Forwarded = tuple[Tensor, list[Tensor], Tensor]
+"""An output, the last states, and the memory of what was kept."""
 
 
 class Arrangement:
@@ -67,7 +86,6 @@ class Arrangement:
         return words, {
             "base.packed": layout.packed_elements,
             "base.constants": layout.constant_elements,
-            "base.barrier": LINE,
         }
 
     def given_parts(self, buffers) -> dict[str, int]:
@@ -83,12 +101,6 @@ class Arrangement:
         parts = self.kernel.kept_parts(self.T, self.B)
         return Region(words, {f"base.{name}": n for name, n in parts.items()}, self.size)
 
-    def frames(self, words: Words, region: Region, zeroed: list[slice]) -> Frames:
-        """Frames with this working memory; where threads share units, their counter is zeroed."""
-        if self.by_unit:
-            zeroed = [region.slices["base.barrier"], *zeroed]
-        return Frames(words, region, self.dtype, zeroed)
-
 
 class ForwardCall(Arrangement):
     """Forward calls: all steps, in order."""
@@ -100,13 +112,14 @@ class ForwardCall(Arrangement):
         room = HOIST_BYTES * team // (B * kernel.hoisted_width * kernel.element.bytes)
         block = max(1, min(T, room))
         self._words, parts = self.words(kernel.forward_module, block)
+        self._words.set(FUNCTION, kernel.forward_code.address("forward"))
         parts |= {f"base.{n}": B * block * buffers[n].stride for n in kernel.block_buffers}
         parts["base.scratch"] = B * buffers["scratch"].stride
         self._working = Region(self._words, parts | self.given_parts(buffers), self.size)
-        self._frames = self.frames(self._words, self._working, [])
+        self._frames = Frames(self._words, self._working, self.dtype)
         self._kept = self.kept(self._words)
         self._weights = WeightWords(kernel.forward_weights, places)
-        self._run = threads.entry(kernel.forward_code.address("forward"), team)
+        self._run = threads.entry(team)
         names = self.names
         self._inputs = InputWords(self._words, names.inputs)
         self._starts = Addresses(self._words, [f"base.start.{n}" for n in names.states])
@@ -135,23 +148,26 @@ class ForwardCall(Arrangement):
             ends.append(((B, kernel.units[f"state.{name}"]), (stride, 1), start))
         return ends
 
-    def run(
+    def run(self, *operands: Sequence[Tensor]) -> Forwarded:
+        """Run all steps; see `start`."""
+        started = self.start(*operands)
+        self._run(started.frame.address)
+        return self.finish(started)
+
+    def start(
         self,
         inputs: Sequence[Tensor],
         states: Sequence[Tensor],
         givens: Sequence[Tensor],
         sources: Sequence[Tensor],
-    ) -> tuple[Tensor, list[Tensor], Tensor]:
-        """Run all steps.
+    ) -> Started:
+        """Make everything ready.
 
         Args:
             inputs: ``(T, B, units)``.
             states: the states to start from, ``(B, units)``.
             givens: ``(B, units)``.
             sources: tensors that hold the weights.
-
-        Returns:
-            The output ``(T, B, units)``, the last states, and the memory of what was kept.
         """
         frame, copies = self._frames.take(), []
         words = frame.words
@@ -165,8 +181,12 @@ class ForwardCall(Arrangement):
         self._givens.place(words, givens, copies)
         y = torch.empty(self._output_shape, dtype=self.dtype)
         words[self._y] = y.data_ptr()
-        self._run(frame.address)
-        self._frames.give(frame)
+        return Started(frame, copies, (y, kept))
+
+    def finish(self, started: Started) -> Forwarded:
+        """The output ``(T, B, units)``, the last states, and the memory of what was kept."""
+        y, kept = started.results
+        self._frames.give(started.frame)
         last = y[self._last_step]
         ends = [(last if end is None else kept.as_strided(*end)).clone() for end in self._ends]
         return y, ends, kept
@@ -189,6 +209,18 @@ class ForwardCall(Arrangement):
             rows = own[1:] if reverse else own[:-1]
             found[name] = rows[..., : self.kernel.units[f"state.{name}"]]
         return found
+
+
+class BackwardOperands(NamedTuple):
+    """What a backward call reads; see `BackwardCall.start`."""
+
+    inputs: Sequence[Tensor]
+    states: Sequence[Tensor]
+    givens: Sequence[Tensor]
+    sources: Sequence[Tensor]
+    outputs: tuple[Tensor, Tensor]
+    kept: Tensor
+    flows: Sequence[Tensor]
 
 
 class Needs(NamedTuple):
@@ -217,16 +249,16 @@ class BackwardCall(Arrangement):
         buffers = self._buffers = plan.buffers
         block = max(1, min(T, BACKWARD_ROWS // B))
         self._words, parts = self.words(kernel.backward_module, block)
+        self._words.set(FUNCTION, kernel.backward_code.address("backward"))
         sums = self._sum_parts()
         parts |= self._parts(block * B)
         self._working = Region(self._words, parts | sums, self.size)
         first = self._working.slices["base.sums"].start
-        self._frames = self.frames(
-            self._words, self._working, [slice(first, self._working.elements)]
-        )
+        zeroed = [slice(first, self._working.elements)]
+        self._frames = Frames(self._words, self._working, self.dtype, zeroed)
         self._kept = self.kept(self._words)
         self._weights = WeightWords(kernel.backward_weights, places)
-        self._run = threads.entry(kernel.backward_code.address("backward"), team)
+        self._run = threads.entry(team)
         names = self.names
         self._inputs = InputWords(self._words, names.inputs)
         self._starts = Addresses(self._words, [f"base.start.{n}" for n in names.states])
@@ -276,7 +308,18 @@ class BackwardCall(Arrangement):
                 parts[f"base.dgiven.{name}"] = self.B * self._buffers[f"dgiven.{name}"].stride
         return parts
 
-    def run(
+    def run(self, operands: BackwardOperands, needs: Needs) -> Gradients:
+        """Run all steps backwards.
+
+        Args:
+            operands: of the call.
+            needs: whose gradients are wanted.
+        """
+        started = self.start(*operands)
+        self._run(started.frame.address)
+        return self.finish(started, operands.sources, needs)
+
+    def start(
         self,
         inputs: Sequence[Tensor],
         states: Sequence[Tensor],
@@ -285,9 +328,8 @@ class BackwardCall(Arrangement):
         outputs: tuple[Tensor, Tensor],
         kept: Tensor,
         flows: Sequence[Tensor],
-        needs: Needs,
-    ) -> Gradients:
-        """Run all steps backwards.
+    ) -> Started:
+        """Make everything ready.
 
         Args:
             inputs: as the forward run had them; likewise states, givens and sources.
@@ -297,7 +339,6 @@ class BackwardCall(Arrangement):
             outputs: the output of the forward run and its gradient, ``(T, B, units)``.
             kept: the memory that the forward run left.
             flows: gradients of the last states ``(B, units)``.
-            needs: whose gradients are wanted.
         """
         frame, copies, plan = self._frames.take(), [], self.kernel.backward_plan
         assert plan is not None
@@ -312,9 +353,20 @@ class BackwardCall(Arrangement):
         named = dict(zip(self.names.inputs, inputs, strict=True))
         dx = [torch.empty(named[name].shape, dtype=self.dtype) for name in plan.input_gradients]
         self._input_gradients.place(words, dx, copies)
-        self._run(frame.address)
-        wanted = dict(zip(plan.input_gradients, dx, strict=True))
-        memory = frame.memory
+        return Started(frame, copies, dx)
+
+    def finish(self, started: Started, sources: Sequence[Tensor], needs: Needs) -> Gradients:
+        """The gradients.
+
+        Args:
+            started: what `start` returned.
+            sources: tensors that hold the weights.
+            needs: whose gradients are wanted.
+        """
+        assert self.kernel.backward_plan is not None
+        names = self.kernel.backward_plan.input_gradients
+        wanted = dict(zip(names, started.results, strict=True))
+        memory = started.frame.memory
         gradients = Gradients(
             [wanted.get(name) for name in self.names.inputs],
             [
@@ -327,7 +379,7 @@ class BackwardCall(Arrangement):
                 for k, (source, needed) in enumerate(zip(sources, needs.sources, strict=True))
             ],
         )
-        self._frames.give(frame)
+        self._frames.give(started.frame)
         return gradients
 
     def _given_gradient(self, name: str, memory: Tensor) -> Tensor | None:

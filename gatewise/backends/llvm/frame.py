@@ -8,9 +8,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from gatewise.backends.llvm.job import BESIDE, WORDS
 from gatewise.backends.llvm.sources import Locations, WeightWords, locate
+from gatewise.backends.llvm.threads import entry
 from gatewise.backends.llvm.words import Region, Words
 from gatewise.backends.llvm.workspace import workspace
+
+LINE_WORDS = 8
+"""Words of a cache line."""
 
 SPARE_BYTES = 1 << 20
 """Frames of more memory are not kept: what they cost is little beside what they compute."""
@@ -20,24 +25,35 @@ class Frame:
     """What one call at a time works in.
 
     Attributes:
-        words: the call's words, those that point into `memory` among them.
+        words: the call's words, those that point into `memory` among them; behind them, in a cache
+            line of its own, the counter of the team's barrier.
         address: of the words.
+        counter: the position of that counter.
         memory: the working memory.
         zeroed: parts of it that are zero when a call begins.
         weights: where the weights were that the words point to; None for nowhere yet.
     """
 
-    __slots__ = ("address", "memory", "weights", "words", "zeroed")
+    __slots__ = ("address", "counter", "memory", "weights", "words", "zeroed")
 
     def __init__(self, words: Words, region: Region, dtype: torch.dtype, zeroed: Sequence[slice]):
         # not made in inference mode, in which the next call may not be
         with torch.inference_mode(False):
             self.memory = workspace.lease(region.elements, dtype)
             self.zeroed = [self.memory[place] for place in zeroed]
-        self.words = (ctypes.c_int64 * len(words.values))(*words.values)
+        size = len(words.values)
+        self.words = (ctypes.c_int64 * (size + 2 * LINE_WORDS))(*words.values)
         self.address = ctypes.addressof(self.words)
+        self.counter = size + -(self.address // 8 + size) % LINE_WORDS
+        self.words[words.index["base.barrier"]] = self.address + 8 * self.counter
         self.weights: Locations | None = None
         region.place(self.words, self.memory)
+
+    def run_beside(self, other: Frame, team: int) -> None:
+        """Run this call's kernel, and another's beside it, on a team."""
+        self.words[WORDS.index(BESIDE)] = other.address
+        entry(team)(self.address)
+        self.words[WORDS.index(BESIDE)] = 0
 
     def place_weights(
         self, weights: WeightWords, sources: Sequence[Tensor], copies: list[Tensor]
@@ -76,6 +92,7 @@ class Frames:
             frame = self._spare.pop()
         except IndexError:
             frame = Frame(self._words, self._region, self._dtype, self._zeroed)
+        frame.words[frame.counter] = 0
         for part in frame.zeroed:
             part.zero_()
         return frame

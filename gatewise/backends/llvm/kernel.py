@@ -12,9 +12,10 @@ from gatewise.backends.evaluation import Plan, constants, run
 from gatewise.backends.llvm import threads
 from gatewise.backends.llvm.backward import Backward, BackwardPlanner, WeightGradient
 from gatewise.backends.llvm.backward_driver import BackwardDriver, OuterJob
-from gatewise.backends.llvm.barrier import wait
+from gatewise.backends.llvm.barrier import meet, wait
 from gatewise.backends.llvm.code import Element
 from gatewise.backends.llvm.compiler import Compiled, compile_text, forget
+from gatewise.backends.llvm.division import divides_units, pairs_well
 from gatewise.backends.llvm.driver import Context
 from gatewise.backends.llvm.forward_driver import ForwardDriver
 from gatewise.backends.llvm.layout import Layout, TileShape
@@ -47,17 +48,8 @@ from gatewise.equations.expression import (
     topological,
 )
 
-UNIT_BYTES = 256 << 10
-"""Weights below are multiplied in less time than threads need to wait for each other."""
-
-MANY_UNIT_BYTES = 2 << 20
-"""Weights beyond fit in no second-level cache; half of them may."""
-
-UNIT_SEQUENCES, MANY_UNIT_SEQUENCES = 3, 4
-"""Up to so many for each thread, weights are read rather than used; measured on two threads."""
-
-BY_UNIT_WORDS = ("unit.thread", "unit.team", "barrier", "barrier.target")
-"""What a thread's frame says of those who share its sequences."""
+TEAM_WORDS = ("team", "unit.thread", "unit.team", "barrier", "barrier.target")
+"""What a thread's frame says of the team, and of those who share its sequences."""
 
 
 class Module:
@@ -71,16 +63,9 @@ class Module:
         self.functions: list[str] = [
             make(element, self.intrinsics) for make in (copy_rows, add_numbers, pack_weights)
         ]
-        for word in (
-            "packed",
-            "constants",
-            "unit.thread",
-            "unit.team",
-            "barrier",
-            "barrier.target",
-        ):
+        for word in ("packed", "constants", *TEAM_WORDS):
             self.layout.word(word)
-        self.functions.append(wait(self.layout, self.intrinsics))
+        self.functions += [make(self.layout, self.intrinsics) for make in (meet, wait)]
 
     def add_part(self, name: str, part: Part, shared: bool = False) -> None:
         """Write a part's functions; the threads of a team may share the units of a row."""
@@ -271,15 +256,21 @@ class Kernel:
         return jobs
 
     def divides_units(self, B: int, team: int) -> bool:
-        """Whether threads share the units of all sequences instead of the sequences.
+        """Whether threads share the units of all sequences instead of the sequences."""
+        return divides_units(self._packed_bytes, B, team)
 
-        They do where weights are many for few sequences: each thread then reads its share of them
-        alone, which stays in its cache, at the price of waiting for the others in every step.
-        """
-        weights = self.forward_module.layout.packed_elements * self.element.bytes
-        many = weights >= MANY_UNIT_BYTES
-        sequences = MANY_UNIT_SEQUENCES if many else UNIT_SEQUENCES
-        return team > 1 and weights >= UNIT_BYTES and sequences * team >= B
+    def pairs_well(self, B: int, team: int) -> bool:
+        """Whether calls of two such kernels are faster side by side than in turn."""
+        return pairs_well(self._packed_bytes, B, team)
+
+    @property
+    def weights(self) -> int:
+        """How many weights a forward run packs and multiplies."""
+        return self.forward_module.layout.packed_elements
+
+    @property
+    def _packed_bytes(self) -> int:
+        return self.weights * self.element.bytes
 
     def kept_parts(self, T: int, B: int) -> dict[str, int]:
         """Elements of what outlives a forward run, by buffer: saved values and the states' past."""
@@ -301,9 +292,9 @@ class Kernel:
         for code in self.codes:
             forget(code)
 
-    def describe(self, B: int) -> str:
+    def describe(self, B: int, team: int) -> str:
         """What was compiled, and how calls of B sequences are divided, in a line."""
-        target, element, team = self.target, self.element, threads.available()
+        target, element = self.target, self.element
         divided = "units of all sequences" if self.divides_units(B, team) else "batch"
         shapes = [
             TileShape.of(sweep, element, target)

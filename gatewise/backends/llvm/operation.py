@@ -12,18 +12,19 @@ from torch import Tensor
 from torch._C._functorch import is_functorch_wrapped_tensor, is_legacy_batchedtensor  # type: ignore[import-not-found]
 
 from gatewise.backends.llvm import threads
-from gatewise.backends.llvm.execution import BackwardCall, ForwardCall, Needs
+from gatewise.backends.llvm.division import useful_threads
+from gatewise.backends.llvm.execution import (
+    BackwardCall,
+    BackwardOperands,
+    ForwardCall,
+    Gradients,
+    Needs,
+)
 from gatewise.backends.llvm.kernel import Kernel
 from gatewise.backends.llvm.sources import Places
 from gatewise.backends.recurrence import ADDED, PAST, Operands, Recurrence, Stacked, Stacking
 from gatewise.backends.reference import ReferenceBackend, evaluate_steps
 from gatewise.equations.size import stored_shape
-
-THREAD_WORK = 1 << 19
-"""Multiplications that take a thread longer than it takes to wake it."""
-
-PACKING_WORK = 8
-"""Packing a weight takes as long as so many multiplications with it."""
 
 
 class Call:
@@ -48,12 +49,12 @@ class Call:
         graph = recurrence.graph
         _check_shapes(recurrence, parameters)
         self.stacking = parameters if kernel.plain else None
-        work = (T * B + PACKING_WORK) * kernel.forward_module.layout.packed_elements
-        self._useful = max(1, work // THREAD_WORK)  # threads
+        self._useful = useful_threads(kernel.weights, T, B)
         self.sources = len(parameters.members) if kernel.plain else len(kernel.weight_expressions)
         self._ends = list(
             accumulate([len(graph.inputs), len(graph.states), len(graph.givens), self.sources])
         )
+        self.count = self._ends[3] + (0 if kernel.plain else len(parameters.members))
 
     @classmethod
     def of(
@@ -89,8 +90,7 @@ class Call:
 
     def forward(self, tensors: Sequence[Tensor]) -> tuple[Tensor, list[Tensor], Tensor]:
         """Run the forward kernel: the output, the last states and what the backward run reads."""
-        inputs, states, givens, sources, _ = self.split(tensors)
-        return self._forward_call().run(inputs, states, givens, sources)
+        return self.forward_call(self._team()).run(*self.split(tensors)[:4])
 
     def backward(
         self,
@@ -111,21 +111,59 @@ class Call:
             flows: of the last states.
             needs: for each tensor, whether its gradient is wanted; all where left out.
         """
-        inputs, states, givens, sources, plain = self.split(tensors)
+        operands = self.backward_operands(tensors, y, kept, dy, flows)
+        found = self.backward_call(self._team()).run(operands, self.needs(tensors, needs))
+        return self.in_order(found, tensors)
+
+    def backward_operands(
+        self,
+        tensors: Sequence[Tensor],
+        y: Tensor,
+        kept: Tensor,
+        dy: Tensor,
+        flows: Sequence[Tensor],
+    ) -> BackwardOperands:
+        """What the backward kernel reads; see `backward`."""
+        inputs, states, givens, sources, _ = self.split(tensors)
+        return BackwardOperands(inputs, states, givens, sources, (y, dy), kept, flows)
+
+    def needs(self, tensors: Sequence[Tensor], needs: Sequence[bool] | None) -> Needs:
+        """Whose gradients are wanted, of states and sources of weights; all where left out."""
         wanted = needs if needs is not None else [True] * len(tensors)
-        first, following = self._ends[0], self._ends[2]
-        need = Needs(wanted[first : self._ends[1]], wanted[following : self._ends[3]])
-        call = backward_call(self.kernel, self.T, self.B, self._team(), self.stacking)
-        found = call.run(inputs, states, givens, sources, (y, dy), kept, flows, need)
+        a, b, c, d = self._ends
+        return Needs(wanted[a:b], wanted[c:d])
+
+    def in_order(self, found: Gradients, tensors: Sequence[Tensor]) -> list[Tensor | None]:
+        """Gradients in the order of the tensors."""
         gradients = [*found.inputs, *found.states, *found.givens, *found.sources]
-        return gradients if self.stacking is not None else [*gradients, *(None for _ in plain)]
+        return [*gradients, *[None] * (len(tensors) - len(gradients))]
+
+    def materialized(
+        self,
+        tensors: Sequence[Tensor],
+        y: Tensor,
+        dy: Tensor | None,
+        flows: Sequence[Tensor | None],
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Gradients of the output and of the last states, zeros where there are none."""
+        states = self.split(tensors)[1]
+        return torch.zeros_like(y) if dy is None else dy, [
+            torch.zeros_like(state) if flow is None else flow
+            for state, flow in zip(states, flows, strict=True)
+        ]
 
     def past(self, tensors: Sequence[Tensor], y: Tensor, kept: Tensor) -> dict[str, Tensor]:
         """The states before each step, as the forward run left them."""
-        return self._forward_call().past(self.split(tensors)[1], y, kept)
+        call = self.forward_call(self._team())
+        return call.past(self.split(tensors)[1], y, kept)
 
-    def _forward_call(self) -> ForwardCall:
-        return forward_call(self.kernel, self.T, self.B, self._team(), self.stacking)
+    def forward_call(self, team: int) -> ForwardCall:
+        """The forward run on so many threads."""
+        return forward_call(self.kernel, self.T, self.B, team, self.stacking)
+
+    def backward_call(self, team: int) -> BackwardCall:
+        """The backward run on so many threads."""
+        return backward_call(self.kernel, self.T, self.B, team, self.stacking)
 
     def _team(self) -> int:
         """How many threads: as many as torch uses, fewer where there is little to do."""
@@ -242,16 +280,16 @@ class Run(torch.autograd.Function):
         """Run the backward kernel; under ``create_graph`` the reference, which has derivatives."""
         call: Call = ctx.call
         *tensors, y, kept = ctx.saved_tensors
-        dy = torch.zeros_like(y) if dy is None else dy
-        states = call.split(tensors)[1]
-        flows = [
-            torch.zeros_like(state) if g is None else g
-            for state, g in zip(states, flow, strict=True)
-        ]
-        if torch.is_grad_enabled() or any(map(_is_batched, (dy, *flows))):
+        dy, flows = call.materialized(tensors, y, dy, flow)
+        if needs_reference(dy, *flows):
             return (None, None, *through_reference(call, tensors, dy, flows))
         needs = ctx.needs_input_grad[2:]
         return (None, None, *call.backward(tensors, y, kept, dy, flows, needs))
+
+
+def needs_reference(*gradients: Tensor) -> bool:
+    """Whether gradients are to be differentiated again, or are several at once."""
+    return torch.is_grad_enabled() or any(map(_is_batched, gradients))
 
 
 def _is_batched(gradient: Tensor) -> bool:

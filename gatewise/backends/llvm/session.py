@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from gatewise.backends.llvm.backend import kernel_for
+from gatewise.backends.llvm.job import FUNCTION
 from gatewise.backends.llvm.sources import WeightWords
-from gatewise.backends.llvm.threads import function_of
+from gatewise.backends.llvm.threads import entry
 from gatewise.backends.llvm.words import Region, Words
 from gatewise.backends.llvm.workspace import workspace
 from gatewise.backends.recurrence import Recurrence
@@ -33,7 +34,7 @@ class Session:
         self.recurrence, self.B, self.dtype = recurrence, B, dtype
         self.kernel = kernel_for(recurrence, dtype, False, ())
         self.plan = self.kernel.forward_plan
-        self.call = function_of(self.kernel.forward_code.address("forward"))
+        self.call = entry(1)
         buffers, units = self.plan.buffers, self.kernel.units
         self.inputs = {
             name: np.zeros((B, units[f"in.{name}"]), self._numpy)
@@ -60,12 +61,12 @@ class Session:
         """Every word that stays the same."""
         kernel, plan, words, B = self.kernel, self.plan, self.words, self.B
         layout, buffers = kernel.forward_module.layout, plan.buffers
-        for name, value in (("T", 1), ("B", B), ("block", 1)):
+        address = kernel.forward_code.address("forward")
+        for name, value in ((FUNCTION, address), ("T", 1), ("B", B), ("block", 1)):
             words.set(name, value)
         parts = {f"base.{name}": B * buffers[name].stride for name in kernel.block_buffers}
         parts["base.scratch"] = B * buffers["scratch"].stride
         parts["base.packed"] = layout.packed_elements
-        parts["base.barrier"] = 1  # one thread waits for nobody
         parts["base.constants"] = layout.constant_elements
         for name in self.starts:
             parts[f"base.past.{name}"] = 2 * B * buffers[f"state.{name}"].stride

@@ -1,7 +1,7 @@
-"""Kernels run inside torch's own OpenMP pool.
+"""The threads that kernels run on: torch's own OpenMP pool where it can be reached, else ours.
 
-A second pool would compete with it: after each operator torch's workers wait actively for a while
-and occupy the cores.
+Beside torch's pool a second one would compete with it: after each operator torch's workers wait
+actively for a while and occupy the cores.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import ctypes
 import os
 import sys
 import threading
-import warnings
 from collections.abc import Callable
 from functools import lru_cache, wraps
 from pathlib import Path
@@ -18,6 +17,9 @@ from typing import Any, TypeVar, cast
 
 import llvmlite.binding as llvm
 import torch
+
+from gatewise.backends.llvm.job import beginnings
+from gatewise.backends.llvm.pool import Pool
 
 Function = TypeVar("Function", bound=Callable)
 
@@ -41,24 +43,27 @@ def _openmp() -> ctypes.CDLL | None:
     return None
 
 
-_ALONE = {
-    "omp_get_thread_num": ctypes.CFUNCTYPE(ctypes.c_int)(lambda: 0),
-    "omp_get_num_threads": ctypes.CFUNCTYPE(ctypes.c_int)(lambda: 1),
-    "GOMP_barrier": ctypes.CFUNCTYPE(None)(lambda: None),
-}
+@lru_cache(maxsize=1)
+def _own_pool() -> Pool:
+    return Pool(beginnings(False))
 
 
-_NO_YIELD = ctypes.CFUNCTYPE(ctypes.c_int)(lambda: 0)
+def _yield() -> Any:
+    """The system's function that lets another thread run."""
+    if os.name == "posix":
+        return ctypes.CDLL(None).sched_yield
+    return ctypes.windll.kernel32.SwitchToThread  # type: ignore[attr-defined]
 
 
 @lru_cache(maxsize=1)
 def provide_symbols() -> None:
-    """Tell the compiler where the pool's functions are."""
-    yields = ctypes.CDLL(None).sched_yield if os.name == "posix" else _NO_YIELD
-    llvm.add_symbol("sched_yield", ctypes.cast(yields, ctypes.c_void_p).value)
+    """Tell the compiler where the functions are that it does not compile."""
+    functions = {"sched_yield": _yield()}
     library = _openmp()
-    for name, alone in _ALONE.items():
-        function = getattr(library, name) if library is not None else alone
+    if library is not None:
+        names = ("omp_get_thread_num", "omp_get_num_threads")
+        functions |= {name: getattr(library, name) for name in names}
+    for name, function in functions.items():
         llvm.add_symbol(name, ctypes.cast(function, ctypes.c_void_p).value)
 
 
@@ -73,45 +78,37 @@ def _in_child() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_in_child)
 
-_call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
-
-def function_of(address: int):
-    """A function to call on this thread alone; it releases Python's lock."""
-    return _call(address)
-
-
-def entry(function: int, team: int) -> Callable[[int], None]:
-    """What runs ``function(context)`` on every thread of a team; it returns when all have.
+def entry(team: int) -> Callable[[int], None]:
+    """What runs a job, given its address, on every thread of a team; it returns when all have.
 
     Args:
-        function: its address.
-        team: how many threads are asked for; OpenMP may grant fewer, and a forked child has one.
+        team: how many threads are asked for; OpenMP may grant fewer, and a forked child, which has
+            none of its parent's workers, has one.
     """
-    library = _openmp()
-    if library is None or team == 1:
-        return function_of(function)
-    begin = library.GOMP_parallel
+    return _entry(_openmp(), team)
 
-    def run(context: int) -> None:
-        # a forked child has none of its parent's workers
-        begin(function, context, 1 if _child else team, 0)
 
-    return run
+@lru_cache(maxsize=64)
+def _entry(library: ctypes.CDLL | None, team: int) -> Callable[[int], None]:
+    provide_symbols()
+    begin = beginnings(library is not None)
+    if team == 1:
+        return begin.alone
+    if library is None:
+        return lambda job: begin.alone(job) if _child else _own_pool().run(job, team)
+    parallel, take_part = library.GOMP_parallel, begin.take_part
+    return lambda job: parallel(take_part, job, 1 if _child else team, 0)
 
 
 def pool_name() -> str:
     """Where kernels run, in words."""
-    if _openmp() is None:
-        return "none found: kernels run on the calling thread"
-    return f"torch's own OpenMP pool, at most {available()} threads"
+    whose = "Gatewise's own pool" if _openmp() is None else "torch's own OpenMP pool"
+    return f"{whose}, at most {available()} threads"
 
 
 def available() -> int:
-    """How many threads torch uses, and so we; one where there is no pool to share."""
-    if _openmp() is None:
-        _warn_of_one_thread()
-        return 1
+    """How many threads torch uses, and so we."""
     return 1 if _child or getattr(_local, "alone", False) else torch.get_num_threads()
 
 
@@ -130,14 +127,3 @@ def alone(function: Function) -> Function:
             _local.alone = False
 
     return cast(Function, run_alone)
-
-
-@lru_cache(maxsize=1)
-def _warn_of_one_thread() -> None:
-    if torch.get_num_threads() > 1:
-        warnings.warn(
-            "kernels run on one thread: torch's OpenMP library (libgomp) was not found. Torch's "
-            "own wheels for Linux bring it.",
-            RuntimeWarning,
-            stacklevel=2,
-        )

@@ -1,6 +1,11 @@
-"""Kernels compiled by these tests are kept between runs, apart from the user's own cache."""
+"""How kernels run in these tests.
+
+Their code is kept between runs, apart from the user's own cache. Small calls wake all threads too.
+"""
 
 import pytest
+
+from gatewise.backends.llvm import division
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -10,4 +15,5 @@ def _object_cache(request, tmp_path_factory):
     directory.chmod(0o700)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GATEWISE_CACHE", str(directory))
+        patch.setattr(division, "THREAD_WORK", 1)
         yield

@@ -56,7 +56,7 @@ def rows_of(T: int, B: int) -> int:
 def test_training_leases_what_the_docstring_says(kind, T, B, leased):
     layer = getattr(gw, kind)(I, H)
     kept, units, inputs = stated(kind)
-    layer(torch.randn(1, 1, I, requires_grad=True))[0].sum().backward()  # compiles
+    layer(torch.randn(40, 32, I, requires_grad=True))[0].sum().backward()  # compiles
     x = torch.randn(T, B, I, requires_grad=True)
     leased.clear()
     y, _ = layer(x)
@@ -76,7 +76,7 @@ def test_training_leases_what_the_docstring_says(kind, T, B, leased):
 def test_inference_leases_no_more_for_more_steps(kind, leased):
     layer, totals = getattr(gw, kind)(I, H), []
     with torch.no_grad():
-        layer(torch.randn(1, 1, I))  # compiles
+        layer(torch.randn(40, 32, I))  # compiles
     for T in (100, 300):
         leased.clear()
         with torch.no_grad():

@@ -1,0 +1,59 @@
+"""How calls are divided among threads. The limits were measured on two threads."""
+
+from __future__ import annotations
+
+UNIT_BYTES = 256 << 10
+"""Weights below are multiplied in less time than threads need to wait for each other."""
+
+MANY_UNIT_BYTES = 2 << 20
+"""Weights beyond fit in no second-level cache; half of them may."""
+
+UNIT_SEQUENCES, MANY_UNIT_SEQUENCES = 3, 4
+"""Up to so many for each thread, weights are read rather than used."""
+
+THREAD_WORK = 1 << 19
+"""Multiplications that take a thread longer than it takes to wake it."""
+
+PACKING_WORK = 8
+"""Packing a weight takes as long as so many multiplications with it."""
+
+PAIR_BYTES = 3 << 19
+"""More weights than these do not stay in the cache of one thread."""
+
+
+def divides_units(weights: int, B: int, team: int) -> bool:
+    """Whether threads share the units of all sequences instead of the sequences.
+
+    They do where weights are many for few sequences: each thread then reads its share of them
+    alone, which stays in its cache, at the price of waiting for the others in every step.
+
+    Args:
+        weights: bytes that are read.
+        B: sequences.
+        team: threads.
+    """
+    sequences = MANY_UNIT_SEQUENCES if weights >= MANY_UNIT_BYTES else UNIT_SEQUENCES
+    return team > 1 and weights >= UNIT_BYTES and sequences * team >= B
+
+
+def useful_threads(weights: int, T: int, B: int) -> int:
+    """How many threads have enough to do for it to be worth waking them.
+
+    Args:
+        weights: how many there are.
+        T: steps.
+        B: sequences.
+    """
+    return max(1, (T * B + PACKING_WORK) * weights // THREAD_WORK)
+
+
+def pairs_well(weights: int, B: int, team: int) -> bool:
+    """Whether two such calls are faster side by side, on half of a team each, than in turn.
+
+    Nearly always: who has fewer threads waits less and reads its weights for more sequences. But
+    where units are divided because weights are many, half of the threads may be too few to hold
+    them in their caches.
+    """
+    if team < 2:
+        return False
+    return not divides_units(weights, B, team) or weights <= PAIR_BYTES * (team // 2)
