@@ -114,14 +114,8 @@ def text(
         ),
     ] = None,
     tie: Annotated[
-        bool | None,
-        option(
-            MODEL,
-            "Whether input and output share their embedding.",
-            "--tie/--no-tie",
-            show_default="for words and byte pairs with a full softmax",
-        ),
-    ] = None,
+        bool, option(MODEL, "Whether input and output share their embedding.", "--tie/--no-tie")
+    ] = False,
     embedding_dropout: Annotated[
         float, option(REGULAR, "Share of tokens whose vectors are dropped, window by window.")
     ] = 0.0,

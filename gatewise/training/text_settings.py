@@ -44,8 +44,7 @@ class TextSettings:
             tokens on.
         softmax: `"full"`, or `"adaptive"` for a large vocabulary; None is adaptive above 20,000
             tokens.
-        tie: Whether input and output share their embedding; None says so for words and byte pairs
-            with a full softmax.
+        tie: Whether input and output share their embedding; the softmax is full then.
         embedding_dropout: Share of tokens whose vectors are dropped, window by window.
         input_dropout: See `gatewise.layers.Recurrent`, as the next three.
         recurrent_dropout: Of the states that recurrent products read.
@@ -79,7 +78,7 @@ class TextSettings:
     embedding: int | None = None
     dropout: float | None = None
     softmax: str | None = None
-    tie: bool | None = None
+    tie: bool = False
     embedding_dropout: float = 0.0
     input_dropout: float = 0.0
     recurrent_dropout: float = 0.0
@@ -128,7 +127,6 @@ class TextSettings:
             "embedding": embedding_size(self.cell, hidden, 64 if characters else 256),
             "dropout": 0.1 if tokens >= 2_000_000 else 0.3 if characters else 0.5,
             "softmax": softmax,
-            "tie": softmax == "full" and not characters,
             "learning_rate": OPTIMIZERS[self.optimizer][1],
             "batch_size": max(1, min(32, tokens // (4 * self.window))),
         }

@@ -135,7 +135,7 @@ def test_durations(seconds, text):
     ("changes", "said"),
     [
         ({}, None),
-        ({"tokens": "words"}, "input and output share their embedding"),
+        ({"tie": True}, "input and output share their embedding"),
         ({"softmax": "adaptive"}, "adaptive softmax"),
     ],
 )

@@ -10,18 +10,18 @@ def corpus(tokens, vocabulary=100):
     return SimpleNamespace(training=SimpleNamespace(count=tokens), tokenizer=tokenizer)
 
 
-def test_large_vocabularies_get_an_adaptive_softmax_and_words_share_their_embedding():
+def test_large_vocabularies_get_an_adaptive_softmax_unless_it_is_tied():
     def chosen(vocabulary, **given):
         found = TextSettings(**given).chosen_for(corpus(10**6, vocabulary))
         return found.softmax, found.tie
 
     assert chosen(100) == ("full", False)
-    assert chosen(10_000, tokens="words") == ("full", True)
-    assert chosen(10_000, tokens="words", tie=False) == ("full", False)
+    assert chosen(10_000, tokens="words") == ("full", False)
+    assert chosen(10_000, tokens="words", tie=True) == ("full", True)
     assert chosen(10_000, tokens="words", softmax="adaptive") == ("adaptive", False)
     assert chosen(20_001, tokens="words") == ("adaptive", False)
     assert chosen(20_001, tokens="words", tie=True) == ("full", True)
-    assert chosen(20_001, tokens="bpe", softmax="full") == ("full", True)
+    assert chosen(20_001, tokens="bpe", softmax="full") == ("full", False)
 
 
 def test_what_is_left_open_is_chosen_from_the_text():
