@@ -14,6 +14,7 @@ from gatewise.backends.recurrence import (
     Stacked,
     Stacking,
     with_graph,
+    with_products,
 )
 from gatewise.backends.reference import evaluate_steps
 
@@ -38,4 +39,5 @@ __all__ = [
     "run_all",
     "use_backend",
     "with_graph",
+    "with_products",
 ]

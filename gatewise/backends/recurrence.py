@@ -24,17 +24,25 @@ class Recurrence:
         graph: one step.
         sizes: the number each size name stands for; ``"I"`` and ``"H"`` at least.
         reverse: whether time runs from the last step to the first.
+        products: ``"bfloat16"`` where a backend may round the factors of products to it; empty for
+            products in the precision of all numbers.
     """
 
     graph: Graph
     sizes: Mapping[str, int]
     reverse: bool = False
+    products: str = ""
 
     @cached_property
     def document(self) -> str:
         """All of it as JSON; see `read_recurrence`."""
         return json.dumps(
-            {"graph": self.graph.to_dict(), "sizes": dict(self.sizes), "reverse": self.reverse}
+            {
+                "graph": self.graph.to_dict(),
+                "sizes": dict(self.sizes),
+                "reverse": self.reverse,
+                "products": self.products,
+            }
         )
 
     def __hash__(self) -> int:
@@ -42,7 +50,7 @@ class Recurrence:
 
     @cached_property
     def _hash(self) -> int:
-        return hash((self.graph, tuple(sorted(self.sizes.items())), self.reverse))
+        return hash((self.graph, tuple(sorted(self.sizes.items())), self.reverse, self.products))
 
     def state_size(self, state: str) -> int:
         """How many units a state has."""
@@ -58,7 +66,9 @@ class Recurrence:
 def read_recurrence(document: str) -> Recurrence:
     """What `Recurrence.document` describes."""
     found = json.loads(document)
-    return Recurrence(read_graph(found["graph"]), found["sizes"], found["reverse"])
+    return Recurrence(
+        read_graph(found["graph"]), found["sizes"], found["reverse"], found.get("products", "")
+    )
 
 
 @lru_cache(maxsize=512)
@@ -69,6 +79,12 @@ def with_graph(recurrence: Recurrence, graph: Graph) -> Recurrence:
 
 ADDED = "+"
 """``+b.i`` names what is added to ``b.i``, which is stored elsewhere: torch has two biases."""
+
+
+@lru_cache(maxsize=512)
+def with_products(recurrence: Recurrence, products: str) -> Recurrence:
+    """The same loop with products of other numbers: the same object for the same two."""
+    return recurrence if products == recurrence.products else replace(recurrence, products=products)
 
 
 @dataclass(frozen=True)

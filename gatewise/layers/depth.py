@@ -9,7 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gatewise.backends import Job, Operands, Recurrence, Result, constant, run_all, with_graph
+from gatewise.backends import (
+    Job,
+    Operands,
+    Recurrence,
+    Result,
+    constant,
+    run_all,
+    with_graph,
+    with_products,
+)
 from gatewise.backends.interception import interceptors
 from gatewise.equations.rewrite import with_lengths, with_reset
 from gatewise.layers.options import Options
@@ -62,7 +71,12 @@ class Marks:
 
 @constant
 def changed(
-    recurrence: Recurrence, regularizers: Regularizers, noisy: bool, resets: bool, ends: bool
+    recurrence: Recurrence,
+    regularizers: Regularizers,
+    noisy: bool,
+    resets: bool,
+    ends: bool,
+    products: str,
 ) -> Recurrence:
     """The loop over the equations of a call.
 
@@ -72,6 +86,7 @@ def changed(
         noisy: whether their noise is on.
         resets: whether states are reset.
         ends: whether sequences have lengths.
+        products: what their factors may be rounded to.
     """
     graph = recurrence.graph
     graph = regularizers.noisy(graph) if noisy else regularizers.in_evaluation(graph)
@@ -79,7 +94,7 @@ def changed(
         graph = with_reset(graph)
     if ends:
         graph = with_lengths(graph)
-    made = with_graph(recurrence, graph)
+    made = with_products(with_graph(recurrence, graph), products)
     assert made.document  # computed here, once: no trace could
     return made
 
@@ -94,6 +109,7 @@ class Passage:
         dropout: probability that a number of a layer's output becomes zero on its way up.
         norms: of the inputs of all layers after the first; empty for none.
         marks: lengths and resets.
+        products: what the factors of products may be rounded to; empty for nothing.
     """
 
     options: Options = field(default_factory=Options)
@@ -101,6 +117,7 @@ class Passage:
     dropout: float = 0.0
     norms: Sequence[nn.Module] = ()
     marks: Marks = field(default_factory=Marks)
+    products: str = ""
 
     def read(self, depth: int, x: Tensor) -> Tensor:
         """What a layer reads of what comes up to it: normalised and, in training, dropped."""
@@ -130,6 +147,7 @@ class Passage:
             self.training,
             marks.reset is not None,
             marks.alive is not None,
+            self.products,
         )
         return recurrence, operands
 

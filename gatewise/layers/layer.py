@@ -13,6 +13,7 @@ from gatewise.backends.choose import is_traceable
 from gatewise.layers.depth import Marks, Passage, Track, run_tracks
 from gatewise.layers.options import Options
 from gatewise.layers.padding import without_padding
+from gatewise.layers.precision import rounded_products, without_autocast
 from gatewise.layers.sequence import Sequence
 from gatewise.layers.state import States
 from gatewise.layers.stream import Stream
@@ -152,10 +153,14 @@ class RecurrentLayer:
             inputs = {name: without_padding(value, alive) for name, value in inputs.items()}
         marks = Marks(alive, None if reset is None else sequence.arrange(reset, "reset", 1))
         training: bool = self.training  # type: ignore[attr-defined]
-        passage = Passage(self.options, training, dropout, list(self.norms), marks)
+        device = x.device.type
+        products = rounded_products(self, device)
+        passage = Passage(self.options, training, dropout, list(self.norms), marks, products)
         states = initial if states is None else states
         run = _run_tracks(x, next(iter(states[0].values())).dtype)
-        return run(self.tracks(), x, inputs, states, initial, passage)
+        return without_autocast(
+            self, device, lambda: run(self.tracks(), x, inputs, states, initial, passage)
+        )
 
 
 def _run_tracks(x: Tensor, dtype: torch.dtype) -> Callable[..., tuple[Tensor, States]]:

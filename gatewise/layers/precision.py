@@ -1,10 +1,13 @@
-"""Mixed precision: under `torch.autocast` a layer computes in the precision of its weights."""
+"""Mixed precision: under `torch.autocast` a layer carries states in the precision of its weights.
+
+Products, which autocast is about, may be of rounded numbers.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,13 +16,15 @@ from torch.utils import _pytree as pytree
 
 from gatewise.backends.choose import TORCH, asked_backend
 
+Found = TypeVar("Found")
+
 
 def in_own_precision(forward: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, Any]]:
     """Let a layer's forward keep its precision under autocast.
 
-    Whatever floating tensors the call brings are converted to the dtype of the weights, and
-    autocast is off inside. The output is then rounded to autocast's dtype, as an operator that
-    autocast knows returns it; states, which add up what many steps bring, stay as they are.
+    Whatever floating tensors the call brings are converted to the dtype of the weights. The output
+    is rounded to autocast's dtype, as an operator that autocast knows returns it; states, which
+    add up what many steps bring, stay as they are.
     """
 
     @wraps(forward)
@@ -29,12 +34,32 @@ def in_own_precision(forward: Callable[..., tuple[Any, Any]]) -> Callable[..., t
             return forward(layer, x, *arguments, **options)
         device, own = data.device.type, next(layer.parameters(), data).dtype
         arguments, options = pytree.tree_map(lambda leaf: _to(leaf, own), (arguments, options))
-        with torch.autocast(device, enabled=False):
-            y, state = forward(layer, _to(x, own), *arguments, **options)
+        y, state = forward(layer, _to(x, own), *arguments, **options)
         # double precision is asked for on purpose: autocast leaves it alone
         return y if own == torch.float64 else _to(y, torch.get_autocast_dtype(device)), state
 
     return run
+
+
+def without_autocast(layer: Any, device: str, run: Callable[[], Found]) -> Found:
+    """Run something with autocast off, where the layer keeps its own precision.
+
+    Args:
+        layer: the layer.
+        device: its kind, such as ``"cpu"``.
+        run: what to run.
+    """
+    if not _applies(layer, device):
+        return run()
+    with torch.autocast(device, enabled=False):
+        return run()
+
+
+def rounded_products(layer: Any, device: str) -> str:
+    """What a call may round the factors of products to: autocast's dtype; empty for nothing."""
+    if not _applies(layer, device) or torch.get_autocast_dtype(device) != torch.bfloat16:
+        return ""
+    return "bfloat16"
 
 
 def _applies(layer: Any, device: str) -> bool:

@@ -22,7 +22,7 @@ from gatewise.equations import Cell
 from gatewise.layers.direct import Lane, directly
 from gatewise.layers.layer import RecurrentLayer
 from gatewise.layers.options import Options
-from gatewise.layers.precision import in_own_precision
+from gatewise.layers.precision import in_own_precision, without_autocast
 from gatewise.layers.sequence import Sequence, arrange
 from gatewise.layers.torch_operator import operator_reason, run_operator
 from gatewise.layers.torch_weights import STORED, named_weights, weights_stacking
@@ -190,9 +190,9 @@ class _Layer(RecurrentLayer, nn.RNNBase):
         marked = marked or self.options.beyond_torch(self.training)
         reason = operator_reason(self, sequence, marked)
         if reason is not None:
-            y, last = run_operator(
-                self, sequence, self._start(sequence) if state is None else state
-            )
+            start = self._start(sequence) if state is None else state
+            device = sequence.data.device.type
+            y, last = without_autocast(self, device, lambda: run_operator(self, sequence, start))
             explain(Explanation(f"{self.kind}, all layers", TORCH, reason))
         else:
             y, last = self._run_equations(sequence, state, reset)

@@ -8,6 +8,9 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 import gatewise as gw
+from gatewise.backends.choose import BACKENDS
+from gatewise.backends.llvm.target import host
+from gatewise.backends.rounded import RoundedProducts
 from tests.layers.torch_pairs import tensors
 
 T, B = 12, 4
@@ -29,6 +32,11 @@ def mixed():
     return torch.autocast("cpu", torch.bfloat16)
 
 
+def rounds(sizes):
+    """Whether a kernel takes such a call, and multiplies in bfloat16."""
+    return "llvm" in BACKENDS and host().may_multiply_tiles() and sizes == SIZES[1]
+
+
 def gradients(layer, y, x):
     weights = list(layer.parameters())
     return torch.autograd.grad(y.float().square().mean(), [*weights, x])
@@ -47,14 +55,66 @@ def test_states_keep_their_precision(kind, sizes, dtype):
     wanted, wanted_state = layer(x.float())
     assert y.dtype == again.dtype == torch.bfloat16
     assert {part.dtype for part in tensors(state)} == {torch.float32}
-    assert torch.equal(y, wanted.bfloat16())
-    torch.testing.assert_close(tensors(state), tensors(wanted_state))
-    assert torch.equal(again, layer(x.float(), wanted_state)[0].bfloat16())
+    if not rounds(sizes):
+        assert torch.equal(y, wanted.bfloat16())
+        torch.testing.assert_close(tensors(state), tensors(wanted_state))
+        assert torch.equal(again, layer(x.float(), wanted_state)[0].bfloat16())
     found, expected = gradients(layer, y, x), gradients(layer, wanted, x)
     for mine, right in zip(found, expected, strict=True):
         assert mine.dtype == right.dtype
-        # y was rounded, and with it what flows back: half a unit in its last place, eight bits
+        # y was rounded, and with it what flows back: half a unit in its last place, eight bits;
+        # products of rounded factors add as much at every step
+        assert (mine - right).norm() <= 2**-8 * (T if rounds(sizes) else 1) * right.norm()
+
+
+@pytest.mark.kernels
+@pytest.mark.skipif(not host().may_multiply_tiles(), reason="no matrix tiles of bfloat16 here")
+@pytest.mark.parametrize("kind", MAKE)
+def test_products_of_kernels_are_rounded(kind):
+    layer, x = MAKE[kind](*SIZES[1]), torch.randn(T, B, SIZES[1][0])
+    with mixed():
+        assert "products in bfloat16" in layer.explain(x)[0].details
+        y, state = layer(x)
+        again, _ = torch.compile(layer, backend="eager", fullgraph=True)(x)
+    with gw.use_backend("reference"), RoundedProducts():
+        wanted, wanted_state = layer(x)
+    # a factor between two numbers of eight bits may be rounded either way
+    torch.testing.assert_close(tensors(state), tensors(wanted_state), rtol=0, atol=2**-12)
+    torch.testing.assert_close(y, wanted.bfloat16(), rtol=2**-7, atol=2**-12)
+    assert torch.equal(again, y)
+
+
+@pytest.mark.kernels
+@pytest.mark.skipif(not host().may_multiply_tiles(), reason="no matrix tiles of bfloat16 here")
+def test_what_is_computed_again_is_rounded_alike():
+    """The backward pass of segments comes when autocast is off."""
+    plain = gw.Recurrent("lstm", *SIZES[1])
+    light = gw.Recurrent("lstm", *SIZES[1], recompute=4)
+    light.load_state_dict(plain.state_dict())
+    x, found = torch.randn(T, B, SIZES[1][0]), []
+    for layer in (plain, light):
+        start = x.clone().requires_grad_()
+        with mixed():
+            y, _ = layer(start)
+        found.append([y, *gradients(layer, y, start)])
+    for mine, right in zip(*found, strict=True):
         assert (mine - right).norm() <= 2**-8 * right.norm()
+
+
+@pytest.mark.kernels
+def test_parametrized_weights_are_computed_in_their_own_precision():
+    """Autocast is off before a weight is made of others; a kernel takes no bfloat16 weights."""
+    layer, x = gw.GRU(4, 16), torch.randn(T, B, 4)
+    low = nn.utils.parametrizations.weight_norm(layer, "weight_hh_l0")
+    nn.utils.parametrize.register_parametrization(layer, "weight_ih_l0", LowRank())
+    with mixed():
+        y, _ = low(x)
+    torch.testing.assert_close(y, layer(x)[0].bfloat16())
+
+
+class LowRank(nn.Module):
+    def forward(self, weight):
+        return weight[:, :2] @ weight[:2, :]
 
 
 @pytest.mark.parametrize("sizes", SIZES)

@@ -14,11 +14,22 @@ from torch._subclasses.fake_tensor import FakeTensor
 from torch.autograd import forward_ad
 
 from gatewise.backends.llvm.library import run_operator
-from gatewise.backends.recurrence import Job, Operands, Recurrence, Result, Stacked
+from gatewise.backends.recurrence import (
+    Job,
+    Operands,
+    Recurrence,
+    Result,
+    Stacked,
+    with_products,
+)
 from gatewise.backends.reference import ReferenceBackend
 
 if TYPE_CHECKING:
     from gatewise.backends.llvm.kernel import Kernel
+
+ROUNDED_NUMBERS, ROUNDED_ROWS = 128, 16
+"""Products in bfloat16 were faster from so many numbers in the output of a step, all sequences
+together, and from so many rows (steps times sequences) that share the rounding of weights."""
 
 ELEMENTS = {torch.float32: ("float", 4), torch.float64: ("double", 8)}
 
@@ -53,8 +64,11 @@ class LlvmBackend:
         """Vectors, tiles, threads, and what compiling took."""
         from gatewise.backends.llvm import threads
 
-        kernel = kernel_for(recurrence, operands.dtype, *_training(operands))
-        return kernel.describe(operands.x.shape[1], threads.available())
+        T, B = operands.x.shape[:2]
+        kernel = kernel_for(_fitted(recurrence, operands), operands.dtype, *_training(operands))
+        found = kernel.describe(B, threads.available())
+        refusal = refused_products(recurrence, T, B, operands.dtype)
+        return f"{found}; products in float32: {refusal}" if refusal else found
 
     def run(self, recurrence: Recurrence, operands: Operands, keep: tuple[str, ...] = ()) -> Result:
         """Run all steps.
@@ -69,6 +83,8 @@ class LlvmBackend:
         if 0 in operands.x.shape[:2] or forward_ad._current_level >= 0:
             return ReferenceBackend().run(recurrence, operands, keep)
         training, wanted = _training(operands)
+        # who looks inside sees values that follow from each other
+        recurrence = with_products(recurrence, "") if keep else _fitted(recurrence, operands)
         made = kernel_for(recurrence, operands.dtype, training, wanted, bool(keep))
         if made.mistrusted:
             return ReferenceBackend().run(recurrence, operands, keep)
@@ -91,6 +107,7 @@ class LlvmBackend:
         T, B = operands.x.shape[:2]
         if torch.compiler.is_compiling() or forward_ad._current_level >= 0 or 0 in (T, B):
             return None
+        jobs = [(_fitted(recurrence, own), own) for recurrence, own in jobs]
         (training, _), (also, _) = found = [_training(own) for own in (operands, others)]
         if training != also or others.x.shape[:2] != (T, B):
             return None
@@ -114,6 +131,14 @@ class LlvmBackend:
         return results, describe_pair(kernels, T, B)
 
 
+def _fitted(recurrence: Recurrence, operands: Operands) -> Recurrence:
+    """The recurrence with rounded products only where they are to be had and pay."""
+    if not recurrence.products:
+        return recurrence
+    T, B = operands.x.shape[:2]
+    return fitted(recurrence, T, B, operands.dtype)
+
+
 def _training(operands: Operands) -> tuple[bool, tuple[str, ...]]:
     """Whether a backward pass may follow, and the inputs whose gradient it is to find."""
     training = torch.is_grad_enabled() and any(t.requires_grad for t in _tensors(operands))
@@ -128,6 +153,25 @@ def _tensors(operands: Operands) -> list[Tensor]:
         *(parameters.tensors if isinstance(parameters, Stacked) else parameters.values()),
         *operands.givens.values(),
     ]
+
+
+def refused_products(recurrence: Recurrence, T: int, B: int, dtype: torch.dtype) -> str | None:
+    """Why products that may be of bfloat16 are not; None where they are, or where none may be."""
+    from gatewise.backends.llvm.target import host
+
+    if not recurrence.products or dtype != torch.float32:
+        return None
+    if not host().may_multiply_tiles():
+        return f"this processor has no matrix tiles for {recurrence.products} (AMX)"
+    if B * recurrence.output_size < ROUNDED_NUMBERS or T * B < ROUNDED_ROWS:
+        return f"there are too few numbers for {recurrence.products} to pay"
+    return None
+
+
+def fitted(recurrence: Recurrence, T: int, B: int, dtype: torch.dtype) -> Recurrence:
+    """The recurrence with rounded products only where they are to be had and pay."""
+    refusal = refused_products(recurrence, T, B, dtype)
+    return recurrence if refusal is None else with_products(recurrence, "")
 
 
 @lru_cache(maxsize=512)
@@ -156,8 +200,17 @@ def kernel_for(
     target = host()
     name, size = ELEMENTS[dtype]
     element = Element(name, size, target.lanes(size))
+    rounds = recurrence.products and dtype == torch.float32 and target.may_multiply_tiles()
+    products = recurrence.products if rounds else ""
     specification = Specification(
-        recurrence.graph, recurrence.sizes, recurrence.reverse, element, training, wanted, past
+        recurrence.graph,
+        recurrence.sizes,
+        recurrence.reverse,
+        element,
+        training,
+        wanted,
+        past,
+        products,
     )
     made = kernel(specification, target)
     if made.is_new and not made.mistrusted:
@@ -167,6 +220,9 @@ def kernel_for(
         made.is_new = False
         if made.mistrusted is not None:
             made.forget()
-            message = f"{made.mistrusted}. The reference runs instead, slowly."
+            instead = "Products run in float32" if products else "The reference runs"
+            message = f"{made.mistrusted}. {instead} instead, slowly."
             warnings.warn(message, RuntimeWarning, stacklevel=2)
+    if made.mistrusted is not None and products:
+        return kernel_for(with_products(recurrence, ""), dtype, training, wanted, past)
     return made

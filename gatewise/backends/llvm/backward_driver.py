@@ -123,8 +123,13 @@ class BackwardDriver(Driver):
     ) -> None:
         code = self.code
         many = code.integer("mul", code.integer("sub", t1, t0), self.B)
+        depth = many
+        if self.layout.rounds:
+            least = self.layout.depth(1)
+            depth = code.value(f"call i64 @llvm.smax.i64(i64 {many}, i64 {least})")
+            self.intrinsics["llvm.smax.i64"] = "declare i64 @llvm.smax.i64(i64, i64)"
         for job in jobs:
-            self._pack(job, kept, t0, t1, many)
+            self._pack(job, kept, (t0, t1), many, depth)
         if jobs:
             self.barrier()
         lanes = self.element.lanes
@@ -140,7 +145,7 @@ class BackwardDriver(Driver):
                 f"call void @{job.shape.name}.all(ptr {self.pointer(f'base.{job.name}.c')}, "
                 f"i64 {ldc}, i64 {job.sides(lanes)[0]}, ptr {self.pointer(f'base.{job.name}.a')}, "
                 f"ptr {self.pointer(f'base.{job.name}.b')}, i64 {many}, "
-                f"i64 {a[0]}, i64 {a[1]}, i64 {b[0]}, i64 {b[1]})"
+                f"i64 {depth}, i64 {a[0]}, i64 {a[1]}, i64 {b[0]}, i64 {b[1]})"
             )
         if plan.vectors:
             stride = self.layout.buffers["gradients"].stride
@@ -161,7 +166,9 @@ class BackwardDriver(Driver):
             code.do(f"call void @deferred(ptr {self.frame}, i64 {first}, i64 {end})")
             self.set("scratch", self.row("scratch", self.first_row))
 
-    def _pack(self, job: OuterJob, kept: dict[str, bool], t0: str, t1: str, many: str) -> None:
+    def _pack(
+        self, job: OuterJob, kept: dict[str, bool], steps: tuple[str, str], many: str, depth: str
+    ) -> None:
         """Both sides of an outer product, in panels."""
         code, lanes = self.code, self.element.lanes
         _, a_panels, _, b_panels = job.sides(lanes)
@@ -171,20 +178,39 @@ class BackwardDriver(Driver):
         stride = self.layout.buffers["gradients"].stride
         first, end = self.share(panels[gradient][0])
         source = code.address(self.pointer("base.gradients"), job.gradient)
+        to = self.pointer(f"base.{job.name}.{gradient}")
         code.do(
-            f"call void @pack_rows(ptr {self.pointer(f'base.{job.name}.{gradient}')}, "
+            f"call void @pack_rows(ptr {to}, "
             f"ptr {source}, i64 {stride}, i64 {job.rows}, i64 {panels[gradient][1]}, i64 {many}, "
-            f"i64 0, i64 {many}, i64 {first}, i64 {end})"
+            f"i64 0, i64 {depth}, i64 {first}, i64 {end})"
         )
+        self._round(to, many, depth, panels[gradient][1], (first, end), gradient == "a")
         first, end = self.share(panels[vector][0])
         to = self.pointer(f"base.{job.name}.{vector}")
-        with code.loop(t0, t1) as t:
-            at = code.integer("mul", code.integer("sub", t, t0), self.B)
+        with code.loop(*steps) as t:
+            at = code.integer("mul", code.integer("sub", t, steps[0]), self.B)
             source, row_stride = self._vector_rows(job.vector, kept, t, at)
             code.do(
                 f"call void @pack_rows(ptr {to}, ptr {source}, i64 {row_stride}, "
                 f"i64 {job.columns}, i64 {panels[vector][1]}, i64 {self.B}, i64 {at}, "
-                f"i64 {many}, i64 {first}, i64 {end})"
+                f"i64 {depth}, i64 {first}, i64 {end})"
+            )
+        self._round(to, many, depth, panels[vector][1], (first, end), vector == "a")
+
+    def _round(
+        self, to: str, many: str, depth: str, wide: int, own: tuple[str, str], turned: bool
+    ) -> None:
+        """This thread's panels as tiles of rounded numbers, where products are of such."""
+        if not self.layout.rounds:
+            return
+        self.code.do(
+            f"call void @pair_rows(ptr {to}, i64 {many}, i64 {depth}, i64 {wide}, "
+            f"i64 {own[0]}, i64 {own[1]})"
+        )
+        if turned:
+            self.code.do(
+                f"call void @turn_tiles(ptr {to}, i64 {many}, i64 {depth}, "
+                f"i64 {own[0]}, i64 {own[1]})"
             )
 
     def _vector_rows(

@@ -205,6 +205,25 @@ class Code:
             f"shufflevector {e.vector} {a}, {e.vector} {c}, <{e.lanes} x i32> <{indices}>"
         )
 
+    def paired(self, a: str, c: str) -> str:
+        """Two vectors rounded to bfloat16, lane beside lane, as the bits of one vector."""
+        lanes = range(self.element.lanes)
+        return self._halves(a, c, [k for pair in lanes for k in (pair, pair + len(lanes))])
+
+    def joined(self, a: str, c: str) -> str:
+        """Two vectors rounded to bfloat16, one after the other, as the bits of one vector."""
+        return self._halves(a, c, range(2 * self.element.lanes))
+
+    def _halves(self, a: str, c: str, order: Sequence[int]) -> str:
+        e = self.element
+        half, both = f"<{e.lanes} x bfloat>", f"<{2 * e.lanes} x bfloat>"
+        low, high = (self.value(f"fptrunc {e.vector} {v} to {half}") for v in (a, c))
+        indices = ", ".join(f"i32 {k}" for k in order)
+        made = self.value(
+            f"shufflevector {half} {low}, {half} {high}, <{2 * e.lanes} x i32> <{indices}>"
+        )
+        return self.value(f"bitcast {both} {made} to {e.vector}")
+
     def lanes_below(self, count: str) -> str:
         """The mask of the first `count` lanes; none where it is below one, all beyond."""
         lanes = self.element.lanes

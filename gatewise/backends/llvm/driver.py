@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from gatewise.backends.llvm import job
 from gatewise.backends.llvm.code import Code
+from gatewise.backends.llvm.matrix_tiles import configure, restore
 from gatewise.backends.llvm.sweep import Layout
 
 
@@ -60,6 +61,10 @@ class Driver:
         self.frame = code.value(f"alloca [{words} x i64], align 64")
         self.T, self.B = self.size("T"), self.size("B")
         self.block = self.size("block")
+        if self.layout.rounds:
+            own = code.integer("mul", self.tid, self.layout.rounded_elements)
+            self.set("rounded", code.address(self.pointer("base.rounded"), own))
+            self.tiles = configure(code)
         self._divide()
         self.first_row, self.end_row = self._share(self.B, *self.by_row)
         self.rows = code.integer("sub", self.end_row, self.first_row)
@@ -67,6 +72,8 @@ class Driver:
     def end(self, name: str) -> str:
         """Restore the floating-point mode and close the function."""
         self._restore_denormals()
+        if self.layout.rounds:
+            restore(self.code, self.tiles)
         return self.code.function(
             name, ["ptr noalias %context", "i64 %thread", "i64 %team"], linkage=""
         )
@@ -168,8 +175,15 @@ class Driver:
                     f"call void @pack_weights(ptr {to}, ptr {self.pointer(f'matrix.{k}')}, "
                     f"i64 {self.size(f'matrix.{k}.row')}, i64 {self.size(f'matrix.{k}.column')}, "
                     f"i64 {packed.rows}, i64 {packed.columns}, i64 {packed.factor}, "
-                    f"i64 {packed.factors}, i64 {packed.panels}, i64 {first}, i64 {end})"
+                    f"i64 {packed.factors}, i64 {packed.panels}, i64 {packed.depth}, "
+                    f"i64 {first}, i64 {end})"
                 )
+                if self.layout.rounds and packed.factor == packed.factors - 1:
+                    code.do(
+                        f"call void @pair_rows(ptr {to}, i64 {packed.columns}, "
+                        f"i64 {packed.depth}, i64 {packed.factors * packed.panels}, "
+                        f"i64 {first}, i64 {end})"
+                    )
             with code.when(code.value(f"icmp eq i64 {self.tid}, 0")):
                 for k, (offset, _) in enumerate(self.layout.constants.values()):
                     to = code.address(self.pointer("base.constants"), offset)

@@ -86,6 +86,7 @@ class Arrangement:
         return words, {
             "base.packed": layout.packed_elements,
             "base.constants": layout.constant_elements,
+            "base.rounded": self.team * layout.rounded_elements,
         }
 
     def given_parts(self, buffers) -> dict[str, int]:
@@ -292,9 +293,10 @@ class BackwardCall(Arrangement):
             parts["base.deferred_scratch"] = rows * buffers["scratch"].stride
         for name in self.names.states:
             parts[f"base.flow.{name}"] = 2 * B * buffers[f"flow.{name}"].stride
+        depth = kernel.backward_module.layout.depth(rows)
         for job in kernel.jobs:
             a, b = job.padded(kernel.element.lanes)
-            parts[f"base.{job.name}.a"], parts[f"base.{job.name}.b"] = a * rows, b * rows
+            parts[f"base.{job.name}.a"], parts[f"base.{job.name}.b"] = a * depth, b * depth
         return parts | self.given_parts(buffers)
 
     def _sum_parts(self) -> dict[str, int]:

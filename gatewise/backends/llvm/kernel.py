@@ -13,7 +13,6 @@ from gatewise.backends.llvm import threads
 from gatewise.backends.llvm.backward import Backward, BackwardPlanner, WeightGradient
 from gatewise.backends.llvm.backward_driver import BackwardDriver, OuterJob
 from gatewise.backends.llvm.barrier import meet, wait
-from gatewise.backends.llvm.code import Element
 from gatewise.backends.llvm.compiler import Compiled, compile_text, forget
 from gatewise.backends.llvm.division import divides_units, pairs_well
 from gatewise.backends.llvm.driver import Context
@@ -24,6 +23,7 @@ from gatewise.backends.llvm.outer import (
     add_numbers,
     column_sums,
     copy_rows,
+    outer_matrix_tile,
     outer_panels,
     outer_tile,
     pack_rows,
@@ -37,6 +37,7 @@ from gatewise.backends.llvm.program import (
     choose_saved,
     plan_forward,
 )
+from gatewise.backends.llvm.rounding import pair_rows, round_rows, turn_tiles
 from gatewise.backends.llvm.sweep import PartEmitter
 from gatewise.backends.llvm.target import Target
 from gatewise.backends.llvm.words import elements_of
@@ -55,14 +56,16 @@ TEAM_WORDS = ("team", "unit.thread", "unit.team", "barrier", "barrier.target")
 class Module:
     """The text of one kernel and the layout of what it works on."""
 
-    def __init__(self, equations: Equations, element: Element, target: Target):
+    def __init__(self, equations: Equations, specification: Specification, target: Target):
+        element = specification.element
         self.equations, self.element, self.target = equations, element, target
-        self.layout = Layout(element, target)
+        self.layout = Layout(element, target, specification.products)
         self.context = Context()
         self.intrinsics: dict[str, str] = {}
-        self.functions: list[str] = [
-            make(element, self.intrinsics) for make in (copy_rows, add_numbers, pack_weights)
-        ]
+        makers = [copy_rows, add_numbers, pack_weights]
+        if self.layout.rounds:
+            makers += [round_rows, pair_rows, turn_tiles]
+        self.functions: list[str] = [make(element, self.intrinsics) for make in makers]
         for word in ("packed", "constants", *TEAM_WORDS):
             self.layout.word(word)
         self.functions += [make(self.layout, self.intrinsics) for make in (meet, wait)]
@@ -192,7 +195,7 @@ class Kernel:
 
     def _forward_module(self) -> Module:
         plan = self.forward_plan
-        module = Module(self.equations, self.element, self.target)
+        module = Module(self.equations, self.specification, self.target)
         for buffer in plan.buffers.values():
             module.layout.add(buffer)
         if plan.hoist is not None:
@@ -219,7 +222,7 @@ class Kernel:
             self.specification.input_gradients,
         )
         plan = self.backward_plan = planner.plan()
-        module = self.backward_module = Module(self.equations, self.element, self.target)
+        module = self.backward_module = Module(self.equations, self.specification, self.target)
         for buffer in plan.buffers.values():
             module.layout.add(buffer)
         module.add_part("step", plan.step, shared=True)
@@ -228,7 +231,8 @@ class Kernel:
         self.jobs = self._outer_jobs(plan)
         shapes = {job.shape for job in self.jobs}
         for shape in sorted(shapes, key=lambda s: s.name):
-            module.add(outer_tile(shape, self.element, module.intrinsics))
+            make = outer_matrix_tile if module.layout.rounds else outer_tile
+            module.add(make(shape, self.element, module.intrinsics))
             module.add(outer_panels(shape, self.element, module.intrinsics))
         if self.jobs:
             module.add(pack_rows(self.element, module.intrinsics))
@@ -250,7 +254,7 @@ class Kernel:
             for start, width in _joined(sorted(spans)):
                 swapped = columns * 2 <= self.element.lanes
                 m, n = (columns, width) if swapped else (width, columns)
-                shape = OuterShape.of(m, n, self.element, self.target)
+                shape = OuterShape.of(m, n, self.backward_module.layout)
                 name = f"outer{len(jobs)}"
                 jobs.append(OuterJob(name, start, width, vector, columns, swapped, shape))
         return jobs
@@ -297,7 +301,7 @@ class Kernel:
         target, element = self.target, self.element
         divided = "units of all sequences" if self.divides_units(B, team) else "batch"
         shapes = [
-            TileShape.of(sweep, element, target)
+            TileShape.of(sweep, self.forward_module.layout)
             for sweep in self.forward_plan.step.sweeps
             if sweep.accumulators
         ]
@@ -307,6 +311,8 @@ class Kernel:
             f"tiles {tiles}" if tiles else "no recurrent product",
             f"{divided} split over at most {team} threads",
         ]
+        if self.specification.products:
+            parts.append(f"products in {self.specification.products} on matrix tiles")
         codes = [("forward", self.forward_code)]
         if self.backward_plan is not None:
             codes.append(("backward", self.backward_code))
@@ -372,10 +378,8 @@ def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 @lru_cache(maxsize=256)
 def _kernel(key: tuple, specification_graph, target: Target) -> Kernel:
-    sizes, reverse, element, training, wanted, past = key
-    specification = Specification(
-        specification_graph, dict(sizes), reverse, element, training, wanted, past
-    )
+    sizes, *rest = key
+    specification = Specification(specification_graph, dict(sizes), *rest)
     return Kernel(specification, target)
 
 
@@ -388,5 +392,6 @@ def kernel(specification: Specification, target: Target) -> Kernel:
         specification.training,
         specification.input_gradients,
         specification.past and not specification.training,  # training keeps it anyway
+        specification.products,
     )
     return _kernel(key, specification.graph, target)

@@ -5,9 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gatewise.backends.llvm.code import Element
-from gatewise.backends.llvm.part import Buffer, Sweep
+from gatewise.backends.llvm.part import Buffer, Group, Sweep
 from gatewise.backends.llvm.target import Target
 from gatewise.equations.expression import Expression
+
+TILE_ROWS, TILE_DEPTH = 16, 32
+"""A matrix tile of the processor: rows of one bfloat16 factor, and numbers that it multiplies."""
+
+
+def whole_blocks(count: int) -> int:
+    """Numbers of a rounded vector, up to whole tiles."""
+    return -(-count // TILE_DEPTH) * TILE_DEPTH
 
 
 @dataclass(frozen=True)
@@ -15,7 +23,7 @@ class Packed:
     """One matrix inside a group of packed weights.
 
     The group's layout is ``[panel group][k][factor][panel][lane]``; lanes past the matrix's rows
-    are zero.
+    are zero. Where products round to bfloat16, two k stand side by side in each lane.
 
     Attributes:
         matrix: the expression whose values are packed.
@@ -26,6 +34,7 @@ class Packed:
         groups: panel groups.
         rows: rows of the matrix, the units of the result.
         columns: columns, the units of the vector.
+        depth: how many k a panel group has room for.
     """
 
     matrix: Expression
@@ -36,11 +45,7 @@ class Packed:
     groups: int
     rows: int
     columns: int
-
-    @property
-    def elements(self) -> int:
-        """Elements of the whole group."""
-        return self.groups * self.columns * self.factors * self.panels
+    depth: int
 
 
 @dataclass
@@ -55,16 +60,29 @@ class Layout:
             is given.
         constants: place of each vector of weights, and whether it is one number.
         packed: every packed matrix.
+        products: what the factors of products are rounded to; empty for not at all.
+        rounded_elements: room that a thread needs for rounded vectors.
     """
 
     element: Element
     target: Target
+    products: str = ""
     buffers: dict[str, Buffer] = field(default_factory=dict)
     frame: dict[str, int] = field(default_factory=dict)
     constants: dict[Expression, tuple[int, bool]] = field(default_factory=dict)
     constant_elements: int = 0
     packed: list[Packed] = field(default_factory=list)
     packed_elements: int = 0
+    rounded_elements: int = 0
+
+    @property
+    def rounds(self) -> bool:
+        """Whether products are of rounded numbers."""
+        return bool(self.products)
+
+    def depth(self, count: int) -> int:
+        """How many k a packed panel has room for: pairs of rounded ones fill whole tiles."""
+        return max(count, TILE_DEPTH // 2) if self.rounds else count
 
     def add(self, buffer: Buffer) -> None:
         """Make a buffer known."""
@@ -86,10 +104,13 @@ class Layout:
         self, group: list[Expression], rows: int, columns: int, panels: int, groups: int
     ) -> int:
         """Reserve packed weights for matrices that share a vector; returns the offset."""
-        offset = self.packed_elements
+        offset, count = self.packed_elements, len(group)
+        depth = self.depth(columns)
         for k, matrix in enumerate(group):
-            self.packed.append(Packed(matrix, offset, k, len(group), panels, groups, rows, columns))
-        self.packed_elements += groups * columns * len(group) * panels * self.element.lanes
+            self.packed.append(
+                Packed(matrix, offset, k, count, panels, groups, rows, columns, depth)
+            )
+        self.packed_elements += groups * depth * count * panels * self.element.lanes
         return offset
 
 
@@ -112,9 +133,10 @@ class TileShape:
     chunks: tuple[range, ...]
 
     @classmethod
-    def of(cls, sweep: Sweep, element: Element, target: Target) -> TileShape:
+    def of(cls, sweep: Sweep, layout: Layout) -> TileShape:
         """The shape that fits the registers."""
-        total = -(-sweep.units // element.lanes)
+        target = layout.target
+        total = -(-sweep.units // layout.element.lanes)
         count = len(sweep.accumulators)
         if not count:
             return cls(64, 1, total, 0, ())
@@ -125,4 +147,21 @@ class TileShape:
         widest = max(1, min(width // size, total))
         # fewest panels computed for nothing, then the widest tile
         panels = min(range(1, widest + 1), key=lambda p: (-(-total // p) * p / min(p + 1, 3), -p))
-        return cls(target.tile_rows(size * panels), panels, -(-total // panels), count, chunks)
+        rows = TILE_ROWS if layout.rounds else target.tile_rows(size * panels)
+        return cls(rows, panels, -(-total // panels), count, chunks)
+
+
+def reserve(
+    layout: Layout, sweep: Sweep, shape: TileShape, chunk: range
+) -> list[tuple[Group, list[int], int]]:
+    """For each group that feeds a chunk: its accumulators, and where its weights are packed."""
+    reserved = []
+    for group in sweep.groups:
+        factors = [f for f in group.factors if f.accumulator in chunk]
+        if factors:
+            matrices = [f.matrix for f in factors]
+            offset = layout.pack(
+                matrices, sweep.units, group.depth, shape.panels, shape.panel_groups
+            )
+            reserved.append((group, [f.accumulator for f in factors], offset))
+    return reserved

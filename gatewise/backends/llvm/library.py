@@ -66,10 +66,13 @@ def _call(
     tensors: Sequence[Tensor],
 ) -> tuple[Call, list[Tensor]]:
     """The kernel's call, and its tensors."""
-    from gatewise.backends.llvm.backend import kernel_for
+    from gatewise.backends.llvm.backend import fitted, kernel_for
     from gatewise.backends.llvm.operation import Call
 
     recurrence = read_recurrence(document)
+    if recurrence.products:
+        T, B = tensors[0].shape[:2]
+        recurrence = fitted(recurrence, T, B, tensors[0].dtype)
     graph = recurrence.graph
     inputs, states, givens, parameters = _split(recurrence, tensors)
     names = tuple(n for n, want in zip(graph.inputs, wanted, strict=True) if want)

@@ -9,7 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gatewise.backends.llvm.code import Code, Element
-from gatewise.backends.llvm.target import Target
+from gatewise.backends.llvm.layout import TILE_DEPTH, TILE_ROWS, Layout
+from gatewise.backends.llvm.matrix_tiles import FACTOR, WEIGHTS, tile
+
+TILE = ["ptr noalias %c", "i64 %ldc", "ptr noalias %a", "ptr noalias %b", "i64 %rows"]
+"""Arguments of a tile's function."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +29,15 @@ class OuterShape:
     vectors: int
 
     @classmethod
-    def of(cls, m: int, n: int, element: Element, target: Target) -> OuterShape:
+    def of(cls, m: int, n: int, layout: Layout) -> OuterShape:
         """The tile for an m × n result."""
+        element, target = layout.element, layout.target
         wide = -(-n // element.lanes)
         widest = min(target.vectors_per_row, wide)
 
         def rows(vectors: int) -> int:
+            if layout.rounds:
+                return TILE_ROWS
             fits = min(target.tile_rows(vectors), element.lanes)
             return max(r for r in (1, 2, 4, 8) if r == 1 or (r <= fits and r < 2 * m))
 
@@ -78,24 +85,43 @@ def outer_tile(shape: OuterShape, element: Element, intrinsics: dict[str, str]) 
     code.label("done")
     for m, v in keys:
         code.store(grown[m, v], code.address(rows[m], v * element.lanes))
-    arguments = [
-        "ptr noalias %c",
-        "i64 %ldc",
-        "ptr noalias %a",
-        "ptr noalias %b",
-        "i64 %rows",
-    ]
-    return code.function(shape.name, arguments)
+    return code.function(shape.name, TILE)
+
+
+def outer_matrix_tile(shape: OuterShape, element: Element, intrinsics: dict[str, str]) -> str:
+    """The same in bfloat16: A is turned and B paired (see `rounding`), each in whole tiles."""
+    code = Code(element, intrinsics)
+    lanes, bytes_ = element.lanes, element.bytes
+    stride = code.integer("mul", "%ldc", bytes_)
+    places = [code.address("%c", v * lanes) for v in range(shape.vectors)]
+    for v, place in enumerate(places):
+        tile(code, "tileloadd64", v, place, stride)
+    blocks = code.value(f"sdiv i64 {code.integer('add', '%rows', TILE_DEPTH - 1)}, {TILE_DEPTH}")
+    with code.loop(0, blocks) as k:
+        a = code.address("%a", code.integer("mul", k, TILE_ROWS * lanes))
+        tile(code, "tileloadd64", FACTOR, a, lanes * bytes_)
+        wide = shape.vectors * lanes
+        b = code.address("%b", code.integer("mul", k, TILE_DEPTH // 2 * wide))
+        for v in range(shape.vectors):
+            held = WEIGHTS[v % len(WEIGHTS)]
+            tile(code, "tileloadd64", held, code.address(b, v * lanes), wide * bytes_)
+            tile(code, "tdpbf16ps", v, FACTOR, held)
+    for v, place in enumerate(places):
+        tile(code, "tilestored64", v, place, stride)
+    return code.function(shape.name, TILE)
 
 
 def outer_panels(shape: OuterShape, element: Element, intrinsics: dict[str, str]) -> str:
-    """All tiles of some panels of A (one vector wide) with all panels of B."""
+    """All tiles of some panels of A (one vector wide) with all panels of B.
+
+    Each panel has room for `depth` rows.
+    """
     code = Code(element, intrinsics)
     lanes, wide = element.lanes, shape.vectors * element.lanes
     with code.loop("%b_first", "%b_end") as panel:
-        b = code.address("%b", code.integer("mul", panel, code.integer("mul", "%rows", wide)))
+        b = code.address("%b", code.integer("mul", panel, code.integer("mul", "%depth", wide)))
         with code.loop("%first", "%end") as block:
-            a = code.address("%a", code.integer("mul", block, code.integer("mul", "%rows", lanes)))
+            a = code.address("%a", code.integer("mul", block, code.integer("mul", "%depth", lanes)))
             with code.loop(0, lanes, shape.rows) as m:
                 row = code.integer("add", code.integer("mul", block, lanes), m)
                 at = code.integer("mul", row, "%ldc")
@@ -107,7 +133,7 @@ def outer_panels(shape: OuterShape, element: Element, intrinsics: dict[str, str]
                     )
     arguments = [
         *("ptr noalias %c", "i64 %ldc", "i64 %m", "ptr noalias %a", "ptr noalias %b"),
-        *("i64 %rows", "i64 %first", "i64 %end", "i64 %b_first", "i64 %b_end"),
+        *("i64 %rows", "i64 %depth", "i64 %first", "i64 %end", "i64 %b_first", "i64 %b_end"),
     ]
     return code.function(f"{shape.name}.all", arguments)
 

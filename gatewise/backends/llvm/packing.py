@@ -8,8 +8,8 @@ from gatewise.backends.llvm.code import Code, Element
 def pack_weights(element: Element, intrinsics: dict[str, str]) -> str:
     """One matrix of a group into ``to[panel group][k][factor][panel][lane]``.
 
-    Lanes past the last row are zero. Matrices whose columns (or, transposed, rows) are neighbours
-    in memory go in whole vectors, others number by number.
+    A panel group has room for `depth` k. Lanes past the last row are zero. Matrices whose columns
+    (or, transposed, rows) are neighbours in memory go in whole vectors, others number by number.
     """
     code = Code(element, intrinsics)
     lanes = element.lanes
@@ -21,7 +21,7 @@ def pack_weights(element: Element, intrinsics: dict[str, str]) -> str:
         unit = code.integer("add", code.integer("mul", group, "%panels"), panel)
         unit = code.integer("mul", unit, lanes)
         mask = code.lanes_below(code.integer("sub", "%rows", unit))
-        to = code.integer("mul", code.integer("mul", group, "%columns"), step)
+        to = code.integer("mul", code.integer("mul", group, "%depth"), step)
         own = code.integer("add", code.integer("mul", "%factor", "%panels"), panel)
         to = code.address("%to", code.integer("add", to, code.integer("mul", own, lanes)))
         with code.when(across), code.loop(0, "%columns") as k:
@@ -38,7 +38,7 @@ def pack_weights(element: Element, intrinsics: dict[str, str]) -> str:
     arguments = [
         *("ptr noalias %to", "ptr noalias %from", "i64 %row_stride", "i64 %column_stride"),
         *("i64 %rows", "i64 %columns", "i64 %factor", "i64 %factors", "i64 %panels"),
-        *("i64 %first", "i64 %end"),
+        *("i64 %depth", "i64 %first", "i64 %end"),
     ]
     return code.function("pack_weights", arguments)
 
@@ -53,20 +53,22 @@ def _transpose(code: Code, to: str, step: str, unit: str, k: str, mask: str) -> 
         row = code.minimum(code.integer("add", unit, lane), last)
         at = code.integer("add", code.integer("mul", row, "%row_stride"), k)
         rows.append(code.load(code.address("%from", at)))
-    half, zero = e.lanes // 2, e.splat(0.0)
-    low = [
-        index
-        for pair in zip(range(half), range(e.lanes, e.lanes + half), strict=True)
-        for index in pair
-    ]
+    for lane, column in enumerate(transposed(code, rows)):
+        at = code.integer("mul", code.integer("add", k, lane), step)
+        code.store(code.select(mask, column, e.splat(0.0)), code.address(to, at))
+
+
+def transposed(code: Code, rows: list[str]) -> list[str]:
+    """The columns of as many vectors as each has lanes."""
+    lanes = code.element.lanes
+    half = lanes // 2
+    low = [index for k in range(half) for index in (k, lanes + k)]
     high = [index + half for index in low]
-    for _ in range(e.lanes.bit_length() - 1):
+    for _ in range(lanes.bit_length() - 1):
         # interleaving the two halves log2(lanes) times is a transposition
         pairs = list(zip(rows[:half], rows[half:], strict=True))
         rows = [code.shuffle(a, c, order) for a, c in pairs for order in (low, high)]
-    for lane, column in enumerate(rows):
-        at = code.integer("mul", code.integer("add", k, lane), step)
-        code.store(code.select(mask, column, zero), code.address(to, at))
+    return rows
 
 
 def _single(code: Code, to: str, step: str, unit: str, k: str) -> None:

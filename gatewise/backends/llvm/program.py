@@ -39,6 +39,7 @@ class Specification:
         training: whether a backward pass will follow.
         input_gradients: names of the inputs whose gradient is wanted.
         past: whether the states of all steps are read afterwards, training or not.
+        products: ``"bfloat16"`` where the factors of products are rounded to it; else empty.
     """
 
     graph: Graph
@@ -48,6 +49,7 @@ class Specification:
     training: bool
     input_gradients: tuple[str, ...]
     past: bool = False
+    products: str = ""
 
 
 class Equations:

@@ -7,12 +7,11 @@ from contextlib import contextmanager
 
 from gatewise.backends.llvm.code import Code
 from gatewise.backends.llvm.layout import Layout, TileShape
-from gatewise.backends.llvm.part import Group, Part, Reduction, Sweep
+from gatewise.backends.llvm.matrix_tiles import MatrixTiles
+from gatewise.backends.llvm.part import Part, Reduction, Sweep
 from gatewise.backends.llvm.reader import Reader, tail_mask
+from gatewise.backends.llvm.vector_tiles import VectorTiles
 from gatewise.equations.expression import Expression
-
-UNROLL = 4
-"""Steps of the innermost loop per branch."""
 
 
 class PartEmitter:
@@ -35,6 +34,7 @@ class PartEmitter:
         self.name, self.part, self.layout, self.shared = name, part, layout, shared
         self.constant, self.units, self.intrinsics = constant, units, intrinsics
         self.element, self.target = layout.element, layout.target
+        self.tiles = (MatrixTiles if layout.rounds else VectorTiles)(layout, part, intrinsics)
         self.functions: list[str] = []
 
     def emit(self) -> list[str]:
@@ -58,7 +58,7 @@ class PartEmitter:
     # -- sweeps
 
     def _sweep(self, name: str, sweep: Sweep) -> None:
-        shape = TileShape.of(sweep, self.element, self.target)
+        shape = TileShape.of(sweep, self.layout)
         tails = self.element.padded(sweep.units) != sweep.units
         full_panels = sweep.units // self.element.lanes
         if full_panels:
@@ -66,23 +66,17 @@ class PartEmitter:
         if tails:
             self._epilogue(f"{name}.tail", sweep, shape, tail_mask(self.element, sweep.units))
         if sweep.accumulators:
-            self._tiles(name, sweep, shape)
+            self.functions += self.tiles.emit(name, sweep, shape)
         code = self._code()
         buffer = self._tile_buffer(code, shape)
+        groups = self._own_groups(code, shape)
         with (
-            code.loop(*self._own_groups(code, shape)) as group,
-            self._tile_rows(code, shape) as (row, rows),
+            self.tiles.blocks(code, sweep) as block,
+            code.loop(*groups) as group,
+            self._tile_rows(code, shape, *block) as (row, rows),
         ):
             if sweep.accumulators:
-                end = code.switch(rows, {m: f"rows{m}" for m in range(1, shape.rows + 1)})
-                for m in range(1, shape.rows + 1):
-                    code.label(f"rows{m}")
-                    code.do(
-                        f"call void @{name}.tile{m}(ptr %frame, i64 {row}, i64 {group}, "
-                        f"ptr {buffer})"
-                    )
-                    code.do(f"br label %{end}")
-                code.label(end)
+                self.tiles.call(code, name, shape, (row, rows, group, buffer), block)
             for k in range(shape.panels):
                 panel = code.integer("add", code.integer("mul", group, shape.panels), k)
                 self._call_epilogue(code, name, (row, rows, panel, buffer), full_panels, tails, k)
@@ -105,15 +99,15 @@ class PartEmitter:
         return code.value(f"alloca [{size} x {self.element.vector}], align 64")
 
     @contextmanager
-    def _tile_rows(self, code: Code, shape: TileShape):
+    def _tile_rows(self, code: Code, shape: TileShape, first: str, end: str):
         """Tiles of nearly equal height: 8 rows are 4 + 4, not 6 + 2."""
-        count = code.integer("sub", "%end", "%first")
+        count = code.integer("sub", end, first)
         tiles = code.value(f"sdiv i64 {code.integer('add', count, shape.rows - 1)}, {shape.rows}")
         with code.loop(0, tiles) as tile:
             start = code.value(f"sdiv i64 {code.integer('mul', tile, count)}, {tiles}")
             following = code.integer("mul", code.integer("add", tile, 1), count)
             stop = code.value(f"sdiv i64 {following}, {tiles}")
-            yield code.integer("add", "%first", start), code.integer("sub", stop, start)
+            yield code.integer("add", first, start), code.integer("sub", stop, start)
 
     def _call_epilogue(
         self,
@@ -132,139 +126,6 @@ class PartEmitter:
         if tails:
             with code.when(code.value(f"icmp eq i64 {panel}, {full_panels}")):
                 code.do(f"call void @{name}.tail{given}")
-
-    def _tiles(self, name: str, sweep: Sweep, shape: TileShape) -> None:
-        """One function per height: products of a few rows with one panel group."""
-        chunks = [self._reserve(sweep, shape, chunk) for chunk in shape.chunks]
-        for height in range(1, shape.rows + 1):
-            code = self._code()
-            for chunk, reserved in zip(shape.chunks, chunks, strict=True):
-                self._chunk(code, shape, height, chunk, reserved)
-            arguments = ["ptr noalias %frame", "i64 %row", "i64 %group", "ptr noalias %buffer"]
-            self.functions.append(code.function(f"{name}.tile{height}", arguments))
-
-    def _reserve(
-        self, sweep: Sweep, shape: TileShape, chunk: range
-    ) -> list[tuple[Group, list[int], int]]:
-        """For each group that feeds this chunk: its accumulators, and where its weights are."""
-        reserved = []
-        for group in sweep.groups:
-            factors = [f for f in group.factors if f.accumulator in chunk]
-            if factors:
-                offset = self.layout.pack(
-                    [f.matrix for f in factors],
-                    sweep.units,
-                    group.depth,
-                    shape.panels,
-                    shape.panel_groups,
-                )
-                reserved.append((group, [f.accumulator for f in factors], offset))
-        return reserved
-
-    def _chunk(
-        self,
-        code: Code,
-        shape: TileShape,
-        height: int,
-        chunk: range,
-        reserved: list[tuple[Group, list[int], int]],
-    ) -> None:
-        zero = self.element.splat(0.0)
-        sums = {(m, a, p): zero for m in range(height) for a in chunk for p in range(shape.panels)}
-        for group, accumulators, offset in reserved:
-            self._products(code, shape, height, sums, group, accumulators, offset)
-        for (m, a, p), value in sums.items():
-            place = (m * shape.accumulators + a) * shape.panels + p
-            code.store(value, code.address("%buffer", place * self.element.lanes))
-
-    def _products(
-        self,
-        code: Code,
-        shape: TileShape,
-        height: int,
-        sums: dict[tuple[int, int, int], str],
-        group: Group,
-        accumulators: list[int],
-        offset: int,
-    ) -> None:
-        """Sums += matrix columns · vector entries, for every k."""
-        place = self.part.places[group.vector]
-        buffer = self.layout.buffers[place.buffer]
-        width = len(accumulators) * shape.panels * self.element.lanes
-        weights = code.word("%frame", self.layout.word("packed"))
-        weights = code.address(weights, offset)
-        jump = code.integer("mul", "%group", group.depth * width)
-        weights = code.address(weights, jump)
-        base = code.word("%frame", self.layout.word(place.buffer))
-        start = code.integer("add", code.integer("mul", "%row", buffer.stride), place.offset)
-        base = code.address(base, start)
-        keys = [
-            (m, a, p)
-            for m in range(height)
-            for a in dict.fromkeys(accumulators)
-            for p in range(shape.panels)
-        ]
-        bulk = group.depth // UNROLL * UNROLL if group.depth >= 2 * UNROLL else 0
-
-        def step(k: str, ahead: int, now: dict[tuple[int, int, int], str]) -> None:
-            at = code.address(weights, code.integer("mul", k, width))
-            columns = [
-                [
-                    code.load(
-                        code.address(
-                            at,
-                            (ahead * len(accumulators) + f) * shape.panels * self.element.lanes
-                            + p * self.element.lanes,
-                        )
-                    )
-                    for p in range(shape.panels)
-                ]
-                for f in range(len(accumulators))
-            ]
-            for m in range(height):
-                entry = code.address(code.address(base, k), m * buffer.stride + ahead)
-                spread = code.broadcast(code.scalar(entry))
-                for f, a in enumerate(accumulators):
-                    for p in range(shape.panels):
-                        now[m, a, p] = code.fma(spread, columns[f][p], now[m, a, p])
-
-        if bulk:
-            self._carried_loop(code, bulk, keys, sums, step)
-        for k in range(bulk, group.depth):
-            step(str(k), 0, sums)
-
-    def _carried_loop(
-        self,
-        code: Code,
-        bulk: int,
-        keys: list[tuple[int, int, int]],
-        sums: dict[tuple[int, int, int], str],
-        step: Callable[[str, int, dict[tuple[int, int, int], str]], None],
-    ) -> None:
-        """A loop over k that carries the sums in registers."""
-        n, before = code.fresh("k"), code.block
-        code.do(f"br label %{n}")
-        code.label(n)
-        index, following = f"%{n}.i", f"%{n}.next"
-        code.do(f"{index} = phi i64 [0, %{before}], [{following}, %{n}]")
-        head = len(code.lines)
-        now = {}
-        for position, key in enumerate(keys):
-            now[key] = f"%{n}.s{position}"
-        carried = dict(now)
-        for ahead in range(UNROLL):
-            step(index, ahead, carried)
-        phis = [
-            f"  {now[key]} = phi {self.element.vector} [{sums[key]}, %{before}], "
-            f"[{carried[key]}, %{n}]"
-            for key in keys
-        ]
-        code.lines[head:head] = phis
-        code.do(f"{following} = add nuw nsw i64 {index}, {UNROLL}")
-        code.do(f"%{n}.go = icmp ult i64 {following}, {bulk}")
-        code.do(f"br i1 %{n}.go, label %{n}, label %{n}.done")
-        code.label(f"{n}.done")
-        sums.update(carried)
 
     def _epilogue(self, name: str, sweep: Sweep, shape: TileShape, mask: str | None) -> None:
         """What is pointwise, for some rows of one panel."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import llvmlite.binding as llvm
+import torch
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Target:
         vector_bytes: 64 (AVX-512), 32 (AVX2) or 16 (SSE2, NEON).
         registers: how many vector registers there are.
         triple: LLVM's name of the machine and system.
+        matrix_tiles: whether it multiplies tiles of bfloat16 (AMX).
     """
 
     cpu: str
@@ -27,6 +29,7 @@ class Target:
     vector_bytes: int
     registers: int
     triple: str
+    matrix_tiles: bool = False
 
     def lanes(self, element_bytes: int) -> int:
         """Numbers per vector."""
@@ -36,6 +39,10 @@ class Target:
     def vectors_per_row(self) -> int:
         """Accumulators of one row of a register tile."""
         return 4 if self.registers >= 32 else 2
+
+    def may_multiply_tiles(self) -> bool:
+        """Whether it multiplies tiles of bfloat16, and the system lets this process do so."""
+        return self.matrix_tiles and _ask_for_tiles()
 
     def tile_rows(self, vectors: int) -> int:
         """Rows of a register tile with so many accumulators in a row.
@@ -48,12 +55,22 @@ class Target:
 HOST_VARIABLE = "GATEWISE_CPU"
 """Names another CPU to compile for, such as x86-64-v3; it must run on this one."""
 
+MATRIX_TILES = ("amx-tile", "amx-bf16", "avx512bf16")
+"""Features of a processor that multiplies tiles of bfloat16 and rounds vectors to it."""
+
 LEVELS = {"x86-64": 16, "x86-64-v2": 16, "x86-64-v3": 32, "x86-64-v4": 64}
 
 
 def host() -> Target:
     """The processor that this process runs on, or the one that GATEWISE_CPU names."""
     return target_of(os.environ.get(HOST_VARIABLE, ""))
+
+
+@lru_cache(maxsize=1)
+def _ask_for_tiles() -> bool:
+    """Ask Linux for the registers of matrix tiles, which it hands out on demand alone."""
+    ask = getattr(torch.cpu, "_init_amx", None)  # torch's own operators ask in the same way
+    return ask is not None and ask()
 
 
 @lru_cache(maxsize=8)
@@ -72,7 +89,8 @@ def target_of(cpu: str) -> Target:
         if features.get("avx512f") and features.get("avx512vl") and features.get("avx512dq"):
             # without this LLVM keeps to 256 bits on some processors that have 512
             flat = features.flatten().replace("+prefer-256-bit", "-prefer-256-bit")
-            return Target(name, f"{flat},-prefer-256-bit", 64, 32, triple)
+            tiles = all(features.get(each) for each in MATRIX_TILES)
+            return Target(name, f"{flat},-prefer-256-bit", 64, 32, triple, tiles)
         width = 32 if features.get("avx2") and features.get("fma") else 16
         return Target(name, features.flatten(), width, 16, triple)
     return Target(name, features.flatten(), 16, 32, triple)
