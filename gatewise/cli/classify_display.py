@@ -120,7 +120,7 @@ def describe_plan(run: Run) -> str:
     ends = [] if budget.minutes is None else [f"{budget.minutes:g} min"]
     if budget.steps is not None:
         epochs = budget.steps / run.batches_per_epoch
-        ends.append(f"{budget.steps:,} steps ({epochs:,.3g} epochs)")
+        ends.append(f"{budget.steps:,} steps ({epochs:,.{0 if epochs >= 100 else 1}f} epochs)")
     return (
         f"{settings.batch_size} examples a step, learning rate {settings.learning_rate:g}, until "
         f"{' or '.join(ends)}, or no better for {run.plan.patience} validations"

@@ -55,6 +55,15 @@ def classify(
         option(DATA, "In a table with a row for each step: which rows are one sequence."),
     ] = None,
     time: Annotated[str | None, option(DATA, "And the column that orders them.")] = None,
+    intervals: Annotated[
+        bool | None,
+        option(
+            DATA,
+            "Whether the time since the step before is a channel too.",
+            "--intervals/--no-intervals",
+            show_default="where the steps come at irregular intervals",
+        ),
+    ] = None,
     validation: Annotated[
         Path | None, option(DATA, "Other examples to choose the best model by.")
     ] = None,
@@ -166,6 +175,14 @@ def classify(
     ] = "lstm",
     hidden: Annotated[int, option(MODEL, "Hidden size.", min=1)] = 128,
     layers: Annotated[int, option(MODEL, "Recurrent layers.", min=1)] = 1,
+    members: Annotated[
+        int,
+        option(
+            MODEL,
+            "Networks that learn side by side and say their mean; so many times the work.",
+            min=1,
+        ),
+    ] = 1,
     embedding: Annotated[
         int | None,
         option(MODEL, "Size of a token's vector.", show_default="128, or 32 for characters", min=1),
@@ -179,12 +196,21 @@ def classify(
             show_default="one way from 200 steps on",
         ),
     ] = None,
+    memory: Annotated[
+        float | None,
+        option(
+            MODEL,
+            "The longest time scale that forget gates begin with, in steps; 0: the cell's own.",
+            show_default="an eighth of the steps of numbers from 200 steps on, else 0",
+            min=0,
+        ),
+    ] = None,
     pooling: Annotated[
         str | None,
         option(
             MODEL,
             "From all steps to one vector: last, mean, max or attention.",
-            show_default="max for texts, else attention",
+            show_default="attention for numbers below 200 steps, else max",
         ),
     ] = None,
     dropout: Annotated[
@@ -238,7 +264,8 @@ def classify(
         option(
             STEPS,
             "The highest.",
-            show_default="0.002; rmsprop 0.001; sgd 0.5; half of it from 256 units on",
+            show_default="0.002, for numbers from 200 steps on 0.01; rmsprop 0.001; sgd 0.5; half "
+            "of it from 256 units on",
         ),
     ] = None,
     batch_size: Annotated[

@@ -11,9 +11,10 @@ import numpy as np
 from gatewise.data.examples import Block, Examples, Roles, as_sequence
 from gatewise.data.source import DataError, DataFile, ending, open_data_file, read_unpacked
 
-INPUTS = ("x", "input", "inputs", "data", "features", "sequences", "images")
+INPUTS = ("x", "input", "inputs", "data", "features", "sequences", "images", "values", "signals")
 LABELS = ("y", "label", "labels", "target", "targets", "class", "classes")
 LENGTHS = ("lengths", "length", "len")
+OFFSETS = ("offsets", "starts", "splits", "row_splits", "indptr")
 BLOCK = 1_000
 
 
@@ -23,7 +24,8 @@ def read_arrays(path: Path, roles: Roles, part: str = "train") -> Examples:
     Args:
         path: The file.
         roles: `input` and `label` name the arrays, else they are guessed; `label` may be a file
-            beside a `.npy`. An array of lengths `(N,)` cuts sequences that are filled up.
+            beside a `.npy`. An array of lengths `(N,)` cuts sequences that are filled up, or those
+            that stand one behind another in `(steps of all, C)`; for these, offsets `(N + 1,)` do.
         part: Of arrays such as `x_train` and `x_test`, which are taken.
 
     Raises:
@@ -45,6 +47,10 @@ def read_arrays(path: Path, roles: Roles, part: str = "train") -> Examples:
     lengths_name = choose(arrays, None, LENGTHS, part, path, "")
     if len(arrays) > 1:
         said.append(f"input {name}, label {labels_name or 'none'} of {show(arrays)}")
+    offsets_name = choose(arrays, None, OFFSETS, part, path, "")
+    if lengths_name is None and offsets_name is not None:
+        lengths_name = "lengths"
+        arrays[lengths_name] = np.diff(arrays[offsets_name].reshape(-1))
     sequences = Sequences(arrays, name, lengths_name, roles.channels_first, path)
     labels = None if labels_name is None else as_labels(arrays[labels_name], path, labels_name)
     if labels is not None and len(labels) != len(sequences):
@@ -76,7 +82,8 @@ class Sequences:
     Args:
         arrays: The arrays of a file.
         name: Of the input.
-        lengths: Name of the array of lengths, or None.
+        lengths: Name of the array of lengths, or None; where they add up to the rows of the input,
+            the sequences stand one behind another.
         channels_first: Whether it is `(N, C, T)`.
         path: For messages.
     """
@@ -90,9 +97,15 @@ class Sequences:
         path: Path,
     ):
         self.array, self.place, self.turned = arrays[name], f"{path}: {name}", channels_first
-        array = self.array
+        self.lengths = None if lengths is None else arrays[lengths].reshape(-1)
+        array, self.joined = self.array, False
+        if self.lengths is not None and array.dtype != object and array.ndim in (1, 2):
+            self.joined = len(self.lengths) < len(array) == self.lengths.sum()
         if array.dtype == object:
             self.array = array.reshape(-1)
+        elif self.joined and array.dtype.kind in "buif":
+            assert self.lengths is not None
+            self.ends = self.lengths.cumsum()
         elif array.dtype.kind not in "buif" or array.ndim not in (2, 3):
             raise DataError(
                 f"{self.place} holds {array.dtype} {array.shape}; sequences are numbers of the "
@@ -100,7 +113,6 @@ class Sequences:
             )
         if not len(self.array):
             raise DataError(f"{self.place} holds no sequence")
-        self.lengths = None if lengths is None else arrays[lengths].reshape(-1)
         if self.lengths is not None:
             self.check_lengths()
         self.channels = self[0].shape[1]
@@ -108,16 +120,22 @@ class Sequences:
     def check_lengths(self) -> None:
         """Raise `DataError` for lengths that cannot be."""
         assert self.lengths is not None
+        if self.joined and self.lengths.dtype.kind in "ui" and self.lengths.min() > 0:
+            return
         steps = self.array.shape[2 if self.turned and self.array.ndim == 3 else 1 :][:1]
         fits = self.lengths.shape == (len(self.array),) and self.lengths.dtype.kind in "ui"
         if not fits or not steps or self.lengths.min() < 1 or self.lengths.max() > steps[0]:
             raise DataError(f"{self.place}: lengths are whole numbers from 1 to T, one a sequence")
 
     def __len__(self) -> int:
-        return len(self.array)
+        return len(self.array if self.lengths is None else self.lengths)
 
     def __getitem__(self, number: int) -> np.ndarray:
         place = f"{self.place}, sequence {number + 1}"
+        if self.joined:
+            assert self.lengths is not None
+            end = self.ends[number]
+            return as_sequence(self.array[end - self.lengths[number] : end], place)
         values = as_sequence(self.array[number], place)
         if self.turned and np.ndim(self.array[number]) == 2:
             values = values.T
@@ -150,7 +168,8 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
         if any(word in str(error) for word in ("allow_pickle", "Object arrays", "Python objects")):
             raise DataError(
                 f"{path}: holds pickled objects, which are never loaded: they can run programs. "
-                "Save sequences of different length filled up, with an array `lengths`"
+                "Save sequences of different length filled up, or one behind another, with an "
+                "array `lengths`: np.savez(file, x=np.concatenate(all), lengths=[...], y=labels)"
             ) from error
         raise DataError(f"{path}: not a whole NumPy file ({error})") from error
 

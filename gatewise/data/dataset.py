@@ -193,12 +193,17 @@ def check_alike(training: Examples, others: Sequence[Examples | None]) -> None:
         if not examples.labelled:
             raise DataError(
                 f"{examples.name}: which are the labels? None were found; name them with --label, "
-                "or for plain text --label-place"
+                f"or for plain text --label-place{what_was_found(examples)}"
             )
         if examples.kind != training.kind or len(examples.channels) != len(training.channels):
             raise DataError(
                 f"{examples.name} holds {describe(examples)}, {training.name} {describe(training)}"
             )
+
+
+def what_was_found(examples: Examples) -> str:
+    """Return what was guessed, for the end of a message."""
+    return f" ({'; '.join(examples.said)})" if examples.said else ""
 
 
 def describe(examples: Examples) -> str:

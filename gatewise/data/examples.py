@@ -53,6 +53,8 @@ class Roles:
         label: The column or array with the labels, or a file of labels beside an array.
         id: The column that says which rows are one sequence, in a table with a row for each step.
         time: The column that orders them.
+        intervals: Whether the time since the step before is a channel of its own; None is where
+            the times of the first rows differ.
         encoding: Of a text.
         header: Whether a table's first row names the columns.
         separator: Between a table's fields.
@@ -67,6 +69,7 @@ class Roles:
     label: str | None = None
     id: str | None = None
     time: str | None = None
+    intervals: bool | None = None
     encoding: str | None = None
     header: bool | None = None
     separator: str | None = None

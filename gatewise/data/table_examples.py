@@ -9,10 +9,24 @@ import numpy as np
 import polars as pl
 
 from gatewise.data.examples import Block, Examples, Roles, as_sequence, blocks_of
+from gatewise.data.intervals import NAME as INTERVAL
+from gatewise.data.intervals import are_irregular, read_seconds
 from gatewise.data.source import DataError
 from gatewise.data.table import ROW, FrameContents, Table, read_table
 
-LABELS = ("label", "labels", "class", "target", "category", "y", "sentiment")
+LABELS = (
+    "label",
+    "labels",
+    "class",
+    "target",
+    "category",
+    "y",
+    "sentiment",
+    "intent",
+    "rating",
+    "stars",
+    "rul",
+)
 TEXTS = (
     "text",
     "sentence",
@@ -22,6 +36,12 @@ TEXTS = (
     "content",
     "document",
     "message",
+    "comment",
+    "utterance",
+    "description",
+    "headline",
+    "tweet",
+    "body",
     "name",
 )
 IDS = (
@@ -37,6 +57,7 @@ IDS = (
 )
 TIMES = ("time", "t", "ds", "step", "cycle", "timestamp", "date", "datetime")
 LONG_NAME = 30  # characters; what is longer on average is a text
+MANY = 3  # columns of numbers, beside which a column of short words names the row
 ENOUGH = 100_000  # numbers in a block of wide rows
 
 
@@ -45,11 +66,12 @@ def read_table_examples(data: Any, roles: Roles, part: str = "train") -> Example
 
     With a text column, each row is a text. With a column of lists, each row is a sequence. With an
     id column, the rows of one id are the steps of one sequence, in the order of the time column,
-    and its label is that of its last row. Else the numbers of a row are the steps of one channel.
+    and its label is that of its last row; where the times between steps differ, they are a channel.
+    Else the numbers of a row are the steps of one channel.
 
     Args:
         data: What `read_table` takes.
-        roles: `input`, `label`, `id`, `time`, `encoding`, `header`, `separator`.
+        roles: `input`, `label`, `id`, `time`, `intervals`, `encoding`, `header`, `separator`.
         part: In `"test"` the column of the label need not be there.
 
     Raises:
@@ -66,7 +88,15 @@ def read_table_examples(data: Any, roles: Roles, part: str = "train") -> Example
     time = find_time(table, roles, label) if id_column else None
     taken = [column for column in (label, id_column, time) if column]
     inputs = find_inputs(table, roles, sample, taken)
-    found = replace(roles, input=tuple(inputs), label=label or roles.label, id=id_column, time=time)
+    intervals = find_intervals(table, roles, id_column, time)
+    found = replace(
+        roles,
+        input=tuple(inputs),
+        label=label or roles.label,
+        id=id_column,
+        time=time,
+        intervals=intervals,
+    )
     kind, read, meant = reader(table, sample, found, label)
     said = [*table.said]
     guessed = (roles.input, roles.label, roles.id) != (found.input, found.label, found.id)
@@ -78,7 +108,12 @@ def read_table_examples(data: Any, roles: Roles, part: str = "train") -> Example
             + (f"ordered by {time}; " if time else "")
             + "--input, --label, --id and --time say otherwise"
         )
-    channels = () if kind == "text" else tuple(inputs)
+    if intervals and roles.intervals is None:
+        said.append(
+            f"the steps come at irregular intervals, so the {INTERVAL} is a channel too; "
+            "--no-intervals leaves it out"
+        )
+    channels = () if kind == "text" else (*inputs, *([INTERVAL] if intervals else []))
     if kind == "numbers" and not id_column:
         width = next(read()).inputs[0].shape[1]
         channels = tuple(f"channel {k + 1}" for k in range(width))
@@ -107,13 +142,20 @@ def find_label(table: Table, roles: Roles, sample: pl.DataFrame, part: str) -> s
         for column in table.names:
             if column.strip().lower() == name and column not in roles.input:
                 return column
-    ends = [column for column in (table.names[-1], table.names[0]) if column not in roles.input]
-    rows = len(sample)
-    for column in ends if len(table.names) > 1 else []:
-        kinds = sample[column].n_unique()
-        if 2 <= kinds <= max(2, rows**0.5) and kinds < rows and not nested(table, column):
-            return column
-    return None
+    free = [column for column in table.names if column not in roles.input]
+    few = [column for column in free if has_few_values(table, column, sample)]
+    ends = [column for column in (table.names[-1], table.names[0]) if column in few]
+    if len(table.names) == 1 or not few:
+        return None
+    return ends[0] if ends else few[0] if len(few) == 1 else None
+
+
+def has_few_values(table: Table, column: str, sample: pl.DataFrame) -> bool:
+    """Say whether a column could hold classes: few different values, each several times."""
+    if table.columns[column].is_nested():
+        return False
+    kinds, rows = sample[column].n_unique(), len(sample)
+    return 2 <= kinds <= max(2, rows**0.5) and kinds < rows
 
 
 def find_id(table: Table, roles: Roles, sample: pl.DataFrame, label: str | None) -> str | None:
@@ -138,6 +180,20 @@ def find_time(table: Table, roles: Roles, label: str | None) -> str | None:
     return next((name for name in free if name.strip().lower() in TIMES), None)
 
 
+def find_intervals(table: Table, roles: Roles, id_column: str | None, time: str | None) -> bool:
+    """Say whether the time since the step before is a channel."""
+    if id_column is None or time is None:
+        if roles.intervals:
+            raise DataError(
+                f"{table.name}: --intervals needs a row for each step, with --id and --time"
+            )
+        return False
+    if roles.intervals is None:
+        ordered = in_order(table, id_column, time)
+        return time not in roles.input and are_irregular(ordered, id_column, time)
+    return roles.intervals
+
+
 def find_inputs(table: Table, roles: Roles, sample: pl.DataFrame, taken: list[str]) -> list[str]:
     """Return the input's columns."""
     if roles.input:
@@ -153,7 +209,8 @@ def find_inputs(table: Table, roles: Roles, sample: pl.DataFrame, taken: list[st
         texts = [name for name in free if table.columns[name] == pl.String and name not in numbers]
         called = [name for name in texts if name.strip().lower() in TEXTS]
         longest = sorted(texts, key=lambda name: -mean_length(sample[name]))
-        found = called[:1] or longest[:1] or numbers
+        worded = [each for each in longest if len(numbers) < MANY or is_text(table, each, sample)]
+        found = called[:1] or worded[:1] or numbers
     if not found:
         raise DataError(
             f"{table.name}: which column is the input? Name it with --input; the columns are "
@@ -280,18 +337,25 @@ def long_examples(
     assert roles.id is not None
     held: list[np.ndarray] = []
     last: tuple[Any, str | None, int] | None = None  # id, label, row
+    before = 0.0  # the time of the last row
     for block in table.blocks():
         values = table.numbers(block, roles.input).to_numpy().astype(np.float32)
         names = labels_of(block, label) or [None] * len(block)
         ids, rows = block[roles.id].to_list(), block[ROW].to_list()
         starts = [k for k in range(len(ids)) if k == 0 or ids[k] != ids[k - 1]]
+        times = read_seconds(table, block, roles.time or "") if roles.intervals else None
         for begin, end in pairwise([*starts, len(ids)]):
             if ids[begin] is None:
                 raise DataError(f"{table.place(block, begin, roles.id)}: is empty")
             if last is not None and last[0] != ids[begin]:
                 yield np.concatenate(held), last[1], last[2]
                 held = []
-            held.append(values[begin:end])
+            steps = values[begin:end]
+            if times is not None:
+                first = before if held else times[begin]
+                since = np.diff(times[begin:end], prepend=first).astype(np.float32)
+                steps, before = np.column_stack([steps, since]), times[end - 1]
+            held.append(steps)
             last = ids[begin], names[end - 1], rows[end - 1]
     if last is not None:
         yield np.concatenate(held), last[1], last[2]

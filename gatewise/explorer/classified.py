@@ -13,7 +13,7 @@ from gatewise.explorer.subject import Subject, describe_layers, quoted, tokenize
 
 
 def of_classifier(model: Any, given: Any) -> Subject:
-    """A page about a trained classifier and one example.
+    """A page about a trained classifier and one example; of several members about the first.
 
     Args:
         model: a classifier as `gatewise.load` returns it.
@@ -33,11 +33,11 @@ def of_classifier(model: Any, given: Any) -> Subject:
     if not text and example.ndim != 2:
         raise ValueError(f"the input is (T, C), steps by channels, not {example.shape}.")
     encoded = model.features.encode(example, "the input")
-    chain, network = Chain(), model.model
+    chain, network = Chain(), model.model.members[0]
     _add_source(chain, network.source, model.features)
     chain.add_recurrent(recurrent_layer(network.recurrent))
     _add_pooling(chain, network.pooling)
-    chain.add_linear(*_head(model))
+    chain.add_linear(*_head(model, network))
     block = torch.from_numpy(np.array(encoded))
     block = block.long() if text else block.float()
     with torch.no_grad():
@@ -80,9 +80,11 @@ def example_of(model: Any, data: Any, row: int = 0) -> np.ndarray:
 
 
 def _purpose(model: Any) -> str:
+    several = len(model.model.members)
+    first = f", the first of {several} networks whose mean is the prediction" if several > 1 else ""
     if not model.classes:
-        return "A model that reads a sequence and says a number"
-    return f"A classifier with {len(model.classes)} classes"
+        return f"A model that reads a sequence and says a number{first}"
+    return f"A classifier with {len(model.classes)} classes{first}"
 
 
 def _tokenizer(features: Any) -> dict[str, Any]:
@@ -112,9 +114,9 @@ def _add_pooling(chain: Chain, pooling: Any) -> None:
         chain.add_pooling("ends" if both else pooling.kind)
 
 
-def _head(model: Any) -> tuple[Tensor, Tensor]:
+def _head(model: Any, network: Any) -> tuple[Tensor, Tensor]:
     """The head's weights, with thresholds, temperature or units of a number worked into them."""
-    head, thresholds = model.model.head, model.model.thresholds
+    head, thresholds = network.head, network.thresholds
     weight, bias = head.weight.detach(), head.bias.detach()
     if thresholds is not None:
         weight, bias = weight.expand(len(thresholds), -1), bias + thresholds.detach()

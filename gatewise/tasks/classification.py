@@ -88,6 +88,8 @@ class SequenceClassifier(nn.Module):
         dropout: Probability of dropping a value, of the input, between layers, before the head.
         shared: Whether the K outputs share one row of weights and differ by their bias alone, as
             those of ordered classes do (CORAL, Cao et al. 2020).
+        memory: The longest time scale that forget gates begin with, in steps (chrono, Tallec &
+            Ollivier 2018, eq. 16); 0 leaves the cell's own biases.
     """
 
     def __init__(
@@ -101,11 +103,13 @@ class SequenceClassifier(nn.Module):
         pooling: str = "max",
         dropout: float = 0.0,
         shared: bool = False,
+        memory: float = 0.0,
     ):
         super().__init__()
         self.source = source
+        options = {"chrono": memory} if memory else {}
         self.recurrent = recurrent_layers(
-            cell, source.size, hidden, layers, dropout, bidirectional=bidirectional
+            cell, source.size, hidden, layers, dropout, bidirectional=bidirectional, **options
         )
         size = output_size(self.recurrent, hidden)
         self.pooling = Pooling(pooling, size, 2 if bidirectional else 1)
@@ -127,6 +131,29 @@ class SequenceClassifier(nn.Module):
         y, _ = self.recurrent(x, lengths=lengths)
         out = self.head(self.output_dropout(self.pooling(y, lengths)))
         return out if self.thresholds is None else out + self.thresholds
+
+
+class Committee(nn.Module):
+    """Classifiers of one make that learn side by side, each its own way: their mean says more.
+
+    They differ by their first weights and by what dropout hides from each (Lakshminarayanan,
+    Pritzel & Blundell 2017, algorithm 1, without adversarial examples).
+
+    Args:
+        members: The classifiers, one at least.
+    """
+
+    def __init__(self, members: Sequence[SequenceClassifier]):
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def each(self, inputs: Tensor, lengths: Tensor | None = None) -> list[Tensor]:
+        """Return what each member says, `(B, K)`; arguments as of `SequenceClassifier`."""
+        return [member(inputs, lengths) for member in self.members]
+
+    def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Return the mean of what all say, `(B, K)`."""
+        return torch.stack(self.each(inputs, lengths)).mean(0)
 
 
 def output_size(recurrent: Any, hidden: int) -> int:

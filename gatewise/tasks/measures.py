@@ -96,6 +96,9 @@ def measure_numbers(predictions: Tensor, targets: Tensor) -> Findings:
 def fit_temperature(outcome: Any, outputs: Tensor, targets: Tensor) -> float:
     """Return what outputs are divided by so that confidence fits accuracy (Guo et al. 2017, eq. 9).
 
+    One example more counts, of each class alike: N examples without an error are no proof that
+    there never is one, and the model is then about as sure as N in N + 1.
+
     Args:
         outcome: With the loss that is made small.
         outputs: `(N, K)`, of examples that were not learned from.
@@ -105,9 +108,12 @@ def fit_temperature(outcome: Any, outputs: Tensor, targets: Tensor) -> float:
         From 0.2 to 20; above 1 where the model was too sure.
     """
     outputs, targets = outputs.double(), targets.double()
+    classes = outcome.probabilities(outputs).shape[-1]
 
     def loss(log_temperature: float) -> float:
-        return float(outcome.loss(outputs / torch.tensor(log_temperature).exp(), targets, "sum"))
+        scaled = outputs / torch.tensor(log_temperature).exp()
+        more = sum(float(outcome.loss(scaled, torch.full_like(targets, k))) for k in range(classes))
+        return float(outcome.loss(scaled, targets, "sum")) + more / classes
 
     # one variable and a loss that is convex in 1 / temperature: golden section needs no gradient
     low, high, golden = -1.6, 3.0, 0.6180339887498949

@@ -147,6 +147,8 @@ def train_classifier(
             folder.clear(FILES)
         dataset = ready_dataset(training, others, settings, roles, vectors, folder, display)
         found = find_vectors(vectors, dataset)
+        if found is not None:
+            dataset = replace(dataset, said=(*dataset.said, coverage(found, dataset, vectors)))
         chosen = settings.chosen_for(dataset, None if found is None else found.values.shape[1])
         running = Running(training, dataset, chosen, found, output, display)
         train_task(
@@ -238,6 +240,12 @@ def find_vectors(vectors: Any, dataset: Dataset) -> WordVectors | None:
     if words is None:
         raise DataError(f"--vectors {vectors}: vectors are for --tokens words")
     return read_vectors(Path(vectors), words)
+
+
+def coverage(found: WordVectors, dataset: Dataset, vectors: Any) -> str:
+    """Say how many words have a pretrained vector."""
+    size = dataset.features.tokenizer.size  # type: ignore[attr-defined]
+    return f"{len(found.rows):,} of {size:,} words have a vector in {Path(vectors).name}"
 
 
 def ready_dataset(

@@ -27,6 +27,7 @@ TITLES = {
     "rmse": "root mean squared error",
     "r2": "share of variance explained (R²)",
 }
+RARE = 0.8  # a class that so many examples have leaves the others rare
 CONFUSED = 10  # pairs of classes that are listed
 
 
@@ -79,8 +80,9 @@ def describe_learning(run: Any) -> str:
         del counts["validation"]
     shares = ", ".join(f"{count:,} for {name}" for name, count in counts.items())
     layers = "1 layer" if settings.layers == 1 else f"{settings.layers} layers"
+    several = f"the mean of {settings.members} networks: " if settings.members > 1 else ""
     return (
-        f"{cell}, {layers} of {settings.hidden} units, {way}, pooling {settings.pooling}: "
+        f"{several}{cell}, {layers} of {settings.hidden} units, {way}, pooling {settings.pooling}: "
         f"{run.parameters:,} weights. Examples: {shares}. Seed {settings.seed}."
     )
 
@@ -110,17 +112,21 @@ def compare(result: Any) -> str:
     """Compare the model with one that always says the same; the last figures count."""
     name, findings = list(result.findings.items())[-1]
     figures, classes = findings.figures, getattr(result.run.dataset.targets, "names", [])
+    examples = f"the {name} examples" if result.run.dataset.spared else f"the {name}"
     useless = "The model is no better than that: do not use it."
     if findings.confusion is None:
         if figures.get("r2", 1.0) > 0:
-            return f"Always saying the mean of the {name} examples would explain nothing (R² 0)."
-        return f"Always saying the mean would be as good on the {name} examples. {useless}"
+            return f"Always saying the mean of {examples} would explain nothing (R² 0)."
+        return f"Always saying the mean would be as good on {examples}. {useless}"
     counts = [sum(row) for row in findings.confusion]
     share = max(counts) / sum(counts)
     said = f"Always saying {classes[counts.index(max(counts))]!r} would be right in {share:.2%}"
-    said = f"{said} of the {name} examples."
+    said = f"{said} of {examples}."
     balanced = result.run.settings.balance or result.run.dataset.targets.kind == "ordinal"
-    return said if figures["accuracy"] > share or balanced else f"{said} {useless}"
+    if figures["accuracy"] > share or balanced:
+        return said
+    rare = " Train longer, or let rare classes count with --balance." if share > RARE else ""
+    return f"{said} {useless}{rare}"
 
 
 def clock(progress: Progress) -> str:

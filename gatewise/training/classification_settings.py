@@ -7,6 +7,7 @@ from typing import Any
 from gatewise.cells import get
 from gatewise.data.dataset import Dataset, Preparation
 from gatewise.equations import Cell
+from gatewise.equations.memory import forget_gates
 from gatewise.tasks.pooling import KINDS as POOLINGS
 from gatewise.training.plan import OPTIMIZERS, Plan
 from gatewise.training.ranges import (
@@ -21,6 +22,8 @@ from gatewise.training.text_settings import DEVICES, describe_cell
 
 TARGETS = ("classes", "ordinal", "regression")
 MONITORS = ("accuracy", "macro_f1", "loss")
+LONG = 200  # steps on average
+LONG_RATES = {"adam": 1e-2, "adamw": 1e-2}  # of long sequences of numbers; 2e-3 learns too slowly
 
 
 @dataclass(frozen=True)
@@ -46,15 +49,19 @@ class ClassificationSettings:
         cell: A cell of the catalogue by its name, or a cell of one's own.
         hidden: Hidden size H.
         layers: Number of recurrent layers.
+        members: Networks that learn side by side and say their mean.
         embedding: Size of a token's vector; None is 32 for characters, else 128.
         one_way: Whether sequences are read from the beginning alone; None is where they have 200
             steps or more on average.
-        pooling: `"last"`, `"mean"`, `"max"` or `"attention"`; None is `"max"` for texts, else
-            `"attention"`.
+        memory: The longest time scale that forget gates begin with, in steps, or 0 for the cell's
+            own; None is an eighth of the steps of long sequences of numbers (those of 200 steps or
+            more on average), else 0.
+        pooling: `"last"`, `"mean"`, `"max"` or `"attention"`; None is `"attention"` for numbers
+            unless they are long, else `"max"`.
         dropout: None is 0.5 for words and bpe, else 0.2, from 20,000 examples of numbers on 0.
         optimizer: A key of `OPTIMIZERS`.
         learning_rate: The highest; None is the optimiser's own default, halved for an H of 256 or
-            more.
+            more; for long sequences of numbers adam's and adamw's is 0.01.
         batch_size: Examples of a step; None is 64, or 32 below 4,000 examples and 16 below 1,000.
         clip: The gradient's norm is cut to this; 0 never cuts.
         clip_value: Each number of the gradient is cut to ± this before; 0 never cuts.
@@ -85,8 +92,10 @@ class ClassificationSettings:
     cell: str | Cell = "lstm"
     hidden: int = 128
     layers: int = 1
+    members: int = 1
     embedding: int | None = None
     one_way: bool | None = None
+    memory: float | None = None
     pooling: str | None = None
     dropout: float | None = None
     optimizer: str = "adamw"
@@ -137,15 +146,19 @@ class ClassificationSettings:
         text, count, steps = dataset.features.kind == "text", len(inputs), inputs.lengths.mean()
         whole = text and dataset.features.to_dict()["tokenizer"]["kind"] != "characters"
         hidden = self.hidden
-        rate = OPTIMIZERS[self.optimizer][1]
+        long = not text and bool(steps >= LONG)
+        rate = OPTIMIZERS[self.optimizer].learning_rate
+        if long:
+            rate = LONG_RATES.get(self.optimizer, rate)
         embedding = vector_size or self.embedding or (128 if whole else 32)
         if get(self.cell).graph.sizes.equal and not vector_size:
             embedding = hidden
         defaults = {
             "monitor": self.chosen_monitor(),
             "word_dropout": 0.1 if whole else 0.0,
-            "one_way": bool(steps >= 200),
-            "pooling": "max" if text else "attention",
+            "one_way": bool(steps >= LONG),
+            "memory": float(steps / 8) if long and forgets(self.cell) else 0.0,
+            "pooling": "max" if text or long else "attention",
             "dropout": 0.5 if whole else 0.0 if not text and count >= 20_000 else 0.2,
             "learning_rate": rate if hidden < 256 else rate / 2,
             "batch_size": 64 if count >= 4_000 else 32 if count >= 1_000 else 16,
@@ -186,6 +199,11 @@ class ClassificationSettings:
         return Budget(min(limits, default=None), self.minutes)
 
 
+def forgets(cell: str | Cell) -> bool:
+    """Say whether a cell has a forget gate with a bias, which can begin with a time scale."""
+    return any(gate.bias for gate in forget_gates(get(cell).graph))
+
+
 def check_settings(settings: ClassificationSettings) -> None:
     """Raise `ValueError` for settings that cannot be."""
     choices = {
@@ -197,10 +215,10 @@ def check_settings(settings: ClassificationSettings) -> None:
         "device": DEVICES,
     }
     check_choices(settings, choices)
-    ones = ("minimum_count", "longest", "hidden", "layers", "embedding", "batch_size", "steps")
-    least = dict.fromkeys((*ones, "validate_every", "patience"), 1)
+    ones = ("minimum_count", "longest", "hidden", "layers", "members", "embedding", "batch_size")
+    least = dict.fromkeys((*ones, "steps", "validate_every", "patience"), 1)
     least |= {"vocabulary_size": 257 if settings.tokens == "bpe" else 2}
-    least |= dict.fromkeys(("clip", "clip_value", "seed"), 0)
+    least |= dict.fromkeys(("clip", "clip_value", "seed", "memory"), 0)
     check_least(settings, least)
     check_above_zero(settings, ("epochs", "minutes", "learning_rate"))
     check_shares(settings, ("dropout", "word_dropout"))

@@ -26,6 +26,7 @@ from gatewise.training.model_file import ModelFile, write_model_file
 from gatewise.training.plan import Plan, Task
 
 VALIDATION_BATCH = 256
+LEARNED = 1e-3  # a smaller loss is no better: so training ends where all is learned
 
 
 class ClassificationTraining(Task):
@@ -58,7 +59,9 @@ class ClassificationTraining(Task):
         self.validation = Batches(held.inputs, self.learnable(held.targets), VALIDATION_BATCH)
         weights = class_weights(part.targets, dataset.targets.size) if settings.balance else None
         self.outcome = build_outcome(dataset.targets, weights)
-        self.model = assemble(dataset.features, self.outcome, settings.cell, sizes(settings))
+        self.model = assemble(
+            dataset.features, self.outcome, settings.cell, sizes(settings), settings.memory or 0.0
+        )
         if vectors is not None:
             self.take_vectors(vectors)
         self.seen: list[tuple[torch.Tensor, torch.Tensor]] = []
@@ -72,12 +75,13 @@ class ClassificationTraining(Task):
 
     def take_vectors(self, vectors: WordVectors) -> None:
         """Begin with pretrained vectors; words without one begin at random, as widely spread."""
-        weight = self.model.source.embedding.weight
-        with torch.no_grad():
-            found = torch.from_numpy(vectors.rows)
-            weight.normal_(std=float(vectors.values.std()))
-            weight[found] = torch.from_numpy(vectors.values)
-        weight.requires_grad_(not self.settings.freeze_vectors)
+        for member in self.model.members:
+            weight = member.source.embedding.weight
+            with torch.no_grad():
+                found = torch.from_numpy(vectors.rows)
+                weight.normal_(std=float(vectors.values.std()))
+                weight[found] = torch.from_numpy(vectors.values)
+            weight.requires_grad_(not self.settings.freeze_vectors)
 
     def plan(self) -> Plan:
         """Return how long training lasts and how often it is measured."""
@@ -93,7 +97,9 @@ class ClassificationTraining(Task):
 
     def loss(self, batch: Batch, state: Any) -> tuple[torch.Tensor, None]:
         """See `Task.loss`."""
-        return self.outcome.loss(self.model(batch.inputs, batch.lengths), batch.targets), None
+        each = self.model.each(batch.inputs, batch.lengths)
+        losses = [self.outcome.loss(outputs, batch.targets) for outputs in each]
+        return torch.stack(losses).mean(), None
 
     def total_loss(self, batch: Batch, state: Any) -> tuple[torch.Tensor, int, None]:
         """See `Task.total_loss`."""
@@ -128,6 +134,7 @@ class ClassificationTraining(Task):
     def score(self, loss: float, metrics: dict[str, float]) -> float:
         """See `Task.score`: what `monitor` says; between equals the loss decides."""
         monitor = self.settings.monitor
+        loss = max(loss, LEARNED)
         if monitor is None or monitor == "loss":
             return loss
         return -metrics[monitor] + 1e-6 * min(loss, 100.0)

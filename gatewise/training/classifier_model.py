@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,9 +13,10 @@ import torch
 from gatewise.data.dataset import Dataset
 from gatewise.data.examples import Block, Examples, Roles, read_examples, reader_of
 from gatewise.data.features import Features, features_from_dict
+from gatewise.data.lines import divide
 from gatewise.data.source import DataError
 from gatewise.data.targets import Targets, targets_from_dict
-from gatewise.tasks.classification import NumberInput, SequenceClassifier, TokenInput
+from gatewise.tasks.classification import Committee, NumberInput, SequenceClassifier, TokenInput
 from gatewise.tasks.measures import Findings, measure_classes, measure_numbers
 from gatewise.tasks.outcomes import ClassOutcome, NumberOutcome, OrdinalOutcome, Outcome
 from gatewise.training.classification_settings import ClassificationSettings
@@ -46,7 +48,7 @@ class Classifier:
     Attributes:
         config: Its configuration as in the model file.
         training: How it was trained: seed, steps, measurements.
-        model: The network, in evaluation mode.
+        model: The networks, in evaluation mode.
         features: How inputs become numbers.
         targets: What its outputs mean.
         roles: Which columns it was trained on.
@@ -55,7 +57,7 @@ class Classifier:
 
     task = "classification"
 
-    def __init__(self, config: dict[str, Any], training: dict[str, Any], model: SequenceClassifier):
+    def __init__(self, config: dict[str, Any], training: dict[str, Any], model: Committee):
         self.config, self.training, self.model = config, training, model.eval()
         self.features: Features = features_from_dict(config["features"])
         self.targets: Targets = targets_from_dict(config["targets"])
@@ -75,13 +77,14 @@ class Classifier:
             features, targets = features_from_dict(config["features"]), config["targets"]
             outcome = build_outcome(targets_from_dict(targets))
             cell = cell_from_description(config["cell"])
-            model = assemble(features, outcome, cell, config["model"])
+            model = assemble(features, outcome, cell, {"members": 1, **config["model"]})
             found = cls(config, file.training, model)
         except (KeyError, TypeError, ValueError) as error:
             raise ModelFileError(
                 f"{path}: its configuration is not that of a classifier: {error}"
             ) from error
-        load_weights(model, file.tensors, path)
+        alone = "members" not in config["model"]  # files from before there were members
+        load_weights(model.members[0] if alone else model, file.tensors, path)
         return found
 
     @property
@@ -140,8 +143,10 @@ class Classifier:
         if is_plain_text(data):  # which has no columns
             known = replace(known, input=(), label=None, id=None, time=None)
         examples = read_examples(data, known, "test")
-        if examples.unit == "line" and "label_place" not in given and not self.knows(examples):
-            examples = read_examples(data, replace(known, label_place="none"), "test")
+        if "label_place" not in given and examples.roles.label_place not in (None, "none"):
+            plain = read_examples(data, replace(known, label_place="none"), "test")
+            if not self.finds_labels(plain, examples.roles.label_place):
+                examples = plain
         kind = self.features.kind
         if examples.kind != kind:
             raise DataError(
@@ -149,12 +154,15 @@ class Classifier:
             )
         return examples
 
-    def knows(self, examples: Examples) -> bool:
-        """Say whether what stands where labels stood in training are labels."""
-        if not examples.labelled:
-            return True
-        labels = {label for label in next(examples.blocks()).labels or () if label is not None}
-        return not self.classes or any(label in self.classes for label in labels)
+    def finds_labels(self, lines: Examples, place: str) -> bool:
+        """Say whether labels stand where they stood in training; else the whole line is a text."""
+        for line in next(lines.blocks()).inputs:
+            label, text = divide(line, place)
+            with suppress(DataError):
+                self.targets.encode(label or "", "")
+                if text:
+                    return True
+        return False
 
     def predictions(self, examples: Examples) -> Iterator[Predictions]:
         """Yield what the model says of examples, block by block."""
@@ -223,7 +231,8 @@ def padded(encoded: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
 
 def roles_from_dict(data: dict[str, Any]) -> Roles:
     """Rebuild roles from `dataclasses.asdict`."""
-    return Roles(**{**data, "input": tuple(data["input"])})
+    known = {"intervals": False, **data}  # files from before there were intervals
+    return Roles(**{**known, "input": tuple(data["input"])})
 
 
 def build_outcome(targets: Targets, weights: torch.Tensor | None = None) -> Outcome:
@@ -237,18 +246,29 @@ def build_outcome(targets: Targets, weights: torch.Tensor | None = None) -> Outc
 def sizes(settings: ClassificationSettings) -> dict[str, Any]:
     """Return the arguments of `assemble` that a model file keeps."""
     names = ("embedding", "word_dropout", "hidden", "layers", "pooling", "dropout", "one_way")
-    return {name: getattr(settings, name) for name in names}
+    return {name: getattr(settings, name) for name in (*names, "members")}
 
 
-def assemble(features: Features, outcome: Outcome, cell: Any, sizes: dict[str, Any]) -> Any:
-    """Return a new classifier.
+def assemble(
+    features: Features, outcome: Outcome, cell: Any, sizes: dict[str, Any], memory: float = 0.0
+) -> Committee:
+    """Return new classifiers, side by side.
 
     Args:
         features: How inputs become numbers.
         outcome: What outputs mean.
         cell: A name of the catalogue, or a cell.
         sizes: See `sizes`.
+        memory: See `SequenceClassifier`; a model file holds what became of it, the biases.
     """
+    each = (assemble_one(features, outcome, cell, sizes, memory) for _ in range(sizes["members"]))
+    return Committee(list(each))
+
+
+def assemble_one(
+    features: Features, outcome: Outcome, cell: Any, sizes: dict[str, Any], memory: float
+) -> SequenceClassifier:
+    """Return a new classifier; see `assemble`."""
     from gatewise.cells import get
 
     hidden = sizes["hidden"]
@@ -273,6 +293,7 @@ def assemble(features: Features, outcome: Outcome, cell: Any, sizes: dict[str, A
         sizes["pooling"],
         sizes["dropout"],
         outcome.shared,
+        memory,
     )
 
 

@@ -104,8 +104,8 @@ def test_every_option_reaches_the_model(run):
     assert model.classes == ["1", "0"]
     assert model.features.tokenizer.size == 5  # a, bad, film, fine and <unk>
     assert not model.features.lower
-    assert model.model.recurrent.num_layers == 2
-    assert not model.model.recurrent.bidirectional
+    assert model.model.members[0].recurrent.num_layers == 2
+    assert not model.model.members[0].recurrent.bidirectional
 
 
 def test_predictions_are_written_with_probabilities(run, tmp_path):

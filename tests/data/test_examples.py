@@ -10,6 +10,7 @@ import pytest
 from scipy.io import savemat
 
 from gatewise.data.examples import Roles, read_examples
+from gatewise.data.source import DataError
 
 ROWS = [("a fine film", "good"), ("a dull film", "bad"), ("a fine day", "good"), ("dull", "bad")]
 
@@ -252,3 +253,63 @@ def test_a_large_table_comes_in_blocks(tmp_path):
     assert sum(len(block.inputs) for block in blocks) == count
     rows = [row for block in blocks for row in block.rows]
     assert rows == list(range(2, count + 2))
+
+
+@pytest.mark.parametrize("name", ["lengths", "offsets"])
+@pytest.mark.parametrize("channels", [(), (2,)])
+def test_arrays_that_stand_one_behind_another(tmp_path, name, channels):
+    sequences = [np.random.rand(steps, *channels).astype(np.float32) for steps in (3, 1, 4)]
+    ends = {"lengths": [3, 1, 4], "offsets": [0, 3, 4, 8]}[name]
+    arrays = {"values": np.concatenate(sequences), name: np.array(ends), "y": np.array([0, 1, 0])}
+    np.savez(tmp_path / "a.npz", **arrays)
+    inputs, labels, _ = whole(tmp_path / "a.npz")
+    assert labels == ["0", "1", "0"]
+    for found, wanted in zip(inputs, sequences, strict=True):
+        np.testing.assert_array_equal(found, wanted.reshape(len(wanted), -1))
+
+
+def test_irregular_times_are_a_channel(tmp_path):
+    rows = [("a", 0.0, 5.0), ("b", 2.0, 7.0), ("a", 3.5, 6.0), ("a", 1.0, 1.0), ("b", 9.0, 8.0)]
+    frame = pl.DataFrame(rows, schema=["id", "time", "v"], orient="row").with_columns(
+        label=pl.lit("x")
+    )
+    examples = read_examples(frame)
+    assert examples.channels == ("v", "time since the step before")
+    assert examples.roles.intervals
+    assert any("irregular intervals" in each for each in examples.said)
+    inputs = [each.tolist() for block in examples.blocks() for each in block.inputs]
+    assert inputs == [[[5, 0], [1, 1], [6, 2.5]], [[7, 0], [8, 7]]]
+    assert read_examples(frame, Roles(intervals=False)).channels == ("v",)
+    days = pl.Series(["2024-01-01", "2024-02-01", "2024-03-15", "2024-02-01", "2024-03-31"])
+    written = next(read_examples(frame.with_columns(time=days)).blocks())
+    assert written.inputs[1][:, 1].tolist() == [0, 59 * 86_400]  # in seconds
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ["2024-01-01", "2024-02-01", "2024-03-01", "2024-04-01", "2024-05-01"],
+        [0.0, 0.1, 0.2, 0.3, 0.4],
+        ["10:00", "soon", "later", "then", "now"],
+    ],
+)
+def test_regular_times_are_no_channel(times):
+    frame = pl.DataFrame({"id": ["a"] * 5 + ["b"] * 5, "time": times * 2, "v": range(10)})
+    assert read_examples(frame.with_columns(label=pl.lit("x"))).channels == ("v",)
+    with pytest.raises(DataError, match="--intervals needs"):
+        read_examples(pl.DataFrame({"text": ["a b"] * 3}), Roles(intervals=True))
+
+
+def test_a_column_between_others_is_the_label_where_it_alone_has_few_values(tmp_path):
+    rows = [{"words": f"it is {k}", "kind": "ab"[k % 2], "score": k / 7} for k in range(20)]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    inputs, labels, _ = whole(tmp_path / "a.jsonl")
+    assert inputs[3] == "it is 3"
+    assert labels[:3] == ["a", "b", "a"]
+
+
+def test_the_name_of_a_row_of_numbers_is_no_input():
+    numbers = {f"d{k}": np.arange(6.0) + k for k in range(3)}
+    names = {"account": [f"A{k}" for k in range(6)]}
+    frame = pl.DataFrame({**names, **numbers, "fraud": [0, 1] * 3})
+    assert read_examples(frame).roles.input == ("d0", "d1", "d2")

@@ -20,6 +20,7 @@ WORDS = WordTokenizer(["a", "bad", "film", "fine", "good", "it", "not", "was"])
 TEXT = "It was NOT a good film, it was bad"
 EDITED = "It was a good film, it was fine"
 SIZES = {"embedding": 4, "word_dropout": 0.0, "hidden": 5, "layers": 2, "dropout": 0.0}
+SIZES |= {"members": 1}
 
 
 def classifier(features, targets, cell="lstm", **sizes):
@@ -41,7 +42,7 @@ def say(model, given):
     """Probabilities, or the number, with a gradient."""
     encoded = torch.from_numpy(np.array(model.features.encode(given, "")))
     block = encoded.long() if model.features.kind == "text" else encoded.float()
-    return model.calibrated(model.model(block[:, None]))[0]
+    return model.calibrated(model.model.members[0](block[:, None]))[0]
 
 
 def said(page):
@@ -57,6 +58,7 @@ CASES = {
     "last, one way": (THREE, {"pooling": "last", "one_way": True, "cell": "peephole"}),
     "ordinal": (ClassTargets(["bad", "fair", "good"], ordered=True), {}),
     "a number": (NumberTargets(30.0, 12.0), {"pooling": "mean"}),
+    "the first of several": (THREE, {"members": 3}),
 }
 
 

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -73,3 +75,12 @@ def test_pooling_by_hand():
 def test_what_is_no_pooling():
     with pytest.raises(ValueError, match="pooling: 'median' is none of last, mean"):
         classifier(pooling="median")
+
+
+def test_forget_gates_begin_with_time_scales_up_to_the_memory():
+    torch.manual_seed(0)
+    source = NumberInput([0.0], [1.0], False)
+    model = SequenceClassifier(source, 2, "lstm", 50, bidirectional=False, memory=30)
+    forget = model.recurrent.weights()["b.f"]
+    assert 0 <= forget.min() < 1
+    assert 3 < forget.max() <= math.log(29) + 1e-6

@@ -46,3 +46,13 @@ def test_the_temperature_is_found():
     for factor in (0.5, 1.0, 3.0):
         found = fit_temperature(ClassOutcome(4), factor * logits, targets)
         assert found == pytest.approx(factor, rel=0.1)
+
+
+def test_without_an_error_the_model_is_as_sure_as_its_examples_are_many():
+    """Outputs that are right throughout would else be made endlessly sure."""
+    for count in (50, 500):
+        targets = torch.arange(count) % 3
+        logits = 9.0 * torch.nn.functional.one_hot(targets, 3)
+        sure = (logits / fit_temperature(ClassOutcome(3), logits, targets)).softmax(-1).amax()
+        # one example more that is wrong in two of three classes
+        assert sure == pytest.approx((count + 1 / 3) / (count + 1), abs=1e-4)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -14,10 +15,12 @@ import torch
 import gatewise as gw
 from gatewise.data.examples import Roles
 from gatewise.data.source import DataError
+from gatewise.explorer import export
 from gatewise.training.checkpoint import RunError
 from gatewise.training.classification import ClassificationDisplay, train_classifier
 from gatewise.training.classification_settings import ClassificationSettings
 from gatewise.training.classifier_model import Classifier
+from gatewise.training.model_file import read_model_file, write_model_file
 from gatewise.training.plan import Stopped
 
 SMALL = {"hidden": 12, "embedding": 8, "steps": 60, "validate_every": 20, "device": "cpu"}
@@ -142,7 +145,10 @@ def test_a_handful_of_words_is_learned_with_plain_words(tmp_path):
         tmp_path / "w.txt", tmp_path / "m.safetensors", settings(hidden=64, embedding=32, steps=60)
     )
     assert list(result.findings) == ["examples learned from"]
-    assert gw.load(tmp_path / "m.safetensors").predict(["mat", "cat"]) == ["thing", "animal"]
+    model = gw.load(tmp_path / "m.safetensors")
+    assert model.predict(["mat", "cat"]) == ["thing", "animal"]
+    (tmp_path / "new.txt").write_text("mat\ncat\n")  # no labels this time, and no word beside them
+    assert model.predict(tmp_path / "new.txt") == ["thing", "animal"]
     report = (tmp_path / "m.md").read_text()
     assert "too few to hold some back" in report
     assert "the figures say nothing about others" in report
@@ -184,10 +190,11 @@ def test_pretrained_vectors(reviews, tmp_path):
     (tmp_path / "v.txt").write_text("fine 1 2 3\nbad -1 -2 -3\nfilm 0 0 1\n")
     options = {"tokens": "words", "freeze_vectors": True, "steps": 20}
     output = tmp_path / "m.safetensors"
-    train_classifier(reviews, output, settings(**options), vectors=tmp_path / "v.txt")
+    result = train_classifier(reviews, output, settings(**options), vectors=tmp_path / "v.txt")
+    assert any("words have a vector in v.txt" in said for said in result.run.dataset.said)
     model = gw.load(output)
     number = model.features.tokenizer.numbers["fine"]
-    assert model.model.source.embedding.weight[number].tolist() == [1.0, 2.0, 3.0]
+    assert model.model.members[0].source.embedding.weight[number].tolist() == [1.0, 2.0, 3.0]
     letters = settings(tokens="characters")
     with pytest.raises(DataError, match="vectors are for --tokens words"):
         train_classifier(reviews, output, letters, vectors=tmp_path / "v.txt", restart=True)
@@ -332,3 +339,54 @@ def test_data_of_another_kind_is_refused(reviews, waves, tmp_path):
         model.predict(waves)
     with pytest.raises(DataError, match="has no labels to compare with"):
         model.evaluate(["one", "two"])
+
+
+def test_members_learn_their_own_way_and_say_their_mean(reviews, tmp_path):
+    chosen = settings(members=3, steps=100, learning_rate=0.01)
+    result = train_classifier(reviews, tmp_path / "m.safetensors", chosen, test=reviews)
+    assert result.findings["test"].figures["accuracy"] > 0.95
+    model = gw.load(tmp_path / "m.safetensors")
+    inputs = torch.from_numpy(model.features.encode("a fine film", ""))[:, None].long()
+    with torch.no_grad():
+        each = model.model.each(inputs)
+        mean = model.calibrated(torch.stack(each).mean(0))
+    assert not torch.equal(each[0], each[1])
+    np.testing.assert_allclose(model.probabilities(["a fine film"]), mean, rtol=1e-5)
+    assert "the mean of 3 networks" in (tmp_path / "m.md").read_text()
+    page = export(model, "a fine film", tmp_path / "page.html")
+    assert "the first of 3 networks" in page.read_text()
+
+
+def test_a_file_from_before_there_were_members_is_read(reviews, tmp_path):
+    train_classifier(reviews, tmp_path / "m.safetensors", settings(steps=20))
+    file = read_model_file(tmp_path / "m.safetensors")
+    del file.config["model"]["members"], file.config["roles"]["intervals"]
+    tensors = {name.removeprefix("members.0."): each for name, each in file.tensors.items()}
+    write_model_file(tmp_path / "old.safetensors", replace(file, tensors=tensors))
+    new, old = (gw.load(tmp_path / f"{name}.safetensors") for name in ("m", "old"))
+    np.testing.assert_array_equal(new.probabilities(reviews), old.probabilities(reviews))
+
+
+def test_long_sequences_of_numbers_begin_with_long_memory(tmp_path):
+    """The class is the sign of the first of 240 values."""
+    rng = np.random.default_rng(0)
+    x = np.zeros((200, 240), np.float32)
+    x[:, 0] = rng.choice([-1.0, 1.0], 200)
+    np.savez(tmp_path / "d.npz", x=x, y=(x[:, 0] > 0).astype(int))
+    output = tmp_path / "m.safetensors"
+    result = train_classifier(tmp_path / "d.npz", output, settings(steps=1))
+    chosen = result.run.settings
+    assert (chosen.memory, chosen.pooling, chosen.learning_rate) == (30, "max", 0.01)
+    assert chosen.one_way
+    plain = settings(steps=1, cell="rnn")  # which has no forget gate
+    result = train_classifier(tmp_path / "d.npz", output, plain, restart=True)
+    assert result.run.settings.memory == 0
+
+
+def test_training_ends_where_all_is_learned(tmp_path):
+    """The loss falls for ever; that is no reason to go on."""
+    (tmp_path / "w.txt").write_text("cat animal\nmat thing\nrat animal\n")
+    quick = settings(steps=2_000, validate_every=10, patience=3, learning_rate=0.05)
+    result = train_classifier(tmp_path / "w.txt", tmp_path / "m.safetensors", quick)
+    assert result.progress.step < 1_000
+    assert "of the examples learned from." in (tmp_path / "m.md").read_text()
