@@ -20,6 +20,7 @@ from gatewise.layers.options import Options, warn_between_layers
 from gatewise.layers.precision import in_own_precision
 from gatewise.layers.regularizers import Zoneout
 from gatewise.layers.sequence import arrange
+from gatewise.layers.sizes import hidden_sizes, named_sizes
 from gatewise.layers.state import pack_state, unpack_state
 from gatewise.layers.tracing import packed_untraced
 from gatewise.layers.weights import Initialization, Stack, initialize, stacking, stacks
@@ -125,7 +126,7 @@ class Recurrent(RecurrentLayer, nn.Module):
         if constants:
             self.cell = self.cell.with_constants(**constants)
         self.input_size, self.bias, self.batch_first = input_size, bias, batch_first
-        self.hidden_sizes = _hidden_sizes(hidden_size, num_layers)
+        self.hidden_sizes = hidden_sizes(hidden_size, num_layers)
         self.num_layers = len(self.hidden_sizes)
         self.bidirectional, self.dropout = bidirectional, float(dropout)
         self.options = Options(
@@ -139,7 +140,7 @@ class Recurrent(RecurrentLayer, nn.Module):
             recompute=recompute,
             state_batch_first=state_batch_first,
         )
-        self._sizes = _named_sizes(self.cell, sizes, proj_size)
+        self._sizes = named_sizes(self.cell, sizes, proj_size)
         self._initialization = Initialization(dict(initial or {}), forget_bias, chrono)
         self._derive()
         self._check_options()
@@ -371,33 +372,3 @@ class Recurrent(RecurrentLayer, nn.Module):
             ).to(dtype)
             for name in wanted
         }
-
-
-def _hidden_sizes(hidden_size: int | Sequence[int], num_layers: int | None) -> tuple[int, ...]:
-    listed = isinstance(hidden_size, list | tuple)
-    found: tuple[Any, ...] = tuple(hidden_size) if listed else (hidden_size,) * (num_layers or 1)
-    if listed and num_layers not in (None, len(found)):
-        raise ValueError(f"num_layers={num_layers}, but hidden_size lists {len(found)} layers.")
-    if not found or any(not isinstance(H, int) or H < 1 for H in found):
-        raise ValueError(f"hidden_size={hidden_size!r}: whole numbers above zero, one per layer.")
-    if num_layers is not None and num_layers < 1:
-        raise ValueError("num_layers must be greater than zero")
-    return found
-
-
-def _named_sizes(cell: Cell, sizes: Mapping[str, int] | None, proj_size: int) -> dict[str, int]:
-    """Numbers for the cell's size names other than I and H."""
-    named = dict(sizes or {})
-    if proj_size:
-        named["P"] = proj_size
-    sized = {*cell.graph.states.values(), *cell.graph.inputs.values()} - {"I", "H"}
-    known = {size for size in sized if isinstance(size, str)}
-    for name, number in named.items():
-        if name not in known:
-            raise ValueError(
-                f"cell {cell.name!r} has no size {name!r}"
-                + (f"; it has {', '.join(sorted(known))}." if known else " to set.")
-            )
-        if not isinstance(number, int) or number < 1:
-            raise ValueError(f"size {name} = {number!r}: a whole number above zero.")
-    return named
