@@ -2,6 +2,7 @@
 
 from gatewise.backends.choose import choose, run, run_all, use_backend
 from gatewise.backends.constant import constant
+from gatewise.backends.differentiation import asks_for_more
 from gatewise.backends.explanation import Explanation, explaining
 from gatewise.backends.interception import Interceptor, Proceed, intercepting
 from gatewise.backends.recurrence import (
@@ -30,6 +31,7 @@ __all__ = [
     "Result",
     "Stacked",
     "Stacking",
+    "asks_for_more",
     "choose",
     "constant",
     "evaluate_steps",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch._C._functorch import is_functorch_wrapped_tensor  # type: ignore[import-not-found]
-from torch.utils.checkpoint import checkpoint
+from torch.autograd import forward_ad
 
 from gatewise.backends import (
     Backend,
@@ -19,6 +19,8 @@ from gatewise.backends import (
     Recurrence,
     Result,
     Stacked,
+    Stacking,
+    asks_for_more,
     choose,
     run,
     use_backend,
@@ -49,9 +51,9 @@ def segment_steps(T: int, B: int, recompute: bool | int) -> int:
 def run_in_segments(recurrence: Recurrence, operands: Operands, steps: int) -> Result:
     """Run a recurrence; where there are gradients, keep the states every so many steps alone.
 
-    The result and its gradients, of any order, are those of `run`. The forward pass of a segment
-    runs again in the backward pass, on the same backend. The last one that runs keeps all it needs:
-    its backward pass comes first, and nothing else is there then.
+    The result and its gradients, of any order, are those of `run`. A segment runs as if there were
+    no gradients, and again in the backward pass, on the same backend. The last one that runs keeps
+    all it needs: its backward pass comes first, and nothing else is there then.
 
     Args:
         recurrence: what to run.
@@ -62,73 +64,217 @@ def run_in_segments(recurrence: Recurrence, operands: Operands, steps: int) -> R
     if steps >= T or not _has_gradient(operands):
         return run(recurrence, operands)
     choice = choose(recurrence, operands)
-    count = -(-T // steps)
-    steps = -(-T // count)
-    pieces = {name: value.split(steps) for name, value in operands.inputs.items()}
-    order = range(count - 1, -1, -1) if recurrence.reverse else range(count)
-    outputs: list[Tensor] = [operands.x] * count
-    states = operands.states
+    segments = _Segments(recurrence, operands, choice.backend, steps)
     found: list[Explanation] = []
     with explaining() if is_explaining() else nullcontext(found) as found:
-        for k in order:
-            inputs = {name: parts[k] for name, parts in pieces.items()}
-            segment = _Segment(
-                recurrence, replace(operands, inputs=inputs, states=states), choice.backend
-            )
-            outputs[k], states = segment.run() if k == order[-1] else segment.run_lightly()
+        output, *last = _Run.apply(segments, *_tensors(operands))  # type: ignore[misc]
     if found:
-        again = f"{count} segments of {steps} steps, each computed again in the backward pass"
-        first = pieces[next(iter(pieces))][order[0]].shape[0]
-        what = found[0].what.replace(f"{first} steps", f"{T} steps", 1)
-        details = f"{again}; {found[0].details}"
+        start, end = segments.spans[-1]
+        what = found[-1].what.replace(f"{end - start} steps", f"{T} steps", 1)
+        again = f"{len(segments.spans)} segments of {segments.steps} steps"
+        details = f"{again}, each computed again in the backward pass; {found[-1].details}"
         explain(Explanation(what, choice.backend.name, choice.reason, details))
-    return Result(torch.cat(outputs), dict(states), {})
+    return Result(output, dict(zip(operands.states, last, strict=True)), {})
 
 
-@dataclass(frozen=True)
-class _Segment:
-    recurrence: Recurrence
-    operands: Operands
-    backend: Backend
-
-    def run(self) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """The output and the last states."""
-        with use_backend(self.backend):  # the backward pass may come when another is asked for
-            result = run(self.recurrence, self.operands)
-        return result.output, result.states
-
-    def run_lightly(self) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """The same, keeping no more than the operands."""
-        o = self.operands
-        kinds = (o.inputs, o.states, o.parameters, o.givens)
-
-        def again(*tensors: Tensor) -> tuple[Tensor, ...]:
-            given = iter(tensors)
-            operands = Operands(*(_filled(kind, given) for kind in kinds))
-            output, states = replace(self, operands=operands).run()
-            return output, *states.values()
-
-        tensors = [tensor for kind in kinds for tensor in _tensors(kind)]
-        # masks are drawn before: there is no random state to keep
-        output, *last = checkpoint(again, *tensors, use_reentrant=False, preserve_rng_state=False)
-        return output, dict(zip(o.states, last, strict=True))
+_Form = tuple[str, ...] | Stacking
+"""Names of tensors, or of the weights in tensors."""
 
 
-def _tensors(named: Mapping[str, Tensor]) -> Iterable[Tensor]:
-    return named.tensors if isinstance(named, Stacked) else named.values()
+class _Segments:
+    """A recurrence cut into spans of time, in the order in which they run; it holds no tensors.
+
+    Args:
+        recurrence: what to run.
+        operands: on what.
+        backend: where.
+        steps: of a span, at most.
+    """
+
+    def __init__(self, recurrence: Recurrence, operands: Operands, backend: Backend, steps: int):
+        T = operands.x.shape[0]
+        self.recurrence, self.backend = recurrence, backend
+        self.steps = -(-T // -(-T // steps))
+        spans = [(start, min(T, start + self.steps)) for start in range(0, T, self.steps)]
+        self.spans = spans[::-1] if recurrence.reverse else spans
+        self._forms: list[_Form] = [
+            kind.stacking if isinstance(kind, Stacked) else tuple(kind) for kind in _kinds(operands)
+        ]
+        first = len(operands.inputs)
+        self.inputs, self.states = slice(first), slice(first, first + len(operands.states))
+
+    def operands(self, tensors: Sequence[Tensor]) -> Operands:
+        """What a flat list of tensors means; see `_tensors`."""
+        given = iter(tensors)
+        return Operands(*(_filled(form, given) for form in self._forms))
+
+    def piece(self, k: int, tensors: Sequence[Tensor], states: Sequence[Tensor]) -> list[Tensor]:
+        """What the k-th span reads, when it starts from these states."""
+        span = slice(*self.spans[k])
+        inputs = [tensor[span] for tensor in tensors[self.inputs]]
+        return [*inputs, *states, *tensors[self.states.stop :]]
+
+    def run(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """The output and the last states.
+
+        They come from the backend that was chosen: in a backward pass another may be asked for.
+        """
+        with use_backend(self.backend):
+            result = run(self.recurrence, self.operands(tensors))
+        return [result.output, *result.states.values()]
+
+    def traced(self, k: int, piece: Sequence[Tensor], needs: Sequence[bool]) -> _Traced:
+        """Run the k-th span so that it has gradients, by itself."""
+        leaves = [
+            tensor.detach().requires_grad_(needed)
+            for tensor, needed in zip(piece, needs, strict=True)
+        ]
+        if k > 0:  # the span before wants them
+            for state in leaves[self.states]:
+                state.requires_grad_()
+        with torch.enable_grad():
+            return _Traced(leaves, self.run(leaves))
 
 
-def _filled(like: Mapping[str, Tensor], given: Iterator[Tensor]) -> Mapping[str, Tensor]:
-    """The next tensors under the same names."""
-    if isinstance(like, Stacked):
-        return Stacked([next(given) for _ in like.tensors], like.stacking)
-    return {name: next(given) for name in like}
+class _Traced(NamedTuple):
+    """Tensors that were read, and what was computed from them with gradients."""
+
+    leaves: list[Tensor]
+    results: list[Tensor]
+
+    def gradients(self, flows: Sequence[Tensor], again: bool = False) -> list[Tensor | None]:
+        """Of each leaf.
+
+        Args:
+            flows: of the results.
+            again: whether the gradients are to be differentiated.
+        """
+        wanted = [leaf for leaf in self.leaves if leaf.requires_grad]
+        # a state that nothing differentiable leads to hands nothing on
+        ends = [pair for pair in zip(self.results, flows, strict=True) if pair[0].requires_grad]
+        found = torch.autograd.grad(
+            [end for end, _ in ends],
+            wanted,
+            [flow for _, flow in ends],
+            create_graph=again,
+            allow_unused=True,
+        )
+        by_leaf = dict(zip(map(id, wanted), found, strict=True))
+        return [by_leaf.get(id(leaf)) for leaf in self.leaves]
+
+
+class _Run(torch.autograd.Function):
+    """All segments with their derivative."""
+
+    @staticmethod
+    def forward(ctx: Any, segments: _Segments, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Run every segment; keep the states that each starts from, and the last one's graph."""
+        states: Sequence[Tensor] = tensors[segments.states]
+        starts, y, last = [], None, len(segments.spans) - 1
+        for k, span in enumerate(segments.spans):
+            starts += states
+            piece = segments.piece(k, tensors, states)
+            if k < last:
+                output, *states = segments.run(piece)
+            else:
+                ctx.traced = segments.traced(k, piece, ctx.needs_input_grad[1:])
+                output, *states = (result.detach() for result in ctx.traced.results)
+            if y is None:
+                y = output.new_empty((len(tensors[0]), *output.shape[1:]))
+            y[slice(*span)] = output
+        ctx.segments = segments
+        ctx.save_for_backward(*tensors, *starts)
+        assert y is not None
+        return (y, *(state.clone() for state in states))
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor, *flows: Tensor) -> Any:  # type: ignore[override]
+        """Run the segments again from the last to the first, each just before its gradients."""
+        segments: _Segments = ctx.segments
+        count, width = len(ctx.needs_input_grad) - 1, len(flows)
+        tensors, starts = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
+        if asks_for_more(dy, *flows):
+            return (None, *_gradients_at_once(segments, tensors, (dy, *flows)))
+        found: list[Tensor | None] = [None] * count
+        for k in reversed(range(len(segments.spans))):
+            if ctx.traced is None:  # all but the last segment; with retain_graph that too, later
+                piece = segments.piece(k, tensors, starts[k * width : (k + 1) * width])
+                ctx.traced = segments.traced(k, piece, ctx.needs_input_grad[1:])
+            span = slice(*segments.spans[k])
+            traced, ctx.traced = ctx.traced, None
+            gradients = traced.gradients((dy[span], *flows))
+            flows = _with_zeros(gradients[segments.states], traced.leaves[segments.states])
+            del traced  # its memory serves the next
+            for position, gradient in enumerate(gradients):
+                if position < segments.states.start:
+                    found[position] = _with_piece(found[position], gradient, span, len(dy))
+                elif position >= segments.states.stop:
+                    found[position] = _sum(found[position], gradient)
+        found[segments.states] = flows
+        return (None, *found)
+
+
+def _gradients_at_once(
+    segments: _Segments, tensors: Sequence[Tensor], flows: Sequence[Tensor]
+) -> list[Tensor | None]:
+    """Gradients that may be differentiated again: of all steps in one piece."""
+    again = torch.is_grad_enabled()
+    with torch.enable_grad():
+        # views: a tensor that was computed from another is differentiated on its own
+        leaves = [tensor.view_as(tensor) for tensor in tensors]
+        return _Traced(leaves, segments.run(leaves)).gradients(flows, again)
+
+
+def _with_zeros(gradients: Sequence[Tensor | None], like: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Gradients of states, zeros where there are none."""
+    return tuple(
+        torch.zeros_like(state) if gradient is None else gradient
+        for gradient, state in zip(gradients, like, strict=True)
+    )
+
+
+def _with_piece(
+    whole: Tensor | None, piece: Tensor | None, span: slice, steps: int
+) -> Tensor | None:
+    """The gradient of an input at all steps, with that of a span in its place."""
+    if piece is None:
+        return whole
+    if whole is None:
+        whole = piece.new_zeros((steps, *piece.shape[1:]))
+    whole[span] = piece
+    return whole
+
+
+def _sum(whole: Tensor | None, part: Tensor | None) -> Tensor | None:
+    """The gradient of what every span reads."""
+    return part if whole is None else whole if part is None else whole + part
+
+
+def _kinds(operands: Operands) -> tuple[Mapping[str, Tensor], ...]:
+    return operands.inputs, operands.states, operands.parameters, operands.givens
+
+
+def _tensors(operands: Operands) -> list[Tensor]:
+    """All of them in a row: inputs, states, parameters as they are stored, givens."""
+    return [
+        tensor
+        for kind in _kinds(operands)
+        for tensor in (kind.tensors if isinstance(kind, Stacked) else kind.values())
+    ]
+
+
+def _filled(form: _Form, given: Iterator[Tensor]) -> Mapping[str, Tensor]:
+    """The next tensors under their names."""
+    if isinstance(form, Stacking):
+        return Stacked([next(given) for _ in form.members], form)
+    return {name: next(given) for name in form}
 
 
 def _has_gradient(operands: Operands) -> bool:
     """Whether anything is kept for a backward pass that this module may keep less of."""
-    kinds = (operands.inputs, operands.states, operands.parameters, operands.givens)
-    tensors = [tensor for kind in kinds for tensor in _tensors(kind)]
+    tensors = _tensors(operands)
     if torch.compiler.is_compiling() or any(map(is_functorch_wrapped_tensor, tensors)):
-        return False  # torch.func knows no checkpoints, and a compiler decides itself what it keeps
+        return False  # a compiler decides itself what it keeps; torch.func wants derivatives of all
+    if forward_ad._current_level >= 0:
+        return False
     return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)

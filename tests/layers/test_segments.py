@@ -63,6 +63,20 @@ def test_second_derivatives(name):
     assert torch.autograd.gradgradcheck(lambda x: layer(x, **inputs)[0], (x,))
 
 
+@pytest.mark.kernels
+def test_a_second_backward_pass_and_several_at_once():
+    layer, x = layer_of("lstm", recompute=3), x_of(T, B).requires_grad_()
+    y, (_, c) = layer(x)
+    flow = torch.randn_like(y)
+    first, second = (torch.autograd.grad(y, x, flow, retain_graph=True)[0] for _ in range(2))
+    assert torch.equal(first, second)
+    flows = torch.stack([flow, 2 * flow])
+    (both,) = torch.autograd.grad(y, x, flows, retain_graph=True, is_grads_batched=True)
+    close(both, torch.stack([first, 2 * first]))
+    (of_state,) = torch.autograd.grad(c.sum(), x)  # nothing was asked of the output
+    assert of_state.abs().sum() > 0
+
+
 def test_backward_pass_takes_the_backend_of_the_forward_pass(monkeypatch):
     layer, x = layer_of("lstm", recompute=3), x_of(T, B)
     with gw.use_backend("reference"):

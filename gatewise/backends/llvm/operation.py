@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._C._functorch import is_functorch_wrapped_tensor, is_legacy_batchedtensor  # type: ignore[import-not-found]
 
+from gatewise.backends.differentiation import asks_for_more
 from gatewise.backends.llvm import threads
 from gatewise.backends.llvm.division import useful_threads
 from gatewise.backends.llvm.execution import (
@@ -281,20 +281,10 @@ class Run(torch.autograd.Function):
         call: Call = ctx.call
         *tensors, y, kept = ctx.saved_tensors
         dy, flows = call.materialized(tensors, y, dy, flow)
-        if needs_reference(dy, *flows):
+        if asks_for_more(dy, *flows):
             return (None, None, *through_reference(call, tensors, dy, flows))
         needs = ctx.needs_input_grad[2:]
         return (None, None, *call.backward(tensors, y, kept, dy, flows, needs))
-
-
-def needs_reference(*gradients: Tensor) -> bool:
-    """Whether gradients are to be differentiated again, or are several at once."""
-    return torch.is_grad_enabled() or any(map(_is_batched, gradients))
-
-
-def _is_batched(gradient: Tensor) -> bool:
-    """Whether vmap or ``is_grads_batched`` hands over several gradients as one."""
-    return is_functorch_wrapped_tensor(gradient) or is_legacy_batchedtensor(gradient)
 
 
 def through_reference(

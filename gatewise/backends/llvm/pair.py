@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from gatewise.backends.differentiation import asks_for_more
 from gatewise.backends.llvm import threads
 from gatewise.backends.llvm.division import useful_threads
 from gatewise.backends.llvm.execution import BackwardOperands, Forwarded, Started
 from gatewise.backends.llvm.job import shares
 from gatewise.backends.llvm.kernel import Kernel
-from gatewise.backends.llvm.operation import Call, needs_reference, through_reference
+from gatewise.backends.llvm.operation import Call, through_reference
 
 Pair = tuple[Call, Call]
 
@@ -128,7 +129,7 @@ class RunPair(torch.autograd.Function):
             dy, *flows = given[k]
             dy, flows = calls[k].materialized(own[k], result, dy, flows)
             ends.append(End(result, memory, dy, flows))
-        if needs_reference(*(t for end in ends for t in (end.dy, *end.flows))):
+        if asks_for_more(*(t for end in ends for t in (end.dy, *end.flows))):
             found = [
                 through_reference(call, each, end.dy, end.flows)
                 for call, each, end in zip(calls, own, ends, strict=True)
