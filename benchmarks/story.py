@@ -35,7 +35,7 @@ CELLS = ("rnn", "lstm")
 DISTANCES = (5, 20, 40, 70, 100)
 SENTENCES = 200  # of each distance, to measure on
 SEEDS = 5
-STEPS, BATCH = 2500, 64
+STEPS, BATCH = 2500, 64  # those of `gatewise demo`
 
 
 @dataclass(frozen=True)
