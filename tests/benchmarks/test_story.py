@@ -1,8 +1,8 @@
 """Accuracy, gradient and ledger tell one story: a network remembers what still reaches it.
 
 How far an RNN's gradient falls is a matter of chance: over 100 words by a factor of 10⁶ to 10¹⁴ in
-the seeds 0 to 4, by which the bounds were chosen. So each seed must show the order of both cells,
-and by how much they differ is asked of the median.
+the seeds 0 to 5, by which the bounds were chosen; 6 to 8 kept them. So each seed must show the
+order of both cells, and by how much they differ is asked of the median.
 """
 
 import statistics
@@ -35,16 +35,11 @@ def falls_farther(story, distance):
     return fall(story, "rnn", distance) / fall(story, "lstm", distance)
 
 
-def agreement(first, second):
-    """Spearman's correlation of the ranks: 1 where both put the distances in one order."""
-    return spearmanr(first, second).statistic
-
-
 @pytest.mark.slow
 def test_the_lstm_remembers_what_the_rnn_forgets(stories):
     for story in stories:
         assert min(story[distance].right["lstm"] for distance in DISTANCES) > 0.9
-        assert story[NEAR].right["rnn"] > 0.85
+        assert story[NEAR].right["rnn"] > 0.75
         assert story[FAR].right["rnn"] < story[FAR].right["lstm"]
     for lost in (
         [story[NEAR].right["rnn"] - story[FAR].right["rnn"] for story in stories],
@@ -64,8 +59,8 @@ def test_and_so_does_the_gradient(stories):
         for distance in (70, FAR):
             assert story[distance].gradient["lstm"] > story[distance].gradient["rnn"]
         assert falls_farther(story, FAR) > 10
-    assert statistics.median(falls_farther(story, 70) for story in stories) > 10
-    assert statistics.median(falls_farther(story, FAR) for story in stories) > 1000
+    assert statistics.median(falls_farther(story, 70) for story in stories) > 100
+    assert statistics.median(falls_farther(story, FAR) for story in stories) > 10_000
 
 
 @pytest.mark.slow
@@ -80,11 +75,18 @@ def test_and_so_does_the_ledger(stories):
 
 @pytest.mark.slow
 def test_they_put_the_distances_in_one_order(stories):
-    for story in stories:
-        right = [story[distance].right["rnn"] for distance in DISTANCES]
-        assert agreement(right, [story[d].gradient["rnn"] for d in DISTANCES]) > 0
-        left = [story[distance].survival for distance in DISTANCES]
-        assert agreement(left, [story[d].gradient["lstm"] for d in DISTANCES]) > 0.5
+    def ranks(measure, other):
+        columns = [
+            [[measure(story[d]) for d in DISTANCES], [other(story[d]) for d in DISTANCES]]
+            for story in stories
+        ]
+        return [spearmanr(*each).statistic for each in columns]
+
+    rnn = ranks(lambda found: found.right["rnn"], lambda found: found.gradient["rnn"])
+    lstm = ranks(lambda found: found.survival, lambda found: found.gradient["lstm"])
+    assert min(rnn) > 0
+    assert statistics.median(rnn) > 0.5
+    assert min(lstm) > 0.5
 
 
 def test_tables_and_pictures_show_what_was_measured(tmp_path):
