@@ -6,6 +6,8 @@ import { type Aspect, type Store, type View, touches } from "./store";
 import { type Recurrence } from "./recurrence";
 import { Walk } from "./walk";
 
+const FITTED = 480; // a picture so wide, in pixels, is readable on a narrow screen as a whole
+
 export class CellView implements View {
   readonly element: HTMLElement;
   private readonly picture = make("div", { class: "diagram" });
@@ -28,6 +30,11 @@ export class CellView implements View {
       "The whole cell with the numbers of the chosen unit at the present step. Choose a value to work it out, then a product to see each multiplication.",
       make("p", { class: "source" }),
       this.picture,
+      make(
+        "p",
+        { class: "small swipe", "aria-hidden": "true" },
+        "Swipe the picture to see all of it.",
+      ),
       make("div", { class: "columns" }, this.equations, make("div", {}, this.work, this.dot)),
     );
     this.build();
@@ -48,6 +55,11 @@ export class CellView implements View {
       this.build();
     }
     if (touches(aspects, "run", "cursor", "unit", "track")) this.draw();
+    if (touches(aspects, "run", "size", "track"))
+      this.picture.classList.toggle(
+        "cropped",
+        this.picture.scrollWidth > this.picture.clientWidth + 1,
+      );
   }
 
   private first(): string {
@@ -60,6 +72,9 @@ export class CellView implements View {
     this.picture.innerHTML = cell.diagram.svg; // made by the exporter from the cell's graph alone
     const svg = this.picture.querySelector("svg")!;
     svg.append(draw("g", { class: "numbers" }));
+    // what is cut off a little on a narrow screen is shrunk instead
+    const { width } = svg.viewBox.baseVal;
+    svg.style.setProperty("--natural", `${width > FITTED ? width : 0}px`);
     this.element.querySelector(".source")!.textContent = cell.paper
       ? `${cell.title}. ${cell.paper}.`
       : `${cell.title}.`;
@@ -178,7 +193,13 @@ export class CellView implements View {
       make("h3", {}, symbol(this.value), ` of unit ${store.unit} at ${store.named(store.cursor)}`),
       make("p", { class: "small" }, role ? `${role.role}: ${role.says}.` : ""),
       ...walk.lines(root),
-      make("p", { class: "small" }, walk.products(root).length ? "Each product is a button." : ""),
+      make(
+        "p",
+        { class: "small" },
+        walk.products(root).length
+          ? "Press a framed number to see every multiplication in it."
+          : "",
+      ),
     );
   }
 

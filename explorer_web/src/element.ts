@@ -43,10 +43,33 @@ export function shown(value: number, decimals = 4): string {
   return text.replace(/^-/, "−").replace("e-", "e−").replace("e+", "e");
 }
 
+/** A number in its own units: five digits, and all before the point. */
+export function measured(value: number): string {
+  const size = Math.abs(value);
+  if (size >= 1e5 && size < 1e12) return value.toFixed(0).replace("-", "−");
+  const whole = Math.max(1, Math.ceil(Math.log10(size || 1)));
+  return shown(value, Math.max(0, Math.min(3, 5 - whole)));
+}
+
+/** A text as it begins a sentence. */
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** A share in percent; near an end with a decimal, so that nearly all does not look like all. */
 export function percent(share: number): string {
   const value = share * 100;
   if (value > 0 && value < 0.1) return "<0.1%";
-  return `${value >= 99.95 || value < 10 ? value.toFixed(1) : value.toFixed(0)}%`;
+  if (value >= 99.95 && value < 100) return ">99.9%";
+  const close = (value > 0 && value < 10) || (value >= 99 && value < 100);
+  return `${value.toFixed(close ? 1 : 0)}%`;
+}
+
+/** A share that may be tiny or more than the whole: in percent, beyond that as a power or a factor. */
+export function portion(share: number): string {
+  if (share > 0 && share < 1e-3) return share.toExponential(0).replace("e-", "e−");
+  if (share < 2) return percent(share);
+  return `${share < 10 ? share.toFixed(1) : share < 1e5 ? share.toFixed(0) : share.toExponential(1)}×`;
 }
 
 const BELOW = /_([\p{L}\p{N},]+)|([ₜ₀-₉₋]+)/gu;

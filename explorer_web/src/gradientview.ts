@@ -1,6 +1,6 @@
 /** How far back the gradient reaches: what a small change of each past state would do now. */
 
-import { make, percent, shown, symbol } from "./element";
+import { make, portion, symbol } from "./element";
 import { drawLines } from "./lines";
 import { norm } from "./matrix";
 import { type Gradient } from "./network";
@@ -113,9 +113,10 @@ export class GradientView implements View {
   /** What is asked about, in words. */
   static question(store: Store, gradient = store.gradient): string {
     const label = gradient?.target.label ?? null;
-    if (label === null) return "half the squared output";
+    if (label === null) return "the squared length of the output";
     const what = store.scoreLabel(label);
-    return store.document.output.kind === "values" ? what : `log p(${what})`;
+    if (store.document.output.kind !== "values") return `log p(${what})`;
+    return store.network.forecast ? `the forecast for ${what}` : what;
   }
 
   private tell(now: Float64Array[]): void {
@@ -123,13 +124,17 @@ export class GradientView implements View {
     const { reverse } = store.network.tracks[store.track].document;
     const far = reverse ? store.T - 1 : 0;
     const away = Math.abs(far - store.cursor);
-    const reached = store.cell.states
-      .map((state, k) => `${percent(now[k][far])} of ∂/∂${state}`)
-      .join(" and ");
+    const sizes = (step: number) =>
+      store.cell.states.map((state, k) => `${portion(now[k][step])} by ${state}`).join(" and ");
+    const next = store.cursor + (reverse ? 1 : -1);
     this.words.textContent =
-      `Asked about: ${GradientView.question(store)} at ${store.named(store.cursor)}. ` +
+      `Asked about: ${GradientView.question(store)}. ` +
       (away
-        ? `${reached} arrives ${away} step${away > 1 ? "s" : ""} away, at ${store.named(far)}. One step away: ${store.cell.states.map((_, k) => shown(now[k][store.cursor + (reverse ? 1 : -1)], 2)).join(" and ")} of what is here.`
-        : "There is no earlier step.");
+        ? `Compared with ${store.named(store.cursor)}, the gradient one step away is ${sizes(next)}` +
+          (away > 1 ? `; ${away} steps away, at ${store.named(far)}, ${sizes(far)}.` : ".")
+        : "There is no earlier step.") +
+      (away && store.network.head.readsEveryStep
+        ? " This model's answer is made from the outputs of all steps: the line says how much each step matters, not how far the recurrence reaches."
+        : "");
   }
 }

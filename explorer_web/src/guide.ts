@@ -1,7 +1,7 @@
 /** What every tour needs: the way home, the numbers it tells, and the stops that all share. */
 
 import { type CellView } from "./cellview";
-import { percent } from "./element";
+import { percent, portion } from "./element";
 import { GradientView } from "./gradientview";
 import { largest } from "./matrix";
 import { type Store } from "./store";
@@ -46,13 +46,32 @@ export abstract class Guide {
     if (kind === "none" || kind === "values" || !store.network.answers) return null;
     const scores = store.prediction(run.T - 1, run);
     const index = largest(scores, 1)[0];
-    return { label: store.scoreLabel(index), share: scores[index], index };
+    return { label: store.said(index), share: scores[index], index };
+  }
+
+  /** The number that is asked about, where the model says numbers. */
+  protected number(): number | null {
+    const { store } = this;
+    if (store.document.output.kind !== "values" || !store.network.answers) return null;
+    return store.prediction(store.T - 1)[store.asked];
   }
 
   protected role(role: string): string | null {
     return (
       Object.entries(this.store.cell.roles).find(([, found]) => found.role === role)?.[0] ?? null
     );
+  }
+
+  /** What the network reads at a step, one and several of them. */
+  private nouns(): [string, string] {
+    const { tokenizer, network, document } = this.store;
+    const { segment = 0 } = network.forecast?.decoder ?? {};
+    if (tokenizer) return [tokenizer.noun, `${tokenizer.noun}s`];
+    if (segment)
+      return segment > 1 ? [`group of ${segment} values`, "groups"] : ["value", "values"];
+    return document.output.kind === "keys"
+      ? ["step of the piece", "steps"]
+      : ["row of numbers", "rows"];
   }
 
   /** The largest share of a state's gradient that arrives at the first step. */
@@ -72,37 +91,59 @@ export abstract class Guide {
       enter: async () => {
         await this.home();
         const { store } = this;
+        const { network } = store;
         const answer = this.answer();
-        const what = store.run.input.tokens ? "token" : "row of numbers";
+        const [one, several] = this.nouns();
         return (
-          `The network reads one ${what} after the other. All it knows of what came before is its state: ` +
-          `${store.network.tracks[store.track].size} numbers, handed from step to step. ` +
+          `The network reads one ${one} after the other. All it knows of what came before is its state: ` +
+          `${network.tracks[store.track].size} numbers, handed from step to step. ` +
+          (network.readsBothWays
+            ? "Other units do the same from the end to the beginning; here you see those that read forwards. "
+            : "") +
           (answer
-            ? `After the last one it says ${answer.label}, with ${percent(answer.share)}. How can it know? Whatever settles that stands further back.`
-            : "Whatever it says at the end must have come through these numbers.")
+            ? `After the last one it says ${answer.label}, with ${percent(answer.share)}. `
+            : "") +
+          (network.head.readsEveryStep
+            ? "That answer is made from what these numbers were at all steps."
+            : `Whatever it knows of earlier ${several} must have come through these numbers.`)
         );
       },
     };
   }
 
   protected gradient(): Stop {
-    const title = this.store.memory ? "Why it could be learned" : "Why it is hard to learn";
     return {
       section: "gradient",
-      title,
+      title: "How learning finds its way back",
       enter: async () => {
         await this.home();
         const { store } = this;
-        const reach = this.reach();
         const steps = store.cursor;
+        const task =
+          "To learn, a mistake at the last step must find its way back to where the clue was read. ";
+        if (store.network.head.readsEveryStep)
+          return `${task}This model's answer is made from the outputs of all steps, so each is reached directly; the line says how much each one matters.`;
+        const reach = this.reach();
         return (
-          `A mistake at the last step must find its way back to where the clue was read. ${percent(reach)} of the gradient arrives ${steps} step${steps === 1 ? "" : "s"} earlier. ` +
-          (store.memory && reach > 0.01
-            ? "The way that carries the memory forward is open backwards too, so what was written there can be learned."
-            : "At every step backwards it is multiplied by the weights and by the slope of a squashing function, so it shrinks from step to step: what lies too far back is hard to learn.")
+          `${task}The gradient ${steps} step${steps === 1 ? "" : "s"} earlier is ${portion(reach)} of that at the end. ` +
+          this.meaning(reach)
         );
       },
     };
+  }
+
+  private meaning(reach: number): string {
+    if (this.store.memory && reach > 0.01)
+      return "The way that carries the memory forward is open backwards too, so what was written there can be learned.";
+    if (reach < 1)
+      return "At every step backwards it is multiplied by the weights and by the slope of a squashing function, so it shrinks from step to step: what lies too far back is hard to learn.";
+    return "At every step backwards it is multiplied by the weights. Here that does not shrink it; where it grows without end, training clips it.";
+  }
+
+  /** A number that was, and is after a change. */
+  protected went(then: number, now: number, say = percent): string {
+    if (say(then) === say(now)) return `stays at ${say(now)}`;
+    return `${now < then ? "falls" : "rises"} from ${say(then)} to ${say(now)}`;
   }
 
   protected yourTurn(): Stop {
@@ -129,10 +170,10 @@ export abstract class Guide {
           `In place of ${label} the network now reads “${store.label(source)}”, ${other.why}. ` +
           (before && after
             ? before.index === after.index
-              ? `It still says ${after.label}, with ${percent(after.share)} instead of ${percent(before.share)}. `
+              ? `It still says ${after.label}, which ${this.went(before.share, after.share)}. `
               : `It says ${after.label} (${percent(after.share)}) instead of ${before.label}. `
             : "") +
-          "Now you: double-click any token, hold a gate, silence a unit. Every view follows."
+          `Now you: double-click any ${store.tokenizer!.noun}, hold a gate, silence a unit. Every view follows.`
         );
       },
     };
@@ -159,10 +200,11 @@ export abstract class Guide {
     const token = store.run.input.tokens?.[t];
     if (token === undefined) return null;
     if (store.document.output.kind === "next" && t > 0) {
-      const expected = largest(store.prediction(t - 1), 2).find((k) => k !== token);
-      return expected === undefined
-        ? null
-        : { token: expected, why: "which it would rather have expected there" };
+      const [first, second] = largest(store.prediction(t - 1), 2);
+      if (first !== token)
+        return { token: first, why: "which it would rather have expected there" };
+      if (second === undefined) return null;
+      return { token: second, why: "which it held for the second likeliest there" };
     }
     const nearest = store.network.nearestToken(token);
     return nearest === null

@@ -20,11 +20,13 @@ export class Head {
       if (layer.kind === "adaptive") this.stages.push(new Adaptive(layer));
       if (layer.kind === "pairs") this.stages.push(new Pairs(layer));
     }
-    this.pool = poolOf(
-      layers.find((layer) => layer.kind === "pool"),
-      forwardUnits,
-    );
+    const pool = layers.find((layer) => layer.kind === "pool");
+    this.pool = poolOf(pool, forwardUnits);
+    this.readsEveryStep = ["mean", "max", "attention"].includes(pool?.mode ?? "last");
   }
+
+  /** Whether an answer is made from the outputs of all steps, not of the last one alone. */
+  readonly readsEveryStep: boolean;
 
   get exists(): boolean {
     return this.stages.length > 0;

@@ -1,6 +1,6 @@
 /** A report on a layer for this input: what is unusual, what it means, what to try. */
 
-import { make, percent } from "./element";
+import { make, percent, portion } from "./element";
 import { GradientView } from "./gradientview";
 import { type Matrix } from "./matrix";
 import { section } from "./section";
@@ -39,6 +39,7 @@ export class Health implements View {
   private draw(): void {
     this.bars.replaceChildren(...this.saturation());
     const findings = [
+      ...this.changed(),
       ...this.gates(),
       ...this.units(),
       ...this.memory(),
@@ -102,16 +103,34 @@ export class Health implements View {
               make(
                 "p",
                 { class: "small" },
-                `Shares of all units and steps where a gate is shut (below ${SHUT}), between, and open (above ${OPEN}).`,
+                "Share of all units and steps at which a gate is ",
+                make("i", { class: "swatch shut" }),
+                ` shut (below ${SHUT}), `,
+                make("i", { class: "swatch between" }),
+                " between, ",
+                make("i", { class: "swatch open" }),
+                ` open (above ${OPEN}).`,
               ),
             ]
           : [],
       );
   }
 
+  private changed(): Finding[] {
+    if (!this.store.isChanged) return [];
+    return [
+      { level: "notice", text: "This is the report of the model and input as you changed them." },
+    ];
+  }
+
   private gates(): Finding[] {
-    const stuck = this.store.cell.sigmoids.filter((name) =>
-      this.shares(name).some((share) => share > 0.8),
+    const { store } = this;
+    const isHeld = (name: string) =>
+      store.changes.some(
+        ({ track, value, units }) => track === store.track && value === name && !units,
+      );
+    const stuck = store.cell.sigmoids.filter(
+      (name) => !isHeld(name) && this.shares(name).some((share) => share > 0.8),
     );
     return stuck.map((name) => {
       const [shut] = this.shares(name);
@@ -148,7 +167,7 @@ export class Health implements View {
     const long = steps.filter((value) => value >= store.T).length;
     const sorted = Float64Array.from(steps).sort();
     const median = sorted[Math.floor(size / 2)];
-    const text = `Half of the units keep a value for ${median < 10 ? median.toFixed(1) : median.toFixed(0)} steps or more; ${long} of ${size} for longer than this input.`;
+    const text = `Half of the units keep a value ${lasting(median)}; ${long || "none"} of ${size} for longer than this input.`;
     if (long) return [{ level: "good", text }];
     return [
       {
@@ -165,6 +184,7 @@ export class Health implements View {
     const { gradient } = store;
     if (
       !gradient ||
+      store.network.head.readsEveryStep || // the last step is then no measure of the others
       store.cursor < 4 ||
       gradient.target.step !== store.cursor ||
       gradient.tracks[store.track].input.rows !== store.T
@@ -174,7 +194,7 @@ export class Health implements View {
     const best = Math.max(
       ...store.cell.states.map((state) => GradientView.byStep(gradient, store.track, state)[0]),
     );
-    const away = `${percent(best)} of the gradient at ${store.named(store.cursor)} arrives ${store.cursor} steps earlier`;
+    const away = `${portion(best)} of the gradient at ${store.named(store.cursor)} arrives ${store.cursor} steps earlier`;
     if (best > 50)
       return [
         {
@@ -188,8 +208,16 @@ export class Health implements View {
         {
           level: "notice",
           text: `${away}: it vanishes.`,
-          advice:
-            "A cell with a forget gate, a forget bias of 1, or a shorter path to what matters helps.",
+          advice: store.cell.forgetGates.length
+            ? "A forget bias of 1 or more, or a shorter path to what matters helps."
+            : "A cell with a forget gate, or a shorter path to what matters helps.",
+        },
+      ];
+    if (best >= 2)
+      return [
+        {
+          level: "good",
+          text: `The gradient ${store.cursor} steps before ${store.named(store.cursor)} is ${portion(best)} as large as there: it reaches back.`,
         },
       ];
     return [{ level: "good", text: `${away}.` }];
@@ -204,6 +232,13 @@ export class Health implements View {
         : { level: "unusual", text, advice: "More than rounding: please report it." },
     ];
   }
+}
+
+/** How long a value is kept, of a timescale in steps. */
+function lasting(steps: number): string {
+  if (!Number.isFinite(steps)) return "for good";
+  if (steps < 0.1) return "for less than a tenth of a step";
+  return `for ${steps.toFixed(steps < 10 ? 1 : 0)} steps or more`;
 }
 
 function highest(series: Matrix, unit: number): number {

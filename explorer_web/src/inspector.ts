@@ -1,6 +1,6 @@
 /** The present step: where it is, what the model says there, and the chosen unit's numbers. */
 
-import { make, percent, shown, symbol } from "./element";
+import { make, measured, percent, shown, symbol } from "./element";
 import { largest } from "./matrix";
 import { type Aspect, type Store, type View, touches } from "./store";
 
@@ -104,8 +104,9 @@ export class Inspector implements View {
     return [
       make("h3", {}, heading),
       ...chosen.map((k) => {
-        const share = kind === "values" ? Math.abs(now[k]) / largestValue : now[k];
-        const text = (value: number) => (kind === "values" ? shown(value, 3) : percent(value));
+        const width = (value: number) =>
+          kind === "values" ? Math.min(1, Math.abs(value) / largestValue) : value;
+        const text = (value: number) => (kind === "values" ? measured(value) : percent(value));
         return make(
           "div",
           {
@@ -116,19 +117,22 @@ export class Inspector implements View {
           make(
             "span",
             { class: "bar-track" },
-            make("span", { class: "bar-fill", style: `width:${(share * 100).toFixed(2)}%` }),
-            before && kind !== "values"
+            make("span", {
+              class: "bar-fill",
+              style: `width:${(width(now[k]) * 100).toFixed(2)}%`,
+            }),
+            before
               ? make("span", {
                   class: "bar-ghost",
-                  style: `left:${(before[k] * 100).toFixed(2)}%`,
-                  title: `before: ${percent(before[k])}`,
+                  style: `left:${(width(before[k]) * 100).toFixed(2)}%`,
+                  title: `before: ${text(before[k])}`,
                 })
               : null,
           ),
           make("span", { class: "bar-value", "data-score": k }, text(now[k])),
         );
       }),
-      ...(before && kind !== "values"
+      ...(before
         ? [make("p", { class: "small" }, "The mark shows the original model and input.")]
         : []),
     ];

@@ -1,6 +1,6 @@
 /** The memory ledger: when what the memory holds was written, and how much of it survives. */
 
-import { make, percent, shown, symbol } from "./element";
+import { capital, make, percent, shown, symbol } from "./element";
 import { type Ledger, errorOf, shares } from "./ledger";
 import { drawLines } from "./lines";
 import { type Matrix, largest } from "./matrix";
@@ -168,7 +168,7 @@ export class LedgerView implements View {
     const { unit } = store;
     if (later) {
       this.words.replaceChildren(
-        `${store.named(source)} comes after the present step: it has written nothing yet.`,
+        `${capital(store.named(source))} comes after the present step: it has written nothing yet.`,
       );
       this.table.replaceChildren();
       return;
@@ -179,7 +179,7 @@ export class LedgerView implements View {
       );
     else
       this.words.replaceChildren(
-        `${store.named(source)} wrote ${shown(run.written[state].at(source, unit))} into unit ${unit}; `,
+        `${capital(store.named(source))} wrote ${shown(run.written[state].at(source, unit))} into unit ${unit}; `,
         `${percent(ledger.survival.at(source, unit))} of it is still there at ${store.named(store.cursor)}: `,
         `${shown(row[unit])} of `,
         symbol(state),

@@ -40,12 +40,16 @@ export function drawLines(
   context.lineWidth = 1;
   context.font = "11px system-ui, sans-serif";
   context.fillStyle = pageColour("muted");
+  const written: number[] = [];
   for (const value of ticks(scale)) {
     context.beginPath();
     context.moveTo(0, Math.round(y(value)) + 0.5);
     context.lineTo(pane.width, Math.round(y(value)) + 0.5);
     context.stroke();
-    context.fillText(tickText(value, scale), 3, y(value) < 14 ? y(value) + 11 : y(value) - 3);
+    const place = y(value) < 14 ? y(value) + 11 : y(value) - 3;
+    if (written.some((other) => Math.abs(other - place) < 11)) continue;
+    context.fillText(tickText(value, scale), 3, place);
+    written.push(place);
   }
   for (const line of lines) {
     context.strokeStyle = line.ghost ? pageColour("faint") : line.colour;
@@ -101,7 +105,8 @@ function rangeOf(store: Store, lines: Line[]): Scale {
   return low === high ? { low: low - 1, high: high + 1 } : { low, high };
 }
 
-function ticks({ low, high, logarithmic }: Scale): number[] {
+/** Round numbers to draw lines at. */
+export function ticks({ low, high, logarithmic }: Scale): number[] {
   if (logarithmic) {
     const [first, last] = [Math.ceil(Math.log10(low) - 1e-9), Math.floor(Math.log10(high) + 1e-9)];
     const every = Math.max(1, Math.ceil((last - first) / 4));

@@ -1,9 +1,10 @@
 /** Units × time, one map for each gate and state, and the lines of the chosen unit. */
 
 import { make, shown, symbol } from "./element";
+import { drawMap, markRow, rowAt } from "./heatmap";
 import { drawLines } from "./lines";
 import { type Matrix } from "./matrix";
-import { Palette, lineColour, pageColour } from "./palette";
+import { Palette, lineColour } from "./palette";
 import { choice, section } from "./section";
 import { orderOf } from "./sorting";
 import { type Aspect, type Shown, type Sort, type Store, type View, touches } from "./store";
@@ -20,7 +21,6 @@ export class Maps implements View {
   private readonly sort;
   private readonly shown;
   private readonly tracks;
-  private readonly image = make("canvas");
 
   constructor(private readonly store: Store) {
     this.pane = new TimePane(store, (strip, t, y, pressed) => this.point(strip, t, y, pressed));
@@ -100,7 +100,7 @@ export class Maps implements View {
     if (this.lines) this.pane.remove(this.lines);
     const { cell } = this.store;
     const rows = this.store.network.tracks[this.store.track].size;
-    const height = Math.max(40, Math.min(128, Math.round(rows * 1.5)));
+    const height = Math.max(56, Math.min(128, Math.round(rows * 1.5)));
     this.maps = new Map();
     for (const name of cell.values) {
       const role = cell.roles[name];
@@ -152,34 +152,7 @@ export class Maps implements View {
     const { store, pane } = this;
     const values = store.series(name);
     const palette = this.palette(name, values);
-    const { from, to } = store;
-    const rows = this.rowsOf(values);
-    // a row of the picture is a step, as the numbers lie in memory; it is turned when it is drawn
-    this.image.width = rows.length;
-    this.image.height = to - from;
-    const paint = this.image.getContext("2d")!;
-    const pixels = paint.createImageData(rows.length, to - from);
-    palette.paint(
-      values.data.subarray(from * values.columns, to * values.columns),
-      rows,
-      new Uint32Array(pixels.data.buffer),
-    );
-    paint.putImageData(pixels, 0, 0);
-    const context = pane.begin(strip);
-    const scale = window.devicePixelRatio || 1;
-    context.imageSmoothingEnabled =
-      pane.width * scale < to - from || strip.height * scale < rows.length;
-    context.transform(0, 1, 1, 0, 0, 0);
-    context.drawImage(this.image, 0, 0, strip.height, pane.width);
-    const bar = strip.label.querySelector<HTMLElement>(".scale")!;
-    bar.style.setProperty("--scale", palette.gradient());
-    const ends = (value: number) =>
-      Math.abs(value) < 10 && value % 1 ? shown(value, 2) : shown(value, 0);
-    bar.replaceChildren(
-      make("span", {}, ends(palette.low)),
-      make("i"),
-      make("span", {}, ends(palette.high)),
-    );
+    drawMap(pane, strip, store, values, this.rowsOf(values), palette);
   }
 
   /** The reader's order of the units; values of another size are in their own. */
@@ -220,27 +193,17 @@ export class Maps implements View {
         ),
       ),
     );
-    for (const [name, strip] of this.maps) this.markUnit(strip, this.rowsOf(store.series(name)));
-  }
-
-  /** A mark beside the chosen unit's row. */
-  private markUnit(strip: Strip, rows: number[]): void {
-    const mark =
-      strip.label.querySelector<HTMLElement>(".row-mark") ??
-      strip.label.appendChild(make("span", { class: "row-mark", "aria-hidden": "true" }));
-    const row = rows.indexOf(this.store.unit);
-    mark.hidden = row < 0;
-    mark.style.top = `${((row + 0.5) / rows.length) * strip.height}px`;
-    mark.style.borderRightColor = pageColour("accent");
+    for (const [name, strip] of this.maps) {
+      const rows = this.rowsOf(store.series(name));
+      markRow(strip, rows.indexOf(unit), rows.length);
+    }
   }
 
   private point(strip: Strip, t: number, y: number, pressed: boolean): void {
     const name = [...this.maps].find(([, each]) => each === strip)?.[0];
     if (!name) return;
     const values = this.store.series(name);
-    const rows = this.rowsOf(values);
-    const unit =
-      rows[Math.max(0, Math.min(rows.length - 1, Math.floor((y / strip.height) * rows.length)))];
+    const unit = rowAt(strip, this.rowsOf(values), y);
     if (pressed) this.store.setUnit(unit);
     this.tooltip.hidden = false;
     this.tooltip.textContent = `${name}, unit ${unit}, ${this.store.named(t)}: ${shown(values.at(t, unit))}`;

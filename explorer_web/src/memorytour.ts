@@ -1,6 +1,6 @@
 /** The tour of a cell that keeps a memory by a gate: how it carries a clue to the answer. */
 
-import { shown, percent } from "./element";
+import { capital, measured, percent, portion, shown } from "./element";
 import { Guide, type Stop } from "./guide";
 import { hold } from "./whatif";
 
@@ -30,7 +30,7 @@ export class MemoryTour extends Guide {
       enter: async () => {
         await this.home();
         const { store } = this;
-        const before = this.answer();
+        const [before, number] = [this.answer(), this.number()];
         const [{ gate, keeps }] = store.cell.forgetGates;
         const then = this.reach();
         await store.change([hold(store, gate, keeps ? 0 : 1)]);
@@ -40,14 +40,26 @@ export class MemoryTour extends Guide {
         return (
           "A plain RNN computes its whole state anew at each step: what is old must pass through weights and a squashing function every time, and fades. " +
           `Here the memory is switched off the same way, by holding ${gate} at ${keeps ? 0 : 1}. ` +
-          (before
-            ? `${before.label} falls from ${percent(before.share)} to ${percent(after!)}. `
-            : "") +
-          `The gradient that arrives at the first step falls from ${percent(then)} to ${percent(this.reach())} of what it is here. ` +
+          (before ? `${before.label} ${this.went(before.share, after!)}. ` : "") +
+          (number === null
+            ? ""
+            : `What it says for ${store.scoreLabel(store.asked)} goes from ${measured(number)} to ${measured(this.number()!)}. `) +
+          (before ? this.lesson(after! / before.share) : "") +
+          (store.network.head.readsEveryStep
+            ? ""
+            : `The gradient that arrives at the first step ${this.went(then, this.reach(), portion)} of what it is here. `) +
           "(A network trained without a memory would do somewhat better; the command gatewise demo races them fairly.)"
         );
       },
     };
+  }
+
+  /** What it means that an answer's share has become so many times what it was. */
+  private lesson(times: number): string {
+    if (times > 1.1) return "So what the memory held spoke against this answer. ";
+    return times > 0.9
+      ? "So this answer needs little memory: what decides it stands close by. "
+      : "";
   }
 
   private line(): Stop {
@@ -87,9 +99,13 @@ export class MemoryTour extends Guide {
         const most = Math.max(...values);
         return (
           `${gate} decides, unit by unit and step by step, the share of ${this.state} that ${keeps ? "stays: 1 keeps all, 0 wipes it" : "is replaced: 0 keeps all, 1 replaces it"}. ` +
-          `In unit ${store.unit} it lies between ${shown(least, 2)} and ${shown(most, 2)} after ${store.named(store.source!)}` +
+          `In unit ${store.unit} it ${
+            shown(least, 3) === shown(most, 3)
+              ? `stays at ${shown(least, 3)}`
+              : `lies between ${shown(least, 3)} and ${shown(most, 3)}`
+          } after ${store.named(store.source!)}` +
           (keeps && least > 0.8 ? ": it holds on to what it has. " : ". ") +
-          "In its map, bright and dark rows are units that forget and units that keep."
+          `In its map, the more colour, the more is ${keeps ? "kept" : "replaced"}.`
         );
       },
     };
@@ -157,10 +173,13 @@ export class MemoryTour extends Guide {
         const source = store.source!;
         const written = store.run.tracks[store.track].written[this.state].at(source, store.unit);
         const answer = this.answer();
+        const way = store.network.head.readsEveryStep ? ", by way of the last output" : "";
         return (
-          `The ledger takes the memory apart by the step that wrote it. ${store.named(source)} wrote ${shown(written, 3)} into unit ${store.unit}, ` +
+          `The ledger takes the memory apart by the step that wrote it. ${capital(store.named(source))} wrote ${shown(written, 3)} into unit ${store.unit}, ` +
           `and ${percent(ledger.survival.at(source, store.unit))} of that is still there ${Math.abs(store.cursor - source)} steps later` +
-          (answer ? `: of all entries it does most for ${answer.label}.` : ".") +
+          (answer
+            ? `: of all but the newest entries it does most for ${answer.label}${way}.`
+            : ".") +
           " Choose other bars and units to see what else is remembered."
         );
       },

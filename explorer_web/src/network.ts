@@ -108,6 +108,11 @@ export class Network {
     return this.rows.some((row) => row.length > 1 || row[0].document.reverse);
   }
 
+  /** Whether some units read from the beginning and others from the end. */
+  get readsBothWays(): boolean {
+    return this.rows.some((row) => row.length > 1);
+  }
+
   cellOf(track: number): Cell {
     return this.tracks[track].cell;
   }

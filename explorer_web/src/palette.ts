@@ -94,7 +94,9 @@ export class Palette {
     for (let row = 0, k = 0; k < to.length; row += count)
       for (let c = 0; c < count; c++, k++) {
         const place = (values[row + columns[c]] - low) * scale + 0.5;
-        to[k] = shades[place > 0 ? (place < SHADES ? place | 0 : SHADES - 1) : 0];
+        // a missing number has no colour
+        to[k] =
+          place > 0 ? shades[place < SHADES ? place | 0 : SHADES - 1] : place <= 0 ? shades[0] : 0;
       }
   }
 

@@ -1,6 +1,6 @@
 /** The tour of a cell without a gated memory: why it forgets. */
 
-import { percent, shown } from "./element";
+import { shown } from "./element";
 import { Guide, type Stop } from "./guide";
 import { silence } from "./whatif";
 
@@ -80,9 +80,7 @@ export class PlainTour extends Guide {
         const after = before ? store.prediction(store.T - 1)[before.index] : null;
         return (
           `Unit ${store.unit} is silenced: its output is held at zero at every step. ` +
-          (before
-            ? `${before.label} goes from ${percent(before.share)} to ${percent(after!)}. `
-            : "") +
+          (before ? `${before.label} ${this.went(before.share, after!)}. ` : "") +
           "Dashed lines show the original in every view."
         );
       },

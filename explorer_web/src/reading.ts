@@ -27,11 +27,13 @@ export class Reading implements View {
     type: "button",
     onclick: () => this.edit(this.store.cursor),
   });
+  private readonly unknown = make("p", { class: "small unknown" });
   private readonly note = make("p", { class: "note", role: "status" });
   private readonly list = make("datalist", { id: "vocabulary" });
 
   constructor(private readonly store: Store) {
-    const readable = store.tokenizer!.readsText;
+    const { readsText: readable, noun } = store.tokenizer!;
+    const expects = store.document.output.kind === "next";
     const form = make(
       "form",
       { class: "whole", onsubmit: (event: Event) => this.readWhole(event) },
@@ -40,10 +42,14 @@ export class Reading implements View {
     );
     this.element = section(
       "reading",
-      "What it reads, and what it expects next",
-      "Choose a token to look at that step. Below each stands what the model expects next. " +
-        "Put another token in its place, and everything on this page follows.",
+      expects ? "What it reads, and what it expects next" : "What it reads",
+      `Choose a ${noun} to look at that step. ` +
+        (expects
+          ? "Below each stands what the model expects next, in green where that comes. "
+          : "") +
+        `Put another ${noun} in its place, and everything on this page follows.`,
       this.chips,
+      this.unknown,
       make("div", { class: "row" }, this.change),
       this.editor,
       readable
@@ -82,7 +88,11 @@ export class Reading implements View {
     const work = store.T * store.tokenizer!.tokens.length * store.run.outputs.columns;
     const guesses =
       store.T <= WITH_GUESSES && work < GUESSING && store.document.output.kind === "next";
-    this.chips.classList.toggle("plain", !guesses);
+    this.chips.classList.toggle("plain", store.T > WITH_GUESSES);
+    const unknown = store.run.input.tokens!.find((token) => store.tokenizer!.isUnknown(token));
+    this.unknown.hidden = unknown === undefined;
+    if (unknown !== undefined)
+      this.unknown.textContent = `${visible(store.tokenizer!.tokens[unknown])} stands for a ${store.tokenizer!.noun} that the model does not know.`;
     this.chips.replaceChildren(...Array.from({ length: store.T }, (_, t) => this.chip(t, guesses)));
     this.whole.value = this.text();
     this.editor.hidden = true;
@@ -121,6 +131,7 @@ export class Reading implements View {
         type: "button",
         class: edited ? "chip edited" : "chip",
         role: "option",
+        id: `step-${t}`,
         "data-step": t,
         tabindex: "-1",
         "aria-label": says,
@@ -137,6 +148,7 @@ export class Reading implements View {
     for (const chip of this.chips.querySelectorAll<HTMLElement>(".chip")) {
       const chosen = Number(chip.dataset.step) === this.store.cursor;
       chip.setAttribute("aria-selected", String(chosen));
+      if (chosen) this.chips.setAttribute("aria-activedescendant", chip.id);
       // a long text scrolls in its box; the page itself stays where it is
       if (chosen && this.chips.scrollHeight > this.chips.clientHeight)
         this.chips.scrollTop = chip.offsetTop - this.chips.offsetTop - this.chips.clientHeight / 2;

@@ -1,6 +1,7 @@
 /** A series and its forecast as lines; the values of the present segment can be changed. */
 
-import { make, shown } from "./element";
+import { make, measured } from "./element";
+import { ticks } from "./lines";
 import { type Matrix } from "./matrix";
 import { lineColour, pageColour } from "./palette";
 import { section } from "./section";
@@ -135,8 +136,7 @@ export class SeriesView implements View {
     );
     context.strokeStyle = pageColour("rule");
     context.fillStyle = pageColour("muted");
-    for (const share of [0, 0.5, 1]) {
-      const value = this.low + share * (this.high - this.low);
+    for (const value of ticks({ low: this.low, high: this.high })) {
       const y = Math.round(this.y(value)) + 0.5;
       context.beginPath();
       context.moveTo(MARGIN.left, y);
@@ -187,9 +187,9 @@ export class SeriesView implements View {
     const f = store.asked;
     const last = quantiles.columns - 1;
     const range = last
-      ? `, between ${shown(quantiles.at(f, 0), 3)} and ${shown(quantiles.at(f, last), 3)} (quantiles ${decoder.quantiles[0]} and ${decoder.quantiles[last]})`
+      ? `, between ${measured(quantiles.at(f, 0))} and ${measured(quantiles.at(f, last))} (quantiles ${decoder.quantiles[0]} and ${decoder.quantiles[last]})`
       : "";
-    this.words.textContent = `Asked about: ${decoder.times[this.past + f]}. Forecast: ${shown(middle(quantiles)[f], 3)}${range}.`;
+    this.words.textContent = `Asked about: ${decoder.times[this.past + f]}. Forecast: ${measured(middle(quantiles)[f])}${range}.`;
   }
 
   private fillPlaces(): void {

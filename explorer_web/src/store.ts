@@ -122,7 +122,9 @@ export class Store {
 
   /** A step as it stands in a sentence. */
   named(t: number): string {
-    return this.run.input.tokens ? `“${this.label(t)}” (step ${t})` : this.label(t);
+    if (this.run.input.tokens) return `“${this.label(t)}” (step ${t})`;
+    const { segment = 1 } = this.network.forecast?.decoder ?? {};
+    return segment > 1 ? `the ${segment} steps from ${this.label(t)}` : this.label(t);
   }
 
   labels(): string[] {
@@ -134,6 +136,11 @@ export class Store {
     return output.kind === "next"
       ? visible(this.tokenizer!.tokens[k])
       : (output.labels[k] ?? `${k}`);
+  }
+
+  /** An output as it stands in a sentence. */
+  said(k: number): string {
+    return `“${this.scoreLabel(k)}”`;
   }
 
   /** Whether an output is what really comes after the cursor. */

@@ -4,6 +4,8 @@ import { make } from "./element";
 import { pageColour } from "./palette";
 import { type Store } from "./store";
 
+const LONGEST = 100; // pixels of a label; longer ones are narrowed
+
 export interface Strip {
   canvas: HTMLCanvasElement;
   label: HTMLElement;
@@ -99,9 +101,12 @@ export class TimePane {
     const longest = labels.reduce((most, label) => (label.length > most.length ? label : most), "");
     const widest = measure.measureText(longest).width;
     const level = widest + 6 <= this.columnWidth;
-    const slanted = !level && this.columnWidth >= 13;
+    const slanted = !!named && !level && this.columnWidth >= 13;
     const single = !level && widest <= 14 && this.columnWidth >= 7;
-    axis.height = slanted && !single ? Math.min(96, 12 + widest * 0.87) : 24;
+    // as steep as it takes for the last label to end inside
+    const length = Math.min(LONGEST, widest);
+    const slope = Math.acos(Math.min(0.5, Math.max(0, this.columnWidth / 2 - 4) / length));
+    axis.height = slanted && !single ? Math.ceil(14 + length * Math.sin(slope)) : 24;
     const context = this.begin(axis);
     context.font = "12px system-ui, sans-serif";
     context.textBaseline = "alphabetic";
@@ -111,10 +116,9 @@ export class TimePane {
       const middle = this.x(t) + this.columnWidth / 2;
       if (slanted && !single) {
         context.save();
-        const reach = 2 + 0.5 * Math.min(100, measure.measureText(labels[t]).width) + 4;
-        context.translate(Math.min(middle + 3, this.width - reach), axis.height - 4);
-        context.rotate(-Math.PI / 3);
-        context.fillText(labels[t], 0, 0, 100);
+        context.translate(middle + 3, axis.height - 4);
+        context.rotate(-slope);
+        context.fillText(labels[t], 0, 0, LONGEST);
         context.restore();
       } else {
         const text = every === 1 ? labels[t] : `${t}`;

@@ -33,6 +33,16 @@ export class Tokenizer {
     this.numbers = new Map(this.tokens.map((token, k) => [token, k]));
   }
 
+  /** What a token is to the reader. */
+  get noun(): string {
+    return { words: "word", characters: "character", bpe: "token" }[this.kind];
+  }
+
+  /** Whether a token stands for what the model does not know. */
+  isUnknown(token: number): boolean {
+    return token === this.unknown;
+  }
+
   /** Whether a text can be cut into tokens here; byte pairs are edited token by token. */
   get readsText(): boolean {
     return this.kind !== "bpe";

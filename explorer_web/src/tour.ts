@@ -87,6 +87,7 @@ export class Tour {
     this.title.textContent = stop.title;
     this.body.textContent = "…";
     this.body.textContent = await stop.enter();
+    document.body.style.setProperty("--tour", `${this.element.offsetHeight}px`);
     this.back.disabled = this.place === 0;
     this.next.disabled = false;
     this.next.textContent = this.place === this.stops.length - 1 ? "Done" : "Next";

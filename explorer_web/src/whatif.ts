@@ -1,8 +1,8 @@
 /** What if: hold a gate, silence a unit, and see everything follow beside the original. */
 
 import { type Change, describe } from "./change";
-import { make, percent } from "./element";
-import { largest } from "./matrix";
+import { make, measured, percent, portion } from "./element";
+import { largest, norm } from "./matrix";
 import { section } from "./section";
 import { type Aspect, type Store, type View, touches } from "./store";
 
@@ -221,22 +221,39 @@ export class WhatIf implements View {
   private outcome(): Node[] {
     const { store } = this;
     if (!store.isChanged) return [make("p", { class: "small" }, "Nothing is changed.")];
+    return [make("p", { class: "says" }, this.comparison())];
+  }
+
+  /** What the changed model says, beside what the original said. */
+  private comparison(): string {
+    const { store } = this;
     const { kind } = store.document.output;
-    if (kind === "none" || kind === "values" || !store.network.answers) return [];
     const t = kind === "next" || !store.network.looksAhead ? store.cursor : store.T - 1;
+    if (kind === "none" || !store.network.answers) return this.distance(store.cursor);
     const now = store.prediction(t);
+    const then = store.comparable ? store.prediction(t, store.original) : null;
+    if (kind === "values") {
+      const k = store.asked;
+      const was = then ? `; the original said ${measured(then[k])}` : "";
+      return `For ${store.scoreLabel(k)} the changed model says ${measured(now[k])}${was}.`;
+    }
     const first = largest(now, 1)[0];
-    const text = `At ${store.named(t)} the changed model says ${store.scoreLabel(first)} (${percent(now[first])})`;
-    if (!store.comparable) return [make("p", { class: "says" }, `${text}.`)];
-    const then = store.prediction(t, store.original);
+    const at = `At ${store.named(t)} the changed model`;
+    const says = `${store.said(first)} (${percent(now[first])})`;
+    if (!then) return `${at} says ${says}.`;
     const was = largest(then, 1)[0];
-    return [
-      make(
-        "p",
-        { class: "says" },
-        `${text}; the original said ${store.scoreLabel(was)} (${percent(then[was])}), which now has ${percent(now[was])}.`,
-      ),
-    ];
+    if (was === first)
+      return `${at} still says ${says}; the original gave it ${percent(then[was])}.`;
+    return `${at} says ${says}; the original said ${store.said(was)} (${percent(then[was])}), which now has ${percent(now[was])}.`;
+  }
+
+  /** How far the output of a step has moved, where nothing reads it. */
+  private distance(t: number): string {
+    const { store } = this;
+    if (!store.comparable) return "Every view shows the changed model.";
+    const [now, then] = [store.run.outputs.row(t), store.original.outputs.row(t)];
+    const moved = norm(now.map((value, k) => value - then[k])) / (norm(then) || 1);
+    return `The output at ${store.named(t)} has moved by ${portion(moved)} of its length.`;
   }
 }
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from gatewise.explorer.chain import Chain, recurrent_layer
-from gatewise.explorer.subject import Subject, describe_layers, of_layer, quoted, tokenizer_document
+from gatewise.explorer.chain import Chain, matrix, recurrent_layer
+from gatewise.explorer.subject import Subject, describe_layers, quoted, tokenizer_document
 
 END = "\n"
 
@@ -18,7 +18,8 @@ def of_generator(model: Any, given: Any, row: int = 0) -> Subject:
     """A page about a trained generator.
 
     Of texts it is a page as of a language model: what comes next after each character. Of numbers
-    it shows the recurrent layers, which read their inputs made of the numbers.
+    it shows the numbers and the recurrent layers, without the mixture that the next one is drawn
+    from.
 
     Args:
         model: as `gatewise.load` returns it.
@@ -60,11 +61,28 @@ def _of_numbers(model: Any, given: Any, row: int) -> Subject:
     channels = model.config["channel_names"]
     if values.ndim != 2 or values.shape[1] != len(channels) or not len(values):
         raise ValueError(f"the input is {values.shape}, not (steps, {len(channels)}).")
-    mean, spread = (np.array(model.config[name], np.float32) for name in ("mean", "spread"))
-    standard = torch.from_numpy(((values - mean) / spread).astype(np.float32))
+    network = model.model
+    mean, spread = (
+        torch.tensor(model.config[name], dtype=torch.float32) for name in ("mean", "spread")
+    )
+    # a step more: before the first number stands the mean, as when it makes a sequence
+    said = torch.cat([mean[None], torch.from_numpy(values)])
+    chain = Chain()
+    chain.add_numbers(list(map(str, channels)))
+    chain.add_standard(mean, spread, gaps=False)
+    chain.add_linear(network.input.weight, network.input.bias)
+    chain.add_recurrent(recurrent_layer(network.recurrent))
     with torch.no_grad():
-        said = torch.cat([torch.zeros_like(standard[:1]), standard])  # as it begins
-        return of_layer(model.model.recurrent, model.model.input(said))
+        outputs = network.recurrent(network.input((said - mean) / spread)[:, None])[0][:, 0]
+    return Subject(
+        title=f"A sequence of {len(values):,} steps",
+        about="A generator of sequences of numbers, before it draws the next one: "
+        f"{describe_layers(chain)}",
+        chain=chain,
+        input={"numbers": matrix(said)},
+        output={"kind": "none", "labels": []},
+        outputs=outputs,
+    )
 
 
 def _read(path: str | Path, row: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from gatewise.tasks.sentences import LANGUAGES
 from gatewise.training import TextModel
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+MEANINGLESS = ("NaN", "undefined", "null", "Infinity")
 SENTENCE = "I live in France and I speak fluent"
 
 
@@ -56,6 +57,24 @@ class Opened:
         """The value of a JavaScript expression of `store`, and of the argument `a`."""
         text = f"async (a) => {{ const store = window.gatewise; return {expression}; }}"
         return self.page.evaluate(text, argument)
+
+    def take_tour(self):
+        """Title and text of every stop of the tour, each of which shows one part of the page."""
+        self.page.click(".tour-start")
+        stops = []
+        while len(stops) < 12:
+            self.page.wait_for_selector(f".tour[data-stop='{len(stops)}']")
+            told = self.page.inner_text(".tour p")
+            assert len(told) > 60
+            assert not [word for word in MEANINGLESS if word in told], told
+            assert self.page.locator(".toured").count() == 1
+            stops.append((self.page.inner_text("#tour-title"), told))
+            last = self.page.inner_text(".tour .primary") == "Done"
+            self.page.click(".tour .primary")
+            if last:
+                assert not self.page.is_visible(".tour")
+                return stops
+        raise AssertionError(f"the tour has no end: {stops}")
 
     def settle(self):
         """Wait until nothing is being computed or redrawn."""

@@ -124,14 +124,24 @@ def test_numbers_are_scaled_as_the_model_does(opened, tmp_path, cell, gaps):
 
 def test_the_tour_of_a_classifier_works(opened, tmp_path):
     page = opened(export(text_classifier(THREE), TEXT, tmp_path / "page.html"))
-    page.page.click(".tour-start")
-    for stop in range(12):
-        page.page.wait_for_selector(f".tour[data-stop='{stop}']")
-        last = page.page.inner_text(".tour .primary") == "Done"
-        page.page.click(".tour .primary")
-        if last:
-            return
-    pytest.fail("the tour has no end")
+    told = dict(page.take_tour())
+    assert "what these numbers were at all steps" in told["One step at a time"]
+    assert "from the end to the beginning" in told["One step at a time"]
+    assert "reached directly" in told["How learning finds its way back"]
+
+
+def test_the_health_report_claims_nothing_that_a_pooled_answer_cannot_tell(opened, tmp_path):
+    page = opened(export(text_classifier(THREE), TEXT, tmp_path / "page.html"))
+    assert "steps earlier" not in page.page.inner_text("#health")  # nor that it explodes
+    assert "explode" not in page.page.inner_text("#health")
+    assert "made from the outputs of all steps" in page.page.inner_text("#gradient .says")
+
+
+def test_a_classifier_does_not_claim_to_expect_what_comes_next(opened, tmp_path):
+    page = opened(export(text_classifier(THREE), TEXT, tmp_path / "page.html"))
+    assert "next" not in page.page.inner_text("#reading")
+    assert page.page.locator("#reading .guess").count() == 0
+    assert "word" in page.page.inner_text("#reading .lead")
 
 
 @pytest.mark.parametrize(

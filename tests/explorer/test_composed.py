@@ -61,6 +61,28 @@ def test_page_expects_what_torch_expects(opened, tmp_path, chords):
     assert page.tell("[39, 43, 44].map((k) => store.follows(k))") == [True, True, False]
 
 
+def test_a_key_is_chosen_on_the_roll_and_released(opened, tmp_path):
+    model, piece = music_model(True), roll()
+    page = opened(export(model, piece, tmp_path / "page.html"))
+    assert page.page.inner_text("#reading select option:checked") == "C4"  # held at the end
+    box = page.page.locator("#reading canvas[aria-label^='88 channels']").bounding_box()
+    y = box["y"] + (88 - 43 - 0.5) / 88 * box["height"]  # high keys are on top
+    page.page.mouse.click(box["x"] + 2.5 / 7 * box["width"], y)
+    page.settle()
+    assert page.page.inner_text("#reading select option:checked") == "E4"
+    assert page.tell("store.cursor") == 2
+    assert page.page.input_value("#reading input[type=number]") == "1"
+    page.page.fill("#reading input[type=number]", "0")
+    page.page.click("#reading form button")
+    page.tell("store.setCursor(store.T - 1)")
+    page.settle()
+    piece[1, 43] = 0  # step 0 of the page is the silence before
+    found = torch.tensor(page.tell("Array.from(store.prediction(store.T - 1))"))
+    wanted = torch.sigmoid(expected(model, piece).detach())
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-4)
+    assert "step of the piece" in dict(page.take_tour())["One step at a time"]
+
+
 @pytest.mark.parametrize("chords", [True, False])
 def test_gradient_in_the_page_is_that_of_torch(opened, tmp_path, chords):
     model = music_model(chords)

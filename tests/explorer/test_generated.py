@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 import gatewise as gw
 from gatewise.cli import build_app
+from gatewise.explorer.export import write
 from gatewise.explorer.subject import subject_of
 from gatewise.tasks.generating import Sequences
 from gatewise.training.generator import train_generator
@@ -35,11 +36,16 @@ def test_page_of_texts_scores_what_comes_next(folder):
     assert model.model.surprise(said)[0].item() == pytest.approx(expected, rel=1e-4)
 
 
-def test_page_of_numbers_shows_the_recurrent_layers(folder):
+def test_page_of_numbers_shows_the_numbers_and_the_recurrent_layers(folder, opened, tmp_path):
     model = gw.load(folder / "sine.safetensors")
-    values = np.ones((7, 1), np.float32)
+    values = np.linspace(-1, 1, 7, dtype=np.float32)[:, None]
     subject = subject_of(model, values)
     assert subject.outputs.shape == (8, 6)  # a step more: before the first number
+    page = opened(write(subject, tmp_path / "page.html"))
+    assert page.tell("store.network.difference(store.original)") < 1e-5
+    read = page.tell("Array.from(store.run.input.numbers.data)")
+    assert read == pytest.approx([*model.config["mean"], *values[:, 0]])
+    page.take_tour()
     with pytest.raises(ValueError, match=r"not \(steps, 1\)"):
         subject_of(model, np.ones((7, 2)))
 

@@ -18,7 +18,7 @@ def model(tmp_path_factory):
     return gw.load(path)
 
 
-def test_page_shows_what_the_decoder_reads(model, tmp_path):
+def test_page_shows_what_the_decoder_reads(model, opened, tmp_path):
     subject = subject_of(model, "one")
     tokens = subject.input["tokens"]
     assert [subject.tokenizer["tokens"][token] for token in tokens] == [*"one", "</s>"]
@@ -26,8 +26,10 @@ def test_page_shows_what_the_decoder_reads(model, tmp_path):
         memory = model.model.encode(torch.tensor(tokens)[:, None], torch.tensor([4]))
     torch.testing.assert_close(subject.outputs, memory.values[0])
     assert len(subject.tokenizer["tokens"]) == model.vocabulary.source.size + 1
-    page = write(subject, tmp_path / "page.html")
-    assert "The encoder of a translator" in page.read_text()
+    page = opened(write(subject, tmp_path / "page.html"))
+    assert "The encoder of a translator" in page.page.inner_text(".about")
+    assert page.page.inner_text("#reading h2") == "What it reads"
+    page.take_tour()
 
 
 def test_wrong_inputs_are_named(model):
