@@ -91,7 +91,7 @@ def opened(browser):
         context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=scheme, offline=True
         )
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(60_000)  # a busy machine takes its time
         contexts.append(context)
         pages.append(Opened(context.new_page()))
         return pages[-1].open(path)

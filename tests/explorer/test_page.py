@@ -305,7 +305,7 @@ def test_a_thousand_steps_of_512_units_are_redrawn_within_100_ms(opened, tmp_pat
             times.push(performance.now() - begin);
         }
         return Math.min(...times); })()"""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     best = page.tell(drawn)
     while best >= 100 and time.monotonic() < deadline:  # a busy machine may hold it
         best = min(best, page.tell(drawn))
