@@ -12,6 +12,9 @@ from gatewise.equations.expression import Expression
 TILE_ROWS, TILE_DEPTH = 16, 32
 """A matrix tile of the processor: rows of one bfloat16 factor, and numbers that it multiplies."""
 
+FAR_BYTES = 1 << 20
+"""More weights than these are read from a second-level cache or from farther away."""
+
 
 def whole_blocks(count: int) -> int:
     """Numbers of a rounded vector, up to whole tiles."""
@@ -140,7 +143,7 @@ class TileShape:
         count = len(sweep.accumulators)
         if not count:
             return cls(64, 1, total, 0, ())
-        width = target.vectors_per_row
+        width = _width(sweep, layout)
         parts = -(-count // width)
         size = -(-count // parts)
         chunks = tuple(range(start, min(start + size, count)) for start in range(0, count, size))
@@ -149,6 +152,19 @@ class TileShape:
         panels = min(range(1, widest + 1), key=lambda p: (-(-total // p) * p / min(p + 1, 3), -p))
         rows = TILE_ROWS if layout.rounds else target.tile_rows(size * panels)
         return cls(rows, panels, -(-total // panels), count, chunks)
+
+
+def _width(sweep: Sweep, layout: Layout) -> int:
+    """Accumulators of one row of a tile: fewer where weights come from far.
+
+    A narrow tile has more rows, for which a weight is read once. It pays for the gates of a cell
+    alone: one accumulator, as backward passes have it, is as fast in wide tiles, and three would be
+    two and one, which loads more than it multiplies.
+    """
+    width, count = layout.target.vectors_per_row, len(sweep.accumulators)
+    columns = sum(group.depth * len(group.factors) for group in sweep.groups)
+    far = columns * sweep.units * layout.element.bytes > FAR_BYTES
+    return width // 2 if far and count >= width > 2 else width
 
 
 def reserve(
