@@ -12,7 +12,7 @@ from gatewise.backends.reference import ReferenceBackend
 from gatewise.equations import Graph
 from gatewise.equations.size import size_number
 
-CONDITIONS = ("reset", "alive", "clamped_", "zoneout_")
+CONDITIONS = ("reset", "alive", "clamped_")
 """Inputs that rewrites add and that are 0 or 1."""
 
 

@@ -5,6 +5,7 @@ from gatewise.backends.constant import constant
 from gatewise.backends.differentiation import asks_for_more
 from gatewise.backends.explanation import Explanation, explaining
 from gatewise.backends.interception import Interceptor, Proceed, intercepting
+from gatewise.backends.noise import random_bits
 from gatewise.backends.recurrence import (
     PAST,
     Backend,
@@ -37,6 +38,7 @@ __all__ = [
     "evaluate_steps",
     "explaining",
     "intercepting",
+    "random_bits",
     "run",
     "run_all",
     "use_backend",

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gatewise.backends.noise import noise
 from gatewise.equations.expression import Matrix
 from gatewise.equations.symbol import Expression
 
@@ -32,6 +33,7 @@ TORCH: dict[str, Callable[..., Tensor]] = {
     "cos": torch.cos,
     "maximum": torch.maximum,
     "minimum": torch.minimum,
+    "noise": noise,
     "where": torch.where,
     "less": torch.lt,
     "less_equal": torch.le,

@@ -45,6 +45,7 @@ JAVASCRIPT: dict[str, Callable[..., str]] = {
     "cos": "Math.cos({})".format,
     "maximum": "Math.max({}, {})".format,
     "minimum": "Math.min({}, {})".format,
+    "noise": "noise({}, {})".format,
     "where": "{} ? {} : {}".format,
     "less": "{} < {} ? 1 : 0".format,
     "less_equal": "{} <= {} ? 1 : 0".format,
@@ -106,6 +107,14 @@ function layerNorm(out, epsilon, part, ...vectors) {
 }
 function inverseDeviation(out, epsilon, ...vectors) {
   out[0] = 1 / Math.sqrt(moments(vectors).variance + epsilon);
+}
+const number = new Float32Array(1), bits = new Int32Array(number.buffer);
+function bitsOf(value) { number[0] = value; return bits[0]; }
+function noise(seed, step) {
+  let mixed = bitsOf(seed) ^ Math.imul(bitsOf(step), 0x9e3779b1);
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x21f0aaad);
+  mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97);
+  return ((mixed ^ (mixed >>> 15)) >>> 8) / 0x1000000;
 }
 function rowSum(out, ...vectors) { out[0] = moments(vectors).sum; }
 function unitCount(out, ...vectors) { out[0] = moments(vectors).count; }

@@ -85,6 +85,7 @@ RULES: dict[str, Rule] = {
         where(_condition(y), 0.0, g),
     ),
     "detach": lambda y, g: (None,),
+    "noise": lambda y, g: (None, None),
     "layer_norm": _layer_norm,
     "product": _product,
 }

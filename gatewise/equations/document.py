@@ -16,7 +16,7 @@ SIGNATURES: dict[str, tuple[type[Expression], tuple[type[Expression], ...]]] = {
     **dict.fromkeys(("sigmoid", "tanh", "relu", "exp", "log", "softplus"), (Value, (Value,))),
     **dict.fromkeys(("sqrt", "absolute", "sin", "cos", "negate", "detach"), (Value, (Value,))),
     **dict.fromkeys(("add", "subtract", "multiply", "divide"), (Value, (Value, Value))),
-    **dict.fromkeys(("maximum", "minimum"), (Value, (Value, Value))),
+    **dict.fromkeys(("maximum", "minimum", "noise"), (Value, (Value, Value))),
     **dict.fromkeys(("less", "less_equal"), (Condition, (Value, Value))),
     **dict.fromkeys(("and", "or"), (Condition, (Condition, Condition))),
     "not": (Condition, (Condition,)),

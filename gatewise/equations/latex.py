@@ -72,6 +72,7 @@ class Latex:
         "maximum": _call(r"\max"),
         "minimum": _call(r"\min"),
         "detach": _call(r"\operatorname{stopgrad}"),
+        "noise": _call(r"\operatorname{noise}"),
         "transpose": lambda a: rf"{a}^{{\top}}",
         "not": lambda a: rf"\neg {a}",
         "block_diagonal": lambda a: a,

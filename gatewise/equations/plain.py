@@ -42,7 +42,10 @@ class Plain:
         "or": (" or ", COMPARISON),
     }
     functions: ClassVar[dict[str, Callable[..., str]]] = {
-        **{name: _call(name) for name in ("tanh", "exp", "log", "softplus", "sin", "cos", "where")},
+        **{
+            name: _call(name)
+            for name in ("tanh", "exp", "log", "softplus", "sin", "cos", "where", "noise")
+        },
         "sigmoid": _call("σ"),
         "relu": _call("ReLU"),
         "sqrt": _call("√"),

@@ -80,6 +80,14 @@ def where(condition: Condition, a: Value | Number, c: Value | Number) -> Value:
     return Value("where", (as_condition(condition), as_value(a), as_value(c)))
 
 
+def noise(seed: Value, step: Value) -> Value:
+    """A random number in [0, 1) for each unit, made of the bits of two numbers; no gradient.
+
+    The same bits make the same number, so a backward pass finds it again; see `backends.noise`.
+    """
+    return Value("noise", (as_value(seed), as_value(step)))
+
+
 def detach(a: Value) -> Value:
     """`a` in the forward pass; no gradient flows through it."""
     return Value("detach", (as_value(a),))

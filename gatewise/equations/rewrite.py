@@ -5,7 +5,7 @@ Each function returns a new graph with further leaves; nothing else has to know 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -19,7 +19,7 @@ from gatewise.equations.expression import (
     state_leaf,
 )
 from gatewise.equations.graph import ACTIVATIONS, Graph
-from gatewise.equations.primitives import where
+from gatewise.equations.primitives import noise, where
 from gatewise.equations.size import Size
 from gatewise.equations.symbol import EquationError, Expression, topological
 
@@ -186,21 +186,31 @@ def with_recurrent_mask(graph: Graph, states: tuple[str, ...]) -> Graph:
 
 
 @lru_cache(maxsize=256)
-def with_zoneout(graph: Graph, states: tuple[str, ...]) -> Graph:
-    """Units of a state keep their last value wherever the input ``zoneout_<state>`` is 1.
+def with_zoneout(graph: Graph, rates: tuple[tuple[str, float], ...]) -> Graph:
+    """Units of a state keep their last value at random, with the constant ``zoneout_<state>``.
 
     Krueger et al. (2017), equations 4 and 5: what a step computes from its new states is computed
-    from those before zoneout. Adds an input of the state's size for each state named. Comes before
-    `with_reset` and `with_lengths`.
+    from those before zoneout. The random numbers are `noise` of an input ``zoneout_step`` of size 1
+    and of a given ``zoneout_seed_<state>`` for each state named. Comes before `with_reset` and
+    `with_lengths`.
 
     Raises:
         EquationError: the cell has no such state.
     """
+    states = [name for name, _ in rates]
     _check_states(graph, states)
-    held = {name: number(0.5) < input_leaf(f"zoneout_{name}") for name in states}
-    sizes = {f"zoneout_{name}": graph.states[name] for name in states}
-    changed = {name: where(held[name], state_leaf(name), graph.new_states[name]) for name in states}
-    return _with_states(graph, changed, inputs={**graph.inputs, **sizes})
+    changed = {}
+    for name in states:
+        random = noise(given_leaf(f"zoneout_seed_{name}"), input_leaf("zoneout_step"))
+        held = random < constant_leaf(f"zoneout_{name}")
+        changed[name] = where(held, state_leaf(name), graph.new_states[name])
+    return _with_states(
+        graph,
+        changed,
+        inputs={**graph.inputs, "zoneout_step": 1},
+        givens={**graph.givens, **{f"zoneout_seed_{name}": graph.states[name] for name in states}},
+        constants={**graph.constants, **{f"zoneout_{name}": float(rate) for name, rate in rates}},
+    )
 
 
 @lru_cache(maxsize=256)
@@ -212,7 +222,7 @@ def with_expected_zoneout(graph: Graph, rates: tuple[tuple[str, float], ...]) ->
     Raises:
         EquationError: the cell has no such state.
     """
-    _check_states(graph, tuple(name for name, _ in rates))
+    _check_states(graph, [name for name, _ in rates])
     changed = {}
     for name, _ in rates:
         rate = constant_leaf(f"zoneout_{name}")
@@ -237,7 +247,7 @@ def _with_states(graph: Graph, changed: Mapping[str, Value], **changes: object) 
     )
 
 
-def _check_states(graph: Graph, states: tuple[str, ...]) -> None:
+def _check_states(graph: Graph, states: Sequence[str]) -> None:
     unknown = [name for name in states if name not in graph.states]
     if unknown:
         raise EquationError(

@@ -1,7 +1,7 @@
 """Regularisers of recurrent layers: dropout on inputs, states and weights, and zoneout.
 
-Masks are drawn here, by torch's generator, and enter the equations as givens or inputs: every
-backend computes with the same ones, and ``torch.manual_seed`` repeats them.
+Masks, and the seeds of zoneout's, are drawn here, by torch's generator, and enter the equations as
+givens or inputs: every backend computes with the same ones, and ``torch.manual_seed`` repeats them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gatewise.backends import Operands, Stacked, constant
+from gatewise.backends import Operands, Stacked, constant, random_bits
 from gatewise.equations import Graph
 from gatewise.equations.rewrite import (
     recurrent_matrices,
@@ -43,8 +43,8 @@ class Regularizers:
             (DropConnect; Merity et al. 2018, section 2).
         zoneout: that a unit of a state keeps its last value, drawn anew at every step (Krueger et
             al. 2017, equations 4 and 5): one number for all states, or by state,
-            ``{"h": 0.05, "c": 0.5}``. Its masks take T · B · size numbers a state, while the graph
-            of gradients lives.
+            ``{"h": 0.05, "c": 0.5}``. A call draws B · size numbers a state and T
+            besides; each step mixes its own out of them, forward and backward, and keeps none.
     """
 
     input_dropout: float = 0.0
@@ -99,7 +99,7 @@ class Regularizers:
         if self.recurrent_dropout:
             graph = with_recurrent_mask(graph, _masked_states(graph))
         rates = self.zoneout_rates(graph)
-        return with_zoneout(graph, tuple(rates)) if rates else graph
+        return with_zoneout(graph, tuple(rates.items())) if rates else graph
 
     def draw(self, graph: Graph, operands: Operands) -> Operands:
         """What the equations with noise read besides.
@@ -117,9 +117,12 @@ class Regularizers:
                 givens[f"mask_{name}"] = _mask(like, like.shape, self.recurrent_dropout)
         if self.weight_drop:
             parameters = _dropped(parameters, _dropped_weights(graph), self.weight_drop)
-        for name, rate in self.zoneout_rates(graph).items():
-            like = states[name]
-            inputs[f"zoneout_{name}"] = like.new_empty(T, B, like.shape[-1]).bernoulli_(rate)
+        rates = self.zoneout_rates(graph)
+        for name in rates:
+            givens[f"zoneout_seed_{name}"] = random_bits(states[name], B, states[name].shape[-1])
+        if rates:
+            step = random_bits(next(iter(states.values())), T, 1, 1)
+            inputs["zoneout_step"] = step.expand(T, B, 1)
         return replace(operands, inputs=inputs, parameters=parameters, givens=givens)
 
     def in_evaluation(self, graph: Graph) -> Graph:

@@ -13,7 +13,13 @@ import torch
 import gatewise as gw
 from gatewise.backends.javascript import JAVASCRIPT, _literal, to_javascript
 from gatewise.backends.reference import ReferenceBackend
-from gatewise.equations.rewrite import with_change, with_clamp, with_recurrent_mask, with_reset
+from gatewise.equations.rewrite import (
+    with_change,
+    with_clamp,
+    with_recurrent_mask,
+    with_reset,
+    with_zoneout,
+)
 from tests.random_cells import random_graph
 from tests.recurrences import autograd_gradients, sample
 from tests.test_architecture import NO_ROW, PRIMITIVES
@@ -72,6 +78,7 @@ def graphs():
         "lstm with a change": with_change(lstm, "c"),
         "gru with resets": with_reset(gru),
         "gru with a mask": with_recurrent_mask(gru, ("h",)),
+        "lstm with zoneout": with_zoneout(lstm, (("h", 0.3), ("c", 0.6))),
     }
     drawn = {f"random {seed}": random_graph(seed) for seed in range(24)}
     return {**cells, **rewritten, **drawn}

@@ -8,6 +8,7 @@ import torch
 import gatewise as gw
 from gatewise.backends import Operands, Recurrence
 from gatewise.backends.derived import gradients
+from gatewise.backends.noise import noise, random_bits
 from gatewise.backends.reference import ReferenceBackend
 from gatewise.equations import EquationError
 from gatewise.equations.rewrite import (
@@ -219,9 +220,11 @@ def test_unknown_value(change):
         lambda g: with_lengths(with_reset(g)),
         lambda g: with_recurrent_mask(g, ("h",)),
         lambda g: with_lengths(with_reset(with_recurrent_mask(g, ("h", "c")))),
-        lambda g: with_zoneout(g, ("h", "c")),
+        lambda g: with_zoneout(g, (("h", 0.3), ("c", 0.6))),
         lambda g: with_expected_zoneout(g, (("h", 0.3), ("c", 0.6))),
-        lambda g: with_lengths(with_reset(with_zoneout(with_recurrent_mask(g, ("h",)), ("c",)))),
+        lambda g: with_lengths(
+            with_reset(with_zoneout(with_recurrent_mask(g, ("h",)), (("c", 0.5),)))
+        ),
         lambda g: with_clamp(g, "c"),
         lambda g: with_lengths(with_reset(with_clamp(g, "h"))),
     ],
@@ -265,18 +268,20 @@ class TestZoneout:
     def test_by_hand(self, name, reverse):
         case = case_of(name, reverse)
         graph, o = GRAPHS[name], case.operands
-        masks = {n: torch.rand(T, *v.shape, dtype=v.dtype).round() for n, v in o.states.items()}
-        operands = more(o, {f"zoneout_{n}": mask for n, mask in masks.items()})
+        step = random_bits(o.x, T, 1, 1)
+        seeds = {f"zoneout_seed_{n}": random_bits(v, *v.shape) for n, v in o.states.items()}
+        masks = {n: noise(seeds[f"zoneout_seed_{n}"], step) < 0.4 for n in o.states}
+        operands = more(o, {"zoneout_step": step.expand(T, o.x.shape[1], 1)}, seeds)
         outputs = {n for n, v in graph.new_states.items() if v is graph.output}
 
         def after(t, old, result):
             states = {
-                n: torch.where(masks[n][t] > 0, old[n], value) for n, value in result.states.items()
+                n: torch.where(masks[n][t], old[n], value) for n, value in result.states.items()
             }
             return states, states[outputs.copy().pop()] if outputs else result.output[0]
 
         assert_same(
-            run(with_zoneout(graph, tuple(graph.states)), operands, reverse),
+            run(with_zoneout(graph, tuple((n, 0.4) for n in graph.states)), operands, reverse),
             by_hand(graph, o, reverse, after=after),
         )
 
@@ -296,14 +301,14 @@ class TestZoneout:
         assert_same(run(zoned, o), by_hand(graph, o, False, after=after))
 
     def test_named_values_are_the_states(self):
-        zoned = with_zoneout(GRAPHS["lstm"], ("h", "c"))
+        zoned = with_zoneout(GRAPHS["lstm"], (("h", 0.5), ("c", 0.5)))
         assert all(zoned.values[n] is zoned.new_states[n] for n in ("h", "c"))
         assert zoned.output is zoned.new_states["h"]
         assert zoned.values["f"] is GRAPHS["lstm"].values["f"]
 
     def test_unknown_state(self):
         for change in (
-            lambda: with_zoneout(GRAPHS["lstm"], ("z",)),
+            lambda: with_zoneout(GRAPHS["lstm"], (("z", 0.5),)),
             lambda: with_expected_zoneout(GRAPHS["lstm"], (("z", 0.5),)),
         ):
             with pytest.raises(EquationError, match="no state z; its states: h, c"):

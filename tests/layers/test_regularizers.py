@@ -7,6 +7,7 @@ import torch
 
 import gatewise as gw
 from gatewise.backends import Operands, Recurrence, Stacked
+from gatewise.backends.noise import noise
 from gatewise.equations import U, W, b, cell, tanh
 from gatewise.layers.regularizers import Regularizers
 from tests.layers.recurrent_layers import CELLS, B, H, I, T, close, further, layer_of, x_of
@@ -123,7 +124,10 @@ class TestZoneout:
         y, last = layer(x)
         torch.manual_seed(7)
         operands = Operands({"x": x}, {n: torch.zeros(B, H).double() for n in "hc"}, named)
-        masks = layer.options.regularizers.draw(LSTM, operands).inputs
+        drawn = layer.options.regularizers.draw(LSTM, operands)
+        seeds, step = drawn.givens, drawn.inputs["zoneout_step"]
+        held = {n: noise(seeds[f"zoneout_seed_{n}"], step) < rate for n, rate in rates.items()}
+        assert 0 < held["h"].double().mean() < held["c"].double().mean() < 1
         h = c = torch.zeros(B, H).double()
         for t in range(T):
             gates = {
@@ -132,8 +136,8 @@ class TestZoneout:
             }
             i, f, o = (torch.sigmoid(gates[k]) for k in "ifo")
             new = f * c + i * torch.tanh(gates["g"])
-            h = torch.where(masks["zoneout_h"][t] > 0, h, o * torch.tanh(new))
-            c = torch.where(masks["zoneout_c"][t] > 0, c, new)
+            h = torch.where(held["h"][t], h, o * torch.tanh(new))
+            c = torch.where(held["c"][t], c, new)
             close(y[t], h)
         close(last.h[0], h)
         close(last.c[0], c)
@@ -154,8 +158,8 @@ class TestZoneout:
     def test_masks_take_what_the_documentation_says(self):
         layer = layer_of("lstm", zoneout=0.5)
         drawn = Regularizers(zoneout=0.5).draw(LSTM, operands_of(layer))
-        sizes = [drawn.inputs[f"zoneout_{n}"].numel() for n in "hc"]
-        assert sizes == [T * B * H] * 2
+        assert [drawn.givens[f"zoneout_seed_{n}"].numel() for n in "hc"] == [B * H] * 2
+        assert drawn.inputs["zoneout_step"].untyped_storage().nbytes() == T * 8
 
     @pytest.mark.parametrize("name", CELLS)
     def test_of_everything_keeps_everything(self, name):

@@ -39,6 +39,7 @@ BINARY: dict[str, Callable[[Code, str, str], str]] = {
     # unordered comparisons choose a NaN operand, as torch does
     "maximum": lambda code, a, c: _extremum(code, "ogt", a, c),
     "minimum": lambda code, a, c: _extremum(code, "olt", a, c),
+    "noise": vector_math.noise,
     "less": lambda code, a, c: code.compare("olt", a, c),
     "less_equal": lambda code, a, c: code.compare("ole", a, c),
     "and": lambda code, a, c: code.value(f"and {code.element.mask} {a}, {c}"),

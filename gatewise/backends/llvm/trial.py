@@ -26,7 +26,7 @@ STEPS, SEQUENCES = 3, 7
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-9}
 """More than rounding does in so few steps, and less than a mistake of the compiler."""
 
-CONDITIONS = ("reset", "alive", "clamped_", "zoneout_")
+CONDITIONS = ("reset", "alive", "clamped_")
 """Inputs that changes of the equations add and that are 0 or 1."""
 
 ROUNDED = 2.0**-5

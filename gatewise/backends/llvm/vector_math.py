@@ -15,6 +15,7 @@ from functools import lru_cache
 import numpy as np
 
 from gatewise.backends.llvm.code import Code
+from gatewise.backends.noise import MULTIPLIERS, RESOLUTION, SHIFTS
 
 LN2 = Fraction("0.693147180559945309417232121458176568075500134360255254120680009")
 HALF_PI = Fraction("1.570796326794896619231321691639751442098584699687552910487472296")
@@ -109,6 +110,35 @@ def sin(code: Code, x: str) -> str:
 def cos(code: Code, x: str) -> str:
     """The cosine, as accurate as the sine."""
     return _circular(code, x, 1)
+
+
+def noise(code: Code, seed: str, step: str) -> str:
+    """Random numbers made of the bits of two others; see `backends.noise`."""
+    whole = f"<{code.element.lanes} x i32>"
+
+    def splat(number: int) -> str:
+        return f"<{', '.join([f'i32 {number}'] * code.element.lanes)}>"
+
+    def mixed(bits: str, shift: int) -> str:
+        moved = code.value(f"lshr {whole} {bits}, {splat(shift)}")
+        return code.value(f"xor {whole} {bits}, {moved}")
+
+    spread = code.value(f"mul {whole} {_single_bits(code, step)}, {splat(MULTIPLIERS[0])}")
+    bits = code.value(f"xor {whole} {_single_bits(code, seed)}, {spread}")
+    for shift, multiplier in zip(SHIFTS, MULTIPLIERS[1:], strict=False):
+        bits = code.value(f"mul {whole} {mixed(bits, shift)}, {splat(multiplier)}")
+    bits = code.value(f"lshr {whole} {mixed(bits, SHIFTS[-1])}, {splat(32 - RESOLUTION)}")
+    number = code.value(f"uitofp {whole} {bits} to {code.element.vector}")
+    return code.arithmetic("fmul", number, code.element.splat(2.0**-RESOLUTION))
+
+
+def _single_bits(code: Code, x: str) -> str:
+    """The bits of numbers in float32."""
+    e = code.element
+    single = f"<{e.lanes} x float>"
+    if e.bytes != 4:
+        x = code.value(f"fptrunc {e.vector} {x} to {single}")
+    return code.value(f"bitcast {single} {x} to <{e.lanes} x i32>")
 
 
 def _quotient(code: Code, a: str | None, d: str) -> str:
