@@ -2,47 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from importlib.util import find_spec
 from pathlib import Path
 
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from gatewise.training.checkpoint import RunError
+from gatewise.data import processes
+from gatewise.training.launch import current_launch
 
 EVERY = 10
 """Steps between two points of the training loss."""
-
-_directory: ContextVar[Path | None] = ContextVar("gatewise_logbook", default=None)
-
-
-@contextmanager
-def logged(directory: str | os.PathLike[str] | None) -> Iterator[None]:
-    """Let every training inside the ``with`` block write its curves, whatever its task.
-
-    Args:
-        directory: Where; each model has a folder in it, named like its file. None for nowhere.
-
-    Raises:
-        RunError: TensorBoard is not installed, or the directory is a file.
-
-    Example:
-        with logged("logs"):
-            train_text(["novel.txt"], "novel.safetensors")  # tensorboard --logdir logs
-    """
-    if directory is not None:
-        if find_spec("tensorboard") is None:
-            raise RunError("--log needs TensorBoard: pip install 'gatewise[log]'")
-        if Path(directory).exists() and not Path(directory).is_dir():
-            raise RunError(f"--log {directory}: is a file; name a folder")
-    token = _directory.set(None if directory is None else Path(directory))
-    try:
-        yield
-    finally:
-        _directory.reset(token)
 
 
 def logger_of(output: Path, step: int) -> TensorBoardLogger | None:
@@ -52,7 +20,12 @@ def logger_of(output: Path, step: int) -> TensorBoardLogger | None:
         output: The model file.
         step: How far the run is; points beyond, of a session that was killed, are dropped.
     """
-    directory = _directory.get()
-    if directory is None:
+    directory = current_launch().log
+    if directory is None or not processes.is_first():
         return None
     return TensorBoardLogger(directory, name=output.stem, version="", purge_step=step)
+
+
+def as_code(text: str) -> str:
+    """Return a text as Markdown that shows every sign and line of it."""
+    return "\n".join(f"    {line}" for line in text.splitlines())

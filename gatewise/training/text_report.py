@@ -1,0 +1,88 @@
+"""What a language model is worth: its surprise at a text it never read, and a text of its own."""
+
+import math
+from pathlib import Path
+
+from gatewise.data.corpus import Corpus
+from gatewise.tasks.language import bits_per_character, perplexity
+from gatewise.training.checkpoint import Measurement, Progress
+from gatewise.training.classification_plots import plot_course
+from gatewise.training.load import load
+from gatewise.training.report import (
+    Block,
+    Command,
+    Heading,
+    Paragraph,
+    Picture,
+    Table,
+    write_report,
+)
+from gatewise.training.text_model import TextModel
+
+SEED = 0  # of the text that is shown
+SHOWN = 400  # tokens of it
+
+
+def report_text(output: Path, names: str, corpus: Corpus, progress: Progress) -> tuple[Path, Path]:
+    """Write a report beside a model file.
+
+    Args:
+        output: The model file.
+        names: Of the text's files.
+        corpus: What became of them.
+        progress: Of the training.
+
+    Returns:
+        Where the Markdown and the HTML stand.
+    """
+    model: TextModel = load(output)
+    best = progress.best
+    assert best is not None
+    settings = {name: each for name, each in model.training["settings"].items() if each is not None}
+    settings["cell"] = model.config["cell"]["name"]
+    blocks: list[Block] = [
+        Paragraph(describe_learning(model, names, corpus)),
+        Table(("on the validation text", "model", "knowing nothing"), compare(best, corpus)),
+        Paragraph(
+            f"The best of {len(progress.history)} validations was at step {best.step:,} (epoch "
+            f"{best.epoch:.2f}); training ended behind step {progress.step:,}, after "
+            f"{progress.seconds:,.0f} seconds. Gradients were clipped in "
+            f"{progress.clipped_share:.0%} of the steps."
+        ),
+        Picture(f"{output.stem}.course.png", "Losses over the epochs", plot_course(progress)),
+        Heading(f"A text of its own: {SHOWN} tokens, seed {SEED}"),
+        Command(model.generate(length=SHOWN, seed=SEED)),
+        Heading("Use it"),
+        Command(f"gatewise generate {output.name} --length 300"),
+        Heading("Settings"),
+        Table(("setting", "value"), [[name, str(each)] for name, each in sorted(settings.items())]),
+    ]
+    return write_report(output, f"{output.name}: learned from {names}", blocks)
+
+
+def describe_learning(model: TextModel, names: str, corpus: Corpus) -> str:
+    """Say what was trained on what."""
+    weights = sum(weight.numel() for weight in model.model.parameters())
+    sizes = model.config["model"]
+    return (
+        f"{model.config['cell']['name']}, {sizes['layers']} layer(s) of {sizes['hidden']}, "
+        f"{weights:,} weights; learned from {corpus.training.characters:,} characters "
+        f"({corpus.training.count:,} tokens) of {names}, measured on "
+        f"{corpus.validation.characters:,}, which it never learned from. It knows "
+        f"{corpus.tokenizer.size:,} {corpus.tokenizer.kind}."
+    )
+
+
+def compare(best: Measurement, corpus: Corpus) -> list[list[str]]:
+    """Return the figures of the validation text, beside those of a guess among all tokens."""
+    blind = math.log(corpus.tokenizer.size)
+    tokens = corpus.validation
+    rows = [
+        ("nats per token", f"{best.validation:.4f}", f"{blind:.4f}"),
+        ("perplexity", f"{perplexity(best.validation):.2f}", f"{perplexity(blind):.2f}"),
+    ]
+    bits = [
+        f"{bits_per_character(loss, tokens.count, tokens.characters):.3f}"
+        for loss in (best.validation, blind)
+    ]
+    return [[*row] for row in (*rows, ("bits per character", *bits))]
