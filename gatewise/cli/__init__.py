@@ -44,6 +44,8 @@ def main() -> None:
     # Threads that spin while they wait slow training tenfold as soon as another process wants a
     # core. This must be said before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # and this, or several processes that train together complain of what is as it should be
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     try:
         app = build_app()
     except ImportError as error:

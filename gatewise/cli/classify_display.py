@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from gatewise.cli.live_display import LiveDisplay, ended, is_best
+from gatewise.cli.live_display import LiveDisplay, ended, in_each, is_best
 from gatewise.tasks.measures import Findings
 from gatewise.training.checkpoint import Measurement, Progress
 from gatewise.training.classification import ClassificationDisplay, Result, Run
@@ -122,7 +122,8 @@ def describe_plan(run: Run) -> str:
         epochs = budget.steps / run.batches_per_epoch
         ends.append(f"{budget.steps:,} steps ({epochs:,.{0 if epochs >= 100 else 1}f} epochs)")
     return (
-        f"{settings.batch_size} examples a step, learning rate {settings.learning_rate:g}, until "
+        f"{settings.batch_size} examples a step{in_each()}, "
+        f"learning rate {settings.learning_rate:g}, until "
         f"{' or '.join(ends)}, or no better for {run.plan.patience} validations"
     )
 

@@ -33,6 +33,8 @@ def failures_explained() -> Iterator[None]:
 
 def fail(message: str) -> None:
     """Write an error and exit with status 1."""
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        raise typer.Exit(1)  # the first process of the machine says the same
     typer.secho("Error: ", fg=typer.colors.RED, bold=True, err=True, nl=False)
     typer.echo(message, err=True)
     raise typer.Exit(1)

@@ -11,7 +11,10 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
+from gatewise.data import processes
 from gatewise.training.checkpoint import Measurement, Progress
+from gatewise.training.plan import Trial
+from gatewise.training.ranges import written
 
 RECENT = 10.0  # seconds that the speed is averaged over
 PLAIN_EVERY = 30.0  # seconds between lines where nothing can move
@@ -25,7 +28,7 @@ class LiveDisplay:
     """
 
     def __init__(self, console: Console | None = None):
-        self.console = console or Console(highlight=False)
+        self.console = console or Console(highlight=False, quiet=not processes.is_first())
         if not self.console.is_terminal:
             self.console.width = 200  # a file has no edge to wrap at
         self.bar = Bar(
@@ -42,6 +45,7 @@ class LiveDisplay:
         self.loss = math.nan
         self.said = self.begun_at = time.monotonic()
         self.begun_with = 0.0
+        self.trying_begun = False
 
     def __enter__(self) -> Self:
         self.bar.start()
@@ -73,7 +77,7 @@ class LiveDisplay:
             progress: How far the run is.
             spent: Share of the budget.
             figures: What stands before the speed.
-            per_step: How many units a step reads.
+            per_step: How many units a step of this process reads.
             unit: Their name.
         """
         now = time.monotonic()
@@ -117,6 +121,36 @@ class LiveDisplay:
         self.recent.clear()
         self.bar.update(self.line, description="validating")
 
+    def measuring(self) -> None:
+        """Say that the best model is measured."""
+        self.bar.update(self.line, description="measuring the best model")
+
+    def trying(self, trial: Trial, spent: float) -> None:
+        """Move the line within a trial of settings."""
+        share = (trial.number + spent) / trial.trials
+        if not self.trying_begun:
+            self.begin(trial.number / trial.trials)
+            self.trying_begun = True
+        left = self.time_left(time.monotonic(), share)
+        said = [f"trial {trial.number + 1} of {trial.trials}: {describe_trial(trial)}", left]
+        self.move(share, " · ".join(part for part in said if part))
+
+    def tried(self, trial: Trial, measured: Measurement | None, outcome: str) -> None:
+        """Write a row for a trial."""
+        found = "" if measured is None else describe_measurement(measured)
+        self.console.print(
+            f"trial {trial.number + 1:>3} of {trial.trials}  {found:<34}  {describe_trial(trial)}"
+            + ("" if outcome == "done" else f"  {outcome}"),
+            markup=False,
+        )
+
+    def tuned(self, best: Trial, measured: Measurement | None) -> None:
+        """Say what training takes."""
+        found = "" if measured is None else f" ({describe_measurement(measured)})"
+        self.console.print(
+            f"Taken from {best.trials} trials{found}: {describe_trial(best)}\n", markup=False
+        )
+
     def say_stopped(self, output: Path) -> None:
         """Say how to go on."""
         self.bar.stop()
@@ -125,6 +159,21 @@ class LiveDisplay:
             "The same command (without --restart) goes on from here.",
             soft_wrap=True,
         )
+
+
+def describe_trial(trial: Trial) -> str:
+    """Show the settings of a trial."""
+    return ", ".join(
+        f"{written(name)} {value:.3g}" if isinstance(value, float) else f"{written(name)} {value}"
+        for name, value in trial.settings.items()
+    )
+
+
+def describe_measurement(measured: Measurement) -> str:
+    """Show what a validation found, the loss first."""
+    metrics = list((measured.metrics or {}).items())[:1]
+    others = "".join(f", {name} {value:.4g}" for name, value in metrics)
+    return f"validation {measured.validation:.4f}{others}"
 
 
 def is_best(history: list[Measurement]) -> bool:
@@ -140,6 +189,11 @@ def ended(progress: Progress, patience: int) -> str:
     if progress.clipped:
         parts.append(f"Gradients were clipped in {progress.clipped_share:.0%} of the steps.")
     return " ".join(parts)
+
+
+def in_each() -> str:
+    """Say that a batch is one of several at a step, where processes train together."""
+    return f" in each of {processes.count()} processes" if processes.count() > 1 else ""
 
 
 def clock(seconds: float) -> str:

@@ -5,7 +5,7 @@ import math
 from rich.console import Console
 from rich.table import Table
 
-from gatewise.cli.live_display import LiveDisplay, ended, is_best
+from gatewise.cli.live_display import LiveDisplay, ended, in_each, is_best
 from gatewise.data.corpus import Corpus
 from gatewise.tasks.language import bits_per_character, perplexity
 from gatewise.training.checkpoint import Measurement, Progress
@@ -170,6 +170,7 @@ def describe_plan(run: Run) -> str:
         epochs = budget.steps / streams.windows_per_epoch
         ends.append(f"{budget.steps:,} steps ({epochs:,.3g} epochs)")
     return (
-        f"{streams.batch_size} streams × {streams.window} steps, until {' or '.join(ends)}, "
+        f"{streams.batch_size} streams × {streams.window} steps{in_each()}, "
+        f"until {' or '.join(ends)}, "
         f"or no better for {run.settings.patience} validations"
     )

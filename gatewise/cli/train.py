@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from gatewise.cli.failure import failures_explained
+from gatewise.cli.training_group import TrainingGroup
 
 TEXT, MODEL, LENGTH, STEPS = "Text", "Model", "How long", "Optimisation"  # panels of the help
 REGULAR = "Regularisation"
@@ -14,7 +15,7 @@ REGULAR = "Regularisation"
 KINDS = ("classify", "forecast", "translate", "sequences", "music")
 """Each is a file `train_KIND` beside this one with a function `register(train)`."""
 
-train = typer.Typer(help="Train a model and write it as one file.", no_args_is_help=True)
+train = TrainingGroup(help="Train a model and write it as one file.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -22,24 +23,6 @@ def register(app: typer.Typer) -> None:
     for kind in KINDS:
         importlib.import_module(f"gatewise.cli.train_{kind}").register(train)
     app.add_typer(train, name="train")
-
-
-@train.callback()
-def group(
-    context: typer.Context,
-    log: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write curves for TensorBoard into a folder: `gatewise train --log logs text …`."
-        ),
-    ] = None,
-) -> None:
-    """Train a model and write it as one file."""
-    if log is not None:
-        with failures_explained():
-            from gatewise.training.logbook import logged
-
-            context.with_resource(logged(log))
 
 
 def option(panel: str, text: str, *names: str, **limits: Any) -> Any:

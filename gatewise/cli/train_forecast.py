@@ -189,7 +189,6 @@ def train_with(chosen: dict[str, Any]) -> None:
     from gatewise.cli.cell_option import find_cell
     from gatewise.cli.forecast_display import LiveForecastDisplay
     from gatewise.training.forecast import train_forecast
-    from gatewise.training.forecast_report import report_forecast
     from gatewise.training.forecast_settings import ForecastSettings
     from gatewise.training.plan import Stopped
 
@@ -217,10 +216,10 @@ def train_with(chosen: dict[str, Any]) -> None:
             display.stopped()
             raise typer.Exit(130) from None
         display.finished(progress)
-    typer.echo("Testing …")
-    markdown, page = report_forecast(output)
+    markdown = output.with_suffix(".md")
     typer.echo(markdown.read_text(encoding="utf-8").split("\n\n")[1])
     typer.echo(
-        f"{output} holds the model; {markdown} and {page} tell what it is worth. Try it:\n"
+        f"{output} holds the model; {markdown} and {output.with_suffix('.html')} tell what it is "
+        "worth. Try it:\n"
         f"  gatewise forecast {output} -o forecast.csv --plot forecast.png"
     )

@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gatewise.cli.live_display import LiveDisplay, ended, is_best
+from gatewise.cli.live_display import LiveDisplay, ended, in_each, is_best
 from gatewise.tasks.translation_measures import FIGURES, show_figure
 from gatewise.training.checkpoint import Measurement, Progress
 from gatewise.training.translation import Result, Run, TranslationDisplay
@@ -117,7 +117,8 @@ def describe_plan(run: Run) -> str:
         epochs = budget.steps / run.batches_per_epoch
         ends.append(f"{budget.steps:,} steps ({epochs:,.3g} epochs)")
     return (
-        f"{settings.batch_size} pairs a step, learning rate {settings.learning_rate:g}, until "
+        f"{settings.batch_size} pairs a step{in_each()}, "
+        f"learning rate {settings.learning_rate:g}, until "
         f"{' or '.join(ends)}, or no better for {run.plan.patience} validations"
     )
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from gatewise.data import processes
 from gatewise.data.ragged import Sequences
 
 BUCKET = 50  # batches that are put together and sorted by length
@@ -34,23 +35,25 @@ class Batches:
 
     Sequences of about the same length come together: an epoch's random order is cut into stretches
     of 50 batches, each sorted by length and cut into batches, and the batches are shuffled. So
-    little is computed behind the sequences' ends.
+    little is computed behind the sequences' ends. Processes that train together learn from a part
+    of each batch each.
 
     Args:
         inputs: The sequences.
         targets: Their numbers, `(N,)`.
-        batch_size: B; the last batch of an epoch may be smaller.
+        batch_size: B of each process; the last batch of an epoch may be smaller.
         seed: What the orders come from.
     """
 
     def __init__(self, inputs: Sequences, targets: np.ndarray, batch_size: int, seed: int = 0):
         self.inputs, self.targets = inputs, targets
         self.batch_size, self.seed = batch_size, seed
+        self.together = batch_size * processes.count()
 
     @property
     def per_epoch(self) -> int:
         """How many batches make an epoch."""
-        return -(-len(self.inputs) // self.batch_size)
+        return -(-len(self.inputs) // self.together)
 
     def training(self, cursor: tuple[int, int]) -> Iterator[Batch]:
         """Yield batches from a place on, for ever."""
@@ -59,7 +62,8 @@ class Batches:
             order = self.order(epoch)
             for number in range(first, len(order)):
                 last = number + 1 == len(order)
-                yield self.batch(order[number], (epoch + 1, 0) if last else (epoch, number + 1))
+                own = processes.own_part(order[number])
+                yield self.batch(own, (epoch + 1, 0) if last else (epoch, number + 1))
             epoch, first = epoch + 1, 0
 
     def once(self) -> Iterator[Batch]:
@@ -73,11 +77,11 @@ class Batches:
         random = np.random.default_rng([self.seed, epoch])
         shuffled = random.permutation(len(self.inputs))
         batches = []
-        for begin in range(0, len(shuffled), BUCKET * self.batch_size):
-            stretch = shuffled[begin : begin + BUCKET * self.batch_size]
+        for begin in range(0, len(shuffled), BUCKET * self.together):
+            stretch = shuffled[begin : begin + BUCKET * self.together]
             stretch = stretch[np.argsort(self.inputs.lengths[stretch], kind="stable")]
-            starts = range(0, len(stretch), self.batch_size)
-            batches += [stretch[at : at + self.batch_size] for at in starts]
+            starts = range(0, len(stretch), self.together)
+            batches += [stretch[at : at + self.together] for at in starts]
         return [batches[k] for k in random.permutation(len(batches))]
 
     def batch(self, numbers: np.ndarray, cursor: tuple[int, int]) -> Batch:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from gatewise.data import processes
+
 IGNORED = -100  # a target that stands for none; torch's cross entropy leaves it out
 
 
@@ -37,7 +39,8 @@ class TrainingStreams:
 
     The text is cut into B equal stretches; window k holds the k-th T tokens of each, so that a
     state carried from window to window reads on where it stopped. Each epoch begins a few tokens
-    further in, drawn from the seed, so that the cuts and what is left over differ.
+    further in, drawn from the seed, so that the cuts and what is left over differ. Processes that
+    train together have B streams each, one after the other.
 
     Args:
         tokens: All tokens, `(N,)`; a memory map is read window by window.
@@ -47,27 +50,30 @@ class TrainingStreams:
     """
 
     def __init__(self, tokens: np.ndarray, batch_size: int, window: int, seed: int = 0):
-        if len(tokens) <= batch_size:
+        streams = batch_size * processes.count()
+        if len(tokens) <= streams:
             raise ValueError(
-                f"{len(tokens)} tokens are too few for {batch_size} streams; "
+                f"{len(tokens)} tokens are too few for {streams} streams; "
                 "take a longer text or a smaller batch size"
             )
         self.tokens = tokens
-        self.batch_size = batch_size
-        self.window = min(window, (len(tokens) - 1) // batch_size)
-        self.windows_per_epoch = (len(tokens) - 1) // (batch_size * self.window)
+        self.batch_size, self.streams = batch_size, streams
+        self.window = min(window, (len(tokens) - 1) // streams)
+        self.windows_per_epoch = (len(tokens) - 1) // (streams * self.window)
         self.seed = seed
 
     @property
     def tokens_per_window(self) -> int:
-        """T · B."""
-        return self.window * self.batch_size
+        """T · B, of all processes together."""
+        return self.window * self.streams
 
     def windows(self, cursor: Cursor) -> Iterator[Window]:
         """Yield windows from a place on, for ever."""
         epoch, first = cursor
+        begin = self.batch_size * processes.rank()
+        own = slice(begin, begin + self.batch_size)
         while True:
-            starts = self.starts(epoch)
+            starts = self.starts(epoch)[own]
             for number in range(first, self.windows_per_epoch):
                 at = starts + number * self.window
                 rows = np.asarray(self.tokens[at + np.arange(self.window + 1)[:, None]], np.int64)
@@ -78,11 +84,11 @@ class TrainingStreams:
             epoch, first = epoch + 1, 0
 
     def starts(self, epoch: int) -> np.ndarray:
-        """Return where the streams begin in this epoch, `(B,)`."""
+        """Return where the streams of all processes begin in this epoch."""
         length = self.windows_per_epoch * self.window
-        spare = len(self.tokens) - 1 - length * self.batch_size
+        spare = len(self.tokens) - 1 - length * self.streams
         shift = np.random.default_rng([self.seed, epoch]).integers(spare + 1)
-        return shift + length * np.arange(self.batch_size)
+        return shift + length * np.arange(self.streams)
 
 
 class ValidationStreams:

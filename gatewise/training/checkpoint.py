@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Self
 import torch
 from safetensors.torch import save
 
+from gatewise.data import processes
 from gatewise.data.whole_file import part_of, write_whole
 from gatewise.training.model_file import ModelFileError, digest, read_safetensors
 
@@ -107,7 +108,9 @@ class Checkpoint:
 
 
 class RunFolder:
-    """The folder beside an unfinished model file, held by one process at a time.
+    """The folder beside an unfinished model file, held by one training at a time.
+
+    Of processes that train together the first holds it, and writes; the others read.
 
     Args:
         output: The model file; the folder is called after it, `model.run`.
@@ -117,6 +120,7 @@ class RunFolder:
         self.path = output.with_suffix(".run")
         self.checkpoint_path = self.path / "checkpoint.safetensors"
         self.description_path = self.path / "run.json"
+        self.study_path = self.path / "tuning.db"
         self.lock: int | None = None
 
     def exists(self) -> bool:
@@ -124,11 +128,16 @@ class RunFolder:
         return self.path.is_dir()
 
     def __enter__(self) -> Self:
-        """Make the folder if need be, and lock it.
+        """Make the folder if need be, and lock it; or wait until the first process is prepared.
 
         Raises:
             RunError: Another process holds it, or the name is taken by something else.
         """
+        if not processes.is_first():
+            processes.wait()
+            if not self.exists():
+                raise RunError(f"{self.path}: not here; machines must share the model's folder")
+            return self
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except FileExistsError as error:
@@ -148,6 +157,8 @@ class RunFolder:
 
     def write_description(self, description: dict[str, Any]) -> None:
         """Record what is trained on what."""
+        if not processes.is_first():
+            return
         text = json.dumps({"version": VERSION, **description}, ensure_ascii=False)
         write_whole(self.description_path, text.encode())
 
@@ -169,6 +180,8 @@ class RunFolder:
 
     def write_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Replace the checkpoint, whole or not at all."""
+        if not processes.is_first():
+            return
         text = json.dumps({**asdict(checkpoint.progress), "numbers": checkpoint.numbers})
         metadata = {"progress": text, "sha256": digest(text, checkpoint.tensors)}
         write_whole(self.checkpoint_path, save(checkpoint.tensors, metadata))
@@ -197,12 +210,17 @@ class RunFolder:
         Args:
             names: Further files of the run in this folder.
         """
-        own = [self.checkpoint_path, self.description_path, *(self.path / name for name in names)]
+        if not processes.is_first():
+            return
+        own = [self.checkpoint_path, self.description_path, self.study_path]
+        own += [self.path / "tuning.db-journal", *(self.path / name for name in names)]
         for path in [*own, *map(part_of, own)]:
             path.unlink(missing_ok=True)
 
     def remove(self, names: Iterable[str] = ()) -> None:
         """Remove the run's files, and the folder if nothing else is in it."""
+        if not processes.is_first():
+            return
         self.clear(names)
         (self.path / "lock").unlink(missing_ok=True)
         if not any(self.path.iterdir()):

@@ -149,12 +149,11 @@ def train_classifier(
         found = find_vectors(vectors, dataset)
         if found is not None:
             dataset = replace(dataset, said=(*dataset.said, coverage(found, dataset, vectors)))
-        chosen = settings.chosen_for(dataset, None if found is None else found.values.shape[1])
-        running = Running(training, dataset, chosen, found, output, display)
+        running = Running(training, dataset, found, output, display)
         train_task(
             running.build,
             running.started,
-            chosen.seed,
+            settings,
             folder,
             output,
             display,
@@ -173,20 +172,20 @@ class Running:
         self,
         training: Examples,
         dataset: Dataset,
-        settings: ClassificationSettings,
         vectors: WordVectors | None,
         output: Path,
         display: ClassificationDisplay,
     ):
-        self.training, self.dataset, self.settings = training, dataset, settings
+        self.training, self.dataset = training, dataset
         self.vectors, self.output, self.display = vectors, output, display
         self.run: Run | None = None
         self.result: Result | None = None
 
-    def build(self) -> tuple[ClassificationTraining, Plan]:
+    def build(self, settings: ClassificationSettings) -> tuple[ClassificationTraining, Plan]:
         """Make the task and its plan."""
-        roles = self.training.roles
-        task = ClassificationTraining(self.settings, self.dataset, roles, self.vectors)
+        size = None if self.vectors is None else self.vectors.values.shape[1]
+        chosen = settings.chosen_for(self.dataset, size)
+        task = ClassificationTraining(chosen, self.dataset, self.training.roles, self.vectors)
         return task, task.plan()
 
     def started(self, task: ClassificationTraining, plan: Plan, progress: Progress) -> None:
@@ -195,7 +194,7 @@ class Running:
         self.run = Run(
             self.training.name,
             self.dataset,
-            self.settings,
+            task.settings,
             plan,
             task.batches_per_epoch,
             size,

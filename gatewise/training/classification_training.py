@@ -101,6 +101,10 @@ class ClassificationTraining(Task):
         losses = [self.outcome.loss(outputs, batch.targets) for outputs in each]
         return torch.stack(losses).mean(), None
 
+    def counted(self, batch: Batch) -> float:
+        """See `Task.counted`."""
+        return len(batch.targets)
+
     def total_loss(self, batch: Batch, state: Any) -> tuple[torch.Tensor, int, None]:
         """See `Task.total_loss`."""
         outputs = self.model(batch.inputs, batch.lengths)

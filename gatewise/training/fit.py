@@ -2,16 +2,17 @@
 
 import contextlib
 import logging
-import signal
-import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import lightning
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.strategies import DDPStrategy
 
+from gatewise.data import processes
 from gatewise.training.checkpoint import Progress, RunFolder
+from gatewise.training.launch import current_launch
 from gatewise.training.logbook import logger_of
 from gatewise.training.module import TrainingModule
 from gatewise.training.plan import Display, Plan, Task
@@ -38,7 +39,7 @@ def fit(task: Task, plan: Plan, folder: RunFolder, output: Path, display: Displa
     """
     with quiet_lightning():
         module = TrainingModule(task, plan, folder, output, display)
-        with stop_signals(module.ask_to_stop):
+        with module.signals:
             logger = logger_of(output, module.progress.step)
             if module.validation_due():
                 build_trainer(plan, logger).validate(module, verbose=False)
@@ -49,9 +50,14 @@ def fit(task: Task, plan: Plan, folder: RunFolder, output: Path, display: Displa
 
 def build_trainer(plan: Plan, logger: Logger | None = None) -> lightning.Trainer:
     """Return a Lightning trainer that leaves files and progress to us."""
+    launch = current_launch()
+    # a batch may leave weights unused: those of rare tokens
+    several = DDPStrategy(find_unused_parameters=True)
     return lightning.Trainer(
         accelerator=plan.device,
-        devices=1,
+        devices=launch.devices,
+        num_nodes=launch.nodes,
+        strategy=several if processes.count() > 1 else "auto",
         max_epochs=-1,
         num_sanity_val_steps=0,
         reload_dataloaders_every_n_epochs=1,
@@ -76,24 +82,3 @@ def quiet_lightning() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-@contextlib.contextmanager
-def stop_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` at the first Ctrl-C or SIGTERM; the second ends the process as always."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may set handlers
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def handle(number: int, frame: object) -> None:
-        stop()
-        signal.signal(number, before[signal.Signals(number)])
-
-    for number in before:
-        signal.signal(number, handle)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -51,6 +51,9 @@ class ForecastDisplay(Display):
     def started(self, run: Run) -> None:
         """Training begins or goes on."""
 
+    def measuring(self) -> None:
+        """Training is over; the best model is tested."""
+
     def stepped(self, progress: Progress, loss: float, spent: float) -> None:
         """See `Display.stepped`."""
 
@@ -74,7 +77,8 @@ def train_forecast(
 
     The model file holds the best model so far from the first validation on. Until the end, a
     folder beside it (`model.run` for `model.safetensors`) holds what a stopped or killed run needs
-    to go on: call this again with the same arguments.
+    to go on: call this again with the same arguments. At the end a report stands beside it,
+    `model.md` and `model.html`.
 
     Args:
         data: A file or a frame; see `gatewise.data.series.read_series`.
@@ -109,7 +113,6 @@ def train_forecast(
     lengths = [each.steps for each in series.series]
     parts = (settings.training, settings.validation, settings.test)
     split = split_series(lengths, settings.horizon, *parts)
-    chosen = settings.chosen_for(series, split)
     digest = files[0].digest() if files else content_digest(table)
     source = (str(files[0].path.absolute()) if files else None, digest)
     with folder:
@@ -120,14 +123,29 @@ def train_forecast(
         if unfinished(now, folder) is None:
             folder.write_description(now)
 
-        def build() -> tuple[ForecastTraining, Plan]:
-            task = ForecastTraining(chosen, series, split, source)
+        def build(settings: ForecastSettings) -> tuple[ForecastTraining, Plan]:
+            task = ForecastTraining(settings.chosen_for(series, split), series, split, source)
             return task, task.plan()
 
         def started(task: ForecastTraining, plan: Plan, progress: Progress) -> None:
-            display.started(Run(series, split, chosen, task, plan, output, progress))
+            display.started(Run(series, split, task.settings, task, plan, output, progress))
 
-        return train_task(build, started, chosen.seed, folder, output, display, checkpoint_seconds)
+        def finish(task: ForecastTraining, progress: Progress) -> None:
+            from gatewise.training.forecast_report import report_forecast
+
+            display.measuring()
+            report_forecast(output, series)
+
+        return train_task(
+            build,
+            started,
+            settings,
+            folder,
+            output,
+            display,
+            checkpoint_seconds,
+            finish=finish,
+        )
 
 
 def frame_description(digest: str) -> dict[str, Any]:

@@ -11,10 +11,19 @@ from numpy.typing import NDArray
 
 from gatewise.data.columns import shorten
 from gatewise.data.series import SeriesSet
+from gatewise.data.source import DataError
 from gatewise.tasks.forecast_metrics import Accuracy
 from gatewise.training.backtest import Backtest
 from gatewise.training.forecast_model import ForecastModel
-from gatewise.training.report import Command, Heading, Paragraph, Picture, Table, write_report
+from gatewise.training.report import (
+    Block,
+    Command,
+    Heading,
+    Paragraph,
+    Picture,
+    Table,
+    write_report,
+)
 
 PANELS = 6  # series in a picture
 INK, OURS = "#555555", "#0b62a4"
@@ -43,8 +52,7 @@ def report_forecast(path: Path, data: Any = None) -> tuple[Path, Path]:
     model: ForecastModel = load(path)
     series = model.read(data)
     tested = model.backtest_trained(series)
-    picture = path.stem + "-forecast.png"
-    blocks = [
+    blocks: list[Block] = [
         Paragraph(verdict(model, tested)),
         Heading("What was learned"),
         *[Paragraph(said[:1].upper() + said[1:] + ".") for said in describe(model, series)],
@@ -60,10 +68,18 @@ def report_forecast(path: Path, data: Any = None) -> tuple[Path, Path]:
     blocks += [
         Paragraph(LEGEND),
         Heading("Forecast"),
-        Picture(picture, "History, forecast and interval", draw_forecast(model, series)),
+        *show_forecast(model, series, path.stem + "-forecast.png"),
         Command(f"gatewise forecast {path.name} -o forecast.csv --plot forecast.png"),
     ]
     return write_report(path, f"Forecast of {shorten(model.columns.targets)}", blocks)
+
+
+def show_forecast(model: ForecastModel, series: SeriesSet, name: str) -> list[Block]:
+    """Return a picture of the forecast, or why there is none yet."""
+    try:
+        return [Picture(name, "History, forecast and interval", draw_forecast(model, series))]
+    except DataError as error:  # the future's covariates are not known
+        return [Paragraph(f"No forecast is drawn: {error}.")]
 
 
 def describe(model: ForecastModel, series: SeriesSet) -> list[str]:

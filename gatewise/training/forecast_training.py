@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gatewise.data import processes
 from gatewise.data.covariates import Encoding, find_encoding
 from gatewise.data.series import SeriesSet
 from gatewise.data.source import DataError
@@ -133,7 +134,8 @@ class ForecastTraining(Task):
                 f"no series keeps {horizon + 1} steps to learn from beside validation and test, "
                 f"the longest has {self.rows.steps.max()}; give more data, or a shorter --horizon"
             )
-        self.batch_size = min(self.settings.batch_size or 1, self.total)
+        wanted = (self.settings.batch_size or 1) * processes.count()
+        self.batch_size = min(wanted, self.total)
         self.batches_per_epoch = max(1, min(self.total, EPOCH) // self.batch_size)
 
     def _moments(self, numbers: NDArray[np.int64]) -> Origins:
@@ -184,7 +186,8 @@ class ForecastTraining(Task):
             order = self._order(epoch)
             for number in range(begin, self.batches_per_epoch):
                 part = order[number * self.batch_size : (number + 1) * self.batch_size]
-                yield self._batch(self._moments(part), (epoch, number + 1))
+                own = processes.own_part(part)
+                yield self._batch(self._moments(own), (epoch, number + 1))
             epoch, begin = epoch + 1, 0
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
@@ -212,6 +215,10 @@ class ForecastTraining(Task):
         """See `Task.begin_validation`."""
         self.found: list[NDArray[np.float64]] = []
         self.spread: list[NDArray[np.float64]] = []
+
+    def counted(self, batch: Batch) -> float:
+        """See `Task.counted`."""
+        return max(1, int(batch.there.sum()))
 
     def total_loss(self, batch: Batch, state: Any) -> tuple[Tensor, int, None]:
         """See `Task.total_loss`."""

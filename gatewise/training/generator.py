@@ -118,7 +118,7 @@ def train_generator(
             raise
         folder.write_description(now)
 
-        def build() -> tuple[GeneratorTraining, Plan]:
+        def build(settings: GeneratorSettings) -> tuple[GeneratorTraining, Plan]:
             task = GeneratorTraining(settings, gathered)
             return task, task.plan()
 
@@ -129,13 +129,13 @@ def train_generator(
             size = sum(weight.numel() for weight in task.model.parameters())
             batches = task.batches_per_epoch
             display.started(
-                Run(examples.name, gathered, settings, plan, batches, size, output, progress)
+                Run(examples.name, gathered, task.settings, plan, batches, size, output, progress)
             )
 
         return train_task(
             build,
             started,
-            settings.seed,
+            settings,
             folder,
             output,
             display,

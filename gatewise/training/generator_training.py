@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from gatewise.data import processes
 from gatewise.data.sequence_set import SequenceSet
 from gatewise.tasks.generating import SequenceGenerator, Sequences
 from gatewise.training.checkpoint import Progress
@@ -51,7 +52,8 @@ class GeneratorTraining(Task):
         self.settings, self.data = settings, data
         self.config = describe_generator(settings, data)
         self.training, self.held = (self.tensors(part) for part in (data.training, data.held))
-        self.batches_per_epoch = -(-len(self.training) // settings.batch_size)
+        self.batch_size = settings.batch_size * processes.count()
+        self.batches_per_epoch = -(-len(self.training) // self.batch_size)
         self.model = SequenceGenerator(cell=settings.cell, **self.config["model"])
 
     def tensors(self, sequences: Sequence[Any]) -> list[Tensor]:
@@ -69,12 +71,13 @@ class GeneratorTraining(Task):
     def batches(self, cursor: tuple[int, int]) -> Iterator[Batch]:
         """See `Task.batches`."""
         epoch, number = cursor
-        size = self.settings.batch_size
+        size = self.batch_size
         while True:
             draw = np.random.default_rng([self.settings.seed, epoch])
             order = draw.permutation(len(self.training))
             for k in range(number, self.batches_per_epoch):
-                chosen = [self.training[j] for j in order[k * size : (k + 1) * size]]
+                own = processes.own_part(order[k * size : (k + 1) * size])
+                chosen = [self.training[j] for j in own]
                 last = k + 1 == self.batches_per_epoch
                 yield side_by_side(chosen)._replace(
                     cursor=(epoch + 1, 0) if last else (epoch, k + 1)
@@ -90,6 +93,11 @@ class GeneratorTraining(Task):
         """See `Task.loss`."""
         total, count = self.model.surprise(batch.sequences)
         return total / count, None
+
+    def counted(self, batch: Batch) -> float:
+        """See `Task.counted`."""
+        ends = len(batch.lengths) if self.data.is_text else 0
+        return int(batch.lengths.sum()) + ends
 
     def total_loss(self, batch: Batch, state: Any) -> tuple[Tensor, int, None]:
         """See `Task.total_loss`."""

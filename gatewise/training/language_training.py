@@ -1,6 +1,7 @@
 """A language model with the text it learns from, as the training loop wants it."""
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,17 @@ import torch
 
 from gatewise.data.corpus import Corpus
 from gatewise.data.streams import IGNORED, Cursor, TrainingStreams, ValidationStreams, Window
+from gatewise.data.tokenizer import decode
 from gatewise.layers import detach_state
+from gatewise.tasks.sampling import Sampler, draw_tokens
 from gatewise.tasks.vocabulary_output import AdaptiveOutput
 from gatewise.training.checkpoint import Progress
 from gatewise.training.model_file import write_model_file
 from gatewise.training.plan import Plan, Task
 from gatewise.training.text_model import build_model, model_file
 from gatewise.training.text_settings import TextSettings
+
+SAMPLED = 300  # tokens that TensorBoard shows of each validation
 
 
 class LanguageTraining(Task):
@@ -65,6 +70,14 @@ class LanguageTraining(Task):
         """See `Task.total_loss`."""
         loss, state = self.model.loss(batch.inputs, batch.targets, state, reduction="sum")
         return loss, int((batch.targets != IGNORED).sum()), state
+
+    def sample(self) -> str:
+        """See `Task.sample`."""
+        tokenizer = self.corpus.tokenizer
+        source = torch.Generator().manual_seed(self.settings.seed)
+        start = [tokenizer.start()]
+        drawn = draw_tokens(self.model, start, Sampler(0.8), source, tokenizer.unknown)
+        return decode(tokenizer, islice(drawn, SAMPLED))
 
     def first_state(self) -> Any:
         """See `Task.first_state`."""

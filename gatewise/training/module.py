@@ -8,11 +8,14 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.pytorch.loggers import TensorBoardLogger
 
+from gatewise.data import processes
 from gatewise.training.checkpoint import Checkpoint, Measurement, Progress, RunError, RunFolder
-from gatewise.training.logbook import EVERY
+from gatewise.training.logbook import EVERY, as_code
 from gatewise.training.optimizers import NTASGD, clip_gradients
 from gatewise.training.plan import Display, Plan, Stopped, Task
+from gatewise.training.signals import StopSignals
 from gatewise.training.state import pack_optimizer, pack_state, unpack_optimizer, unpack_state
 
 
@@ -48,11 +51,12 @@ class TrainingModule(lightning.LightningModule):
         self.optimizer = plan.build_optimizer(task.model)
         self.checkpoint = folder.read_checkpoint()
         self.asked_to_stop = False
+        self.signals = StopSignals(self.ask_to_stop)
         self.counted_at = self.saved_at = time.monotonic()
         if self.checkpoint is not None:
             self.progress = self.checkpoint.progress
             self.losses = list(self.checkpoint.numbers["losses"])
-            weights = dict(self.checkpoint.tensors)
+            weights = self.own_tensors(self.checkpoint)
             self.model.load_state_dict(
                 {name: weights[f"model.{name}"] for name in self.model.state_dict()}
             )
@@ -67,6 +71,8 @@ class TrainingModule(lightning.LightningModule):
         now = time.monotonic()
         self.progress.seconds += now - self.counted_at
         self.counted_at = now
+        if self.plan.budget.minutes:  # else no clock decides anything
+            self.progress.seconds = processes.agreed(self.progress.seconds)
         return self.plan.budget.spent(step, self.progress.seconds)
 
     def validation_due(self) -> bool:
@@ -103,8 +109,8 @@ class TrainingModule(lightning.LightningModule):
                 return
 
     def val_dataloader(self) -> Batches:
-        """Return the validation batches."""
-        return Batches(self.task.validation_batches)
+        """Return the validation batches; the first process measures, the others wait for it."""
+        return Batches(self.task.validation_batches if processes.is_first() else lambda: iter(()))
 
     # Training
 
@@ -114,9 +120,10 @@ class TrainingModule(lightning.LightningModule):
 
     def on_train_start(self) -> None:
         """Go on from the checkpoint: carried state, random numbers."""
+        self.signals.install()
         if self.checkpoint is None:
             return
-        tensors = self.checkpoint.tensors
+        tensors = self.own_tensors(self.checkpoint)
         self.state = unpack_state(self.task.first_state(), tensors, self.device)
         torch.set_rng_state(tensors["random"])
         if "random.cuda" in tensors and torch.cuda.is_available():
@@ -133,7 +140,11 @@ class TrainingModule(lightning.LightningModule):
     def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
         """Return the loss, the state carried on from the batch before."""
         loss, self.state = self.task.loss(batch, None if batch.fresh else self.state)
-        return loss
+        if processes.count() == 1:
+            return loss
+        counted = self.task.counted(batch)
+        # so that the mean over processes is that over the targets of them all
+        return loss * (counted * processes.count() / processes.sums(counted)[0])
 
     def configure_gradient_clipping(self, *_: Any, **__: Any) -> None:
         """Cut the gradients, and count the steps where there was something to cut."""
@@ -142,7 +153,7 @@ class TrainingModule(lightning.LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Count the step; write a checkpoint now and then."""
-        loss = float(outputs["loss"])
+        loss = processes.sums(float(outputs["loss"]))[0] / processes.count()
         self.refuse_divergence(loss)
         self.progress.step += 1
         self.progress.cursor = batch.cursor
@@ -153,14 +164,18 @@ class TrainingModule(lightning.LightningModule):
             rate = self.optimizer.param_groups[0]["lr"]
             curves = {"loss/training": loss, "learning rate": rate}
             self.note(curves | {"clipped share": self.progress.clipped_share})
-        self.stop_if_asked()
-        if time.monotonic() - self.saved_at >= self.plan.checkpoint_seconds:
+        due = time.monotonic() - self.saved_at >= self.plan.checkpoint_seconds
+        stop, due = processes.sums(self.asked_to_stop, due)
+        if stop:
+            self.stop()
+        if due:
             self.save()
 
     # Validation
 
     def on_validation_epoch_start(self) -> None:
         """Begin with no state and nothing counted; with averaged weights where there are any."""
+        self.signals.install()
         self.display.validating()
         self.show_averages(True)
         self.task.begin_validation()
@@ -169,7 +184,8 @@ class TrainingModule(lightning.LightningModule):
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Add up the loss, the state carried on from the batch before."""
-        self.stop_if_asked()
+        if self.asked_to_stop and processes.count() == 1:  # several stop behind a step
+            self.stop()
         state = None if batch.fresh else self.validation_state
         total, number, self.validation_state = self.task.total_loss(batch, state)
         self.validation_losses[0] += float(total)
@@ -177,23 +193,14 @@ class TrainingModule(lightning.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Record the loss, keep the best model, and decide whether to go on."""
-        total, number = self.validation_losses
-        self.refuse_divergence(total)
         progress = self.progress
-        epoch, batch = progress.cursor
-        metrics = self.task.metrics()
-        measured = Measurement(
-            progress.step,
-            epoch + batch / self.task.batches_per_epoch,
-            self.losses[0] / max(self.losses[1], 1),
-            total / number,
-            self.task.score(total / number, metrics),
-            metrics,
-        )
+        measured = Measurement(*processes.told(self.measure() if processes.is_first() else None))
+        self.refuse_divergence(measured.validation)
         progress.history.append(measured)
-        self.note({"loss/validation": measured.validation, **metrics})
+        self.note({"loss/validation": measured.validation, **(measured.metrics or {})})
+        self.note_sample()
         self.losses = [0.0, 0.0]
-        if progress.best is measured:
+        if progress.best is measured and processes.is_first():
             self.task.write_model(self.output, progress)
         self.show_averages(False)
         if isinstance(self.optimizer, NTASGD):
@@ -203,10 +210,32 @@ class TrainingModule(lightning.LightningModule):
             self.save()
             self.trainer.should_stop = self.finished()
 
+    def measure(self) -> Measurement:
+        """Return what the validation found."""
+        total, number = self.validation_losses
+        epoch, batch = self.progress.cursor
+        measured = Measurement(
+            self.progress.step,
+            epoch + batch / self.task.batches_per_epoch,
+            self.losses[0] / max(self.losses[1], 1),
+            total / number,
+        )
+        if not math.isfinite(total):
+            return measured
+        metrics = self.task.metrics()
+        score = self.task.score(measured.validation, metrics)
+        return measured._replace(score=score, metrics=metrics)
+
     def note(self, curves: dict[str, float]) -> None:
         """Write a point of each curve, where somebody asked for curves."""
         if self.trainer.logger is not None:
             self.trainer.logger.log_metrics(curves, self.progress.step)
+
+    def note_sample(self) -> None:
+        """Write what the model makes by itself, where somebody asked for curves."""
+        logger = self.trainer.logger
+        if isinstance(logger, TensorBoardLogger) and (sample := self.task.sample()) is not None:
+            logger.experiment.add_text("sample", as_code(sample), self.progress.step)
 
     def refuse_divergence(self, loss: float) -> None:
         """Raise `RunError` if a loss is no number."""
@@ -226,23 +255,36 @@ class TrainingModule(lightning.LightningModule):
         """Stop behind the next batch."""
         self.asked_to_stop = True
 
-    def stop_if_asked(self) -> None:
-        """Write a checkpoint and leave, if the user asked for it."""
-        if self.asked_to_stop:
-            if self.checkpoint is None:
-                self.save()
-            raise Stopped
+    def stop(self) -> None:
+        """Write a checkpoint and leave, as the user asked for it."""
+        if self.checkpoint is None:
+            self.save()
+        processes.wait()  # none may end before that is written: it would be taken for an accident
+        raise Stopped
+
+    def own_tensors(self, checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
+        """Return the tensors of a checkpoint that this process goes on with.
+
+        Random numbers and carried states of all processes but the first are marked by `@number`.
+        """
+        split = [(*name.partition("@"), value) for name, value in checkpoint.tensors.items()]
+        common = {name: value for name, _, number, value in split if not number}
+        number = str(processes.rank())
+        return common | {name: value for name, _, whose, value in split if whose == number}
 
     def save(self) -> None:
         """Write a checkpoint."""
         self.spent(self.progress.step)
         shown = self.show_averages(False)
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        tensors["random"] = torch.get_rng_state()
-        if self.device.type == "cuda":
-            tensors["random.cuda"] = torch.cuda.get_rng_state(self.device)
         optimizer_tensors, numbers = pack_optimizer(self.optimizer)
-        tensors |= optimizer_tensors | pack_state(self.state)
+        tensors |= optimizer_tensors
+        own = {"random": torch.get_rng_state(), **pack_state(self.state)}
+        if self.device.type == "cuda":
+            own["random.cuda"] = torch.cuda.get_rng_state(self.device)
+        for name, value in own.items():
+            for number, each in enumerate(processes.gathered(value.detach().cpu())):
+                tensors[f"{name}@{number}" if number else name] = each
         whole = {name: value.detach().cpu().clone() for name, value in tensors.items()}
         self.folder.write_checkpoint(
             Checkpoint(self.progress, whole, {**numbers, "losses": self.losses})

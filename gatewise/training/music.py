@@ -113,14 +113,14 @@ def train_music(
         unfinished(now, folder)
         folder.write_description(now)
 
-        def build() -> tuple[MusicTraining, Plan]:
+        def build(settings: MusicSettings) -> tuple[MusicTraining, Plan]:
             task = MusicTraining(settings, music)
             return task, task.plan()
 
         def started(task: MusicTraining, plan: Plan, progress: Progress) -> None:
             size = sum(weight.numel() for weight in task.model.parameters())
             display.started(
-                Run(music, settings, plan, task.batches_per_epoch, size, output, progress)
+                Run(music, task.settings, plan, task.batches_per_epoch, size, output, progress)
             )
 
         def finish(task: MusicTraining, progress: Progress) -> None:
@@ -129,7 +129,7 @@ def train_music(
         return train_task(
             build,
             started,
-            settings.seed,
+            settings,
             folder,
             output,
             display,

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gatewise.data import processes
 from gatewise.data.keys import KEYS, Roll, room, shares_of, transposed
 from gatewise.data.music import Music
 from gatewise.tasks.music import MusicNetwork, Pieces
@@ -63,7 +64,8 @@ class MusicTraining(Task):
         self.settings, self.music = settings, music
         self.parts = [part for roll in music.training for part in cut(roll, settings.length)]
         self.held = [as_tensor(roll) for roll in music.validation]
-        self.batches_per_epoch = -(-len(self.parts) // settings.batch_size)
+        self.batch_size = settings.batch_size * processes.count()
+        self.batches_per_epoch = -(-len(self.parts) // self.batch_size)
         self.model = MusicNetwork(
             settings.cell,
             KEYS,
@@ -81,17 +83,14 @@ class MusicTraining(Task):
     def batches(self, cursor: tuple[int, int]) -> Iterator[Batch]:
         """See `Task.batches`."""
         epoch, number = cursor
-        size = self.settings.batch_size
+        size = self.batch_size
         while True:
             draw = np.random.default_rng([self.settings.seed, epoch])
             order = draw.permutation(len(self.parts))
-            moves = [self.draw_move(self.parts[k], draw) for k in order]
+            moves = {k: self.draw_move(self.parts[k], draw) for k in order}
             for k in range(number, self.batches_per_epoch):
-                chosen = slice(k * size, (k + 1) * size)
-                pairs = [
-                    moved(self.parts[j], move)
-                    for j, move in zip(order[chosen], moves[chosen], strict=True)
-                ]
+                own = processes.own_part(order[k * size : (k + 1) * size])
+                pairs = [moved(self.parts[j], moves[j]) for j in own]
                 last = k + 1 == self.batches_per_epoch
                 yield Batch(*side_by_side(pairs), (epoch + 1, 0) if last else (epoch, k + 1))
             epoch, number = epoch + 1, 0
@@ -110,6 +109,10 @@ class MusicTraining(Task):
     def loss(self, batch: Batch, state: Any) -> tuple[Tensor, None]:
         """See `Task.loss`."""
         return self.model.surprise(batch.pieces).sum() / batch.lengths.sum(), None
+
+    def counted(self, batch: Batch) -> float:
+        """See `Task.counted`."""
+        return int(batch.lengths.sum())
 
     def total_loss(self, batch: Batch, state: Any) -> tuple[Tensor, int, None]:
         """See `Task.total_loss`; first steps do not count, as in the figures of the field."""

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import nn
 
-from gatewise.training.checkpoint import Progress
+from gatewise.training.checkpoint import Measurement, Progress
 from gatewise.training.optimizers import OPTIMIZERS, build_optimizer
 from gatewise.training.schedule import Budget, learning_rate
 
@@ -78,6 +78,13 @@ class Task(Protocol):
         """Return the mean loss of a batch, and the state behind it, detached."""
         ...
 
+    def counted(self, batch: Any) -> float:
+        """Return what `loss` is the mean over: the number of targets, up to a factor.
+
+        Processes that train together weigh their parts of a batch by it.
+        """
+        return 1.0
+
     def total_loss(self, batch: Any, state: Any) -> tuple[torch.Tensor, int, Any]:
         """Return the summed loss of a batch, the number of targets, and the state behind it."""
         ...
@@ -96,6 +103,10 @@ class Task(Protocol):
         """
         return {}
 
+    def sample(self) -> str | None:
+        """Return what the model writes by itself, for those who watch; None for nothing."""
+        return None
+
     def score(self, loss: float, metrics: dict[str, float]) -> float:
         """Return what the best model has the least of: the loss, or minus the accuracy, say.
 
@@ -106,6 +117,20 @@ class Task(Protocol):
     def write_model(self, path: Path, progress: Progress) -> None:
         """Write the model file, whole or not at all."""
         ...
+
+
+class Trial(NamedTuple):
+    """Settings that are tried before a training.
+
+    Attributes:
+        number: From 0.
+        trials: How many there will be.
+        settings: What is tried, by the settings' names.
+    """
+
+    number: int
+    trials: int
+    settings: dict[str, Any]
 
 
 class Display(Protocol):
@@ -122,6 +147,28 @@ class Display(Protocol):
     def validated(self, progress: Progress) -> None:
         """A validation is done; it is the last of `progress.history`."""
         ...
+
+    def trying(self, trial: Trial, spent: float) -> None:
+        """A step of a trial is done; `spent` is the share of its budget that is used up."""
+
+    def tried(self, trial: Trial, measured: Measurement | None, outcome: str) -> None:
+        """A trial is over; `outcome` is "done", or why it ended without a result."""
+
+    def tuned(self, best: Trial, measured: Measurement | None) -> None:
+        """All trials are over; training begins with the settings of the best."""
+
+
+class Silence(Display):
+    """Tells nobody."""
+
+    def stepped(self, progress: Progress, loss: float, spent: float) -> None:
+        """See `Display.stepped`."""
+
+    def validating(self) -> None:
+        """See `Display.validating`."""
+
+    def validated(self, progress: Progress) -> None:
+        """See `Display.validated`."""
 
 
 class Stopped(Exception):  # noqa: N818 - no error: the user asked for it

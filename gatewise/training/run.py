@@ -5,13 +5,15 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import torch
 
+from gatewise.data import processes
 from gatewise.training.checkpoint import Progress, RunError, RunFolder
 from gatewise.training.fit import fit
-from gatewise.training.plan import Display, Plan, Task
+from gatewise.training.launch import current_launch
+from gatewise.training.plan import Display, Plan, Silence, Task
 
 AnyTask = TypeVar("AnyTask", bound=Task)
 
@@ -45,6 +47,8 @@ def refuse_output(
     output: Path, sources: Sequence[str | os.PathLike[str]], folder: RunFolder, restart: bool
 ) -> None:
     """Raise `RunError` if the model file cannot be made there."""
+    if not processes.is_first():
+        return  # the first says so
     if output.suffix != ".safetensors":
         raise RunError(f"{output}: a model file is called something.safetensors")
     if output.is_dir():
@@ -82,6 +86,7 @@ def describe_run(
         digest = digests.get((path, *stamp.values())) or file.digest()
         return {"path": path, "stamp": stamp, "encoding": file.encoding, "digest": digest}
 
+    settings = {**settings, **current_launch().described()}
     files = {name: [describe(file) for file in files] for name, files in sources.items()}
     # as it will be read back: tuples are lists
     return json.loads(json.dumps({"settings": settings, "sources": files}))
@@ -113,9 +118,9 @@ def unfinished(now: dict[str, Any], folder: RunFolder) -> dict[str, Any] | None:
 
 
 def train_task(
-    build: Callable[[], tuple[AnyTask, Plan]],
+    build: Callable[[Any], tuple[AnyTask, Plan]],
     started: Callable[[AnyTask, Plan, Progress], None],
-    seed: int,
+    settings: Any,
     folder: RunFolder,
     output: Path,
     display: Display,
@@ -123,12 +128,12 @@ def train_task(
     prepared: Sequence[str] = (),
     finish: Callable[[AnyTask, Progress], None] | None = None,
 ) -> Progress:
-    """Build a task from a seed, and train it or go on with it; the caller's random state is kept.
+    """Build a task from settings, and train it or go on with it; the caller's random state is kept.
 
     Args:
-        build: Makes the task and its plan; it may draw torch's random numbers.
+        build: Makes the task and its plan of settings; it may draw torch's random numbers.
         started: Called when all is ready, with how far earlier sessions came.
-        seed: What random numbers come from.
+        settings: Of the training, with a seed; with `--tune` a search fills them in.
         folder: Of the run, entered.
         output: The model file.
         display: Who is told how it goes.
@@ -143,17 +148,25 @@ def train_task(
     Raises:
         RunError: See `fit`.
         Stopped: See `fit`.
+        SystemExit: This process only helped another, which has the result.
     """
+    processes.release()
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
         checkpoint = folder.read_checkpoint()
         try:
-            task, plan = build()
+            if current_launch().tune:
+                from gatewise.training.tuning import search
+
+                settings = search(settings, build, folder, output, display)
+            torch.manual_seed(settings.seed)
+            task, plan = build(settings)
         except ValueError:
             if checkpoint is None:
                 folder.remove(prepared)
             raise
         plan = replace(plan, checkpoint_seconds=checkpoint_seconds)
+        if not processes.is_first():
+            help_fit(task, plan, folder, output, settings.seed)
         started(task, plan, Progress() if checkpoint is None else checkpoint.progress)
         progress = fit(task, plan, folder, output, display)
         if finish is not None:
@@ -162,12 +175,24 @@ def train_task(
     return progress
 
 
+def help_fit(task: Task, plan: Plan, folder: RunFolder, output: Path, seed: int) -> NoReturn:
+    """Train as one of several processes that is not the first, and end."""
+    torch.manual_seed(seed + 1_000_003 * processes.rank())  # else all would drop the same units
+    fit(task, plan, folder, output, Silence())
+    raise SystemExit
+
+
 def differences(known: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Say how settings and files differ from those of the unfinished run."""
     faults = [
         f"--{name.replace('_', '-')} was {show(known['settings'].get(name))}, now {show(value)}"
         for name, value in now["settings"].items()
         if known["settings"].get(name) != value
+    ]
+    faults += [
+        f"--{name.replace('_', '-')} was {show(value)}, now not given"
+        for name, value in known["settings"].items()
+        if name not in now["settings"]
     ]
     for name, files in now["sources"].items():
         before = known["sources"].get(name, [])

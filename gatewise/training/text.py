@@ -81,7 +81,8 @@ def train_text(
 
     The model file holds the best model so far from the first validation on. Until the end, a
     folder beside it (`model.run` for `model.safetensors`) holds what a stopped or killed run
-    needs to go on: call this again with the same arguments.
+    needs to go on: call this again with the same arguments. At the end a report stands beside it,
+    `model.md` and `model.html`.
 
     Args:
         files: The text, in order.
@@ -114,20 +115,42 @@ def train_text(
         if restart:
             folder.clear(TOKEN_FILES)
         corpus = ready_corpus(texts, settings, folder, display)
-        chosen = settings.chosen_for(corpus)
 
-        def build() -> tuple[LanguageTraining, Plan]:
-            task = LanguageTraining(chosen, corpus)
+        def build(settings: TextSettings) -> tuple[LanguageTraining, Plan]:
+            task = LanguageTraining(settings.chosen_for(corpus), corpus)
             return task, task.plan()
 
         def started(task: LanguageTraining, plan: Plan, progress: Progress) -> None:
             size = sum(weight.numel() for weight in task.model.parameters())
             display.started(
-                Run(texts["text"], corpus, chosen, plan, task.streams, size, output, progress)
+                Run(
+                    texts["text"],
+                    corpus,
+                    task.settings,
+                    plan,
+                    task.streams,
+                    size,
+                    output,
+                    progress,
+                )
             )
 
+        def finish(task: LanguageTraining, progress: Progress) -> None:
+            from gatewise.training.text_report import report_text
+
+            names = ", ".join(file.path.name for file in texts["text"])
+            report_text(output, names, corpus, progress)
+
         return train_task(
-            build, started, chosen.seed, folder, output, display, checkpoint_seconds, TOKEN_FILES
+            build,
+            started,
+            settings,
+            folder,
+            output,
+            display,
+            checkpoint_seconds,
+            TOKEN_FILES,
+            finish,
         )
 
 

@@ -148,12 +148,11 @@ def train_translator(
         if restart:
             folder.clear()
         parts = ready_pairs(pairs, others, settings, folder, display)
-        chosen = settings.chosen_for(parts.vocabulary, len(parts.sources))
-        running = Running(pairs.name, parts, others["test"], chosen, output, display)
+        running = Running(pairs.name, parts, others["test"], output, display)
         train_task(
             running.build,
             running.started,
-            chosen.seed,
+            settings,
             folder,
             output,
             display,
@@ -270,18 +269,18 @@ class Running:
         name: str,
         parts: PairParts,
         test: Pairs | None,
-        settings: TranslationSettings,
         output: Path,
         display: TranslationDisplay,
     ):
-        self.name, self.parts, self.test, self.settings = name, parts, test, settings
+        self.name, self.parts, self.test = name, parts, test
         self.output, self.display = output, display
         self.run: Run | None = None
         self.result: Result | None = None
 
-    def build(self) -> tuple[TranslationTraining, Plan]:
+    def build(self, settings: TranslationSettings) -> tuple[TranslationTraining, Plan]:
         """Make the task and its plan."""
-        task = TranslationTraining(self.settings, self.parts)
+        chosen = settings.chosen_for(self.parts.vocabulary, len(self.parts.sources))
+        task = TranslationTraining(chosen, self.parts)
         return task, task.plan()
 
     def started(self, task: TranslationTraining, plan: Plan, progress: Progress) -> None:
@@ -289,7 +288,7 @@ class Running:
         size = sum(weight.numel() for weight in task.model.parameters())
         batches = task.batches_per_epoch
         self.run = Run(
-            self.name, self.parts, self.settings, plan, batches, size, self.output, progress
+            self.name, self.parts, task.settings, plan, batches, size, self.output, progress
         )
         self.display.started(self.run)
 

@@ -93,6 +93,10 @@ class TranslationTraining(Task):
         """See `Task.loss`."""
         return self.model.loss(*batch[:4], self.settings.label_smoothing), None
 
+    def counted(self, batch: PairBatch) -> float:
+        """See `Task.counted`."""
+        return int(batch.target_lengths.sum())
+
     def total_loss(self, batch: PairBatch, state: Any) -> tuple[torch.Tensor, int, None]:
         """See `Task.total_loss`; the loss is that without label smoothing."""
         total = self.model.loss(*batch[:4], reduction="sum")

@@ -31,7 +31,8 @@ def test_one_command_makes_a_model(run, tmp_path, tokens):
     assert result.exit_code == 0, result.output
     assert "20 steps" in result.output
     assert "gatewise generate model.safetensors" in result.output
-    assert sorted(os.listdir(tmp_path)) == ["model.safetensors", "text.txt"]
+    beside = ["model.course.png", "model.html", "model.md", "model.safetensors"]
+    assert sorted(os.listdir(tmp_path)) == [*beside, "text.txt"]
     rows = [line for line in result.output.splitlines() if line.endswith("best")]
     assert rows[0].split()[1] == "10"
     assert ("perplexity" in result.output) == (tokens != "characters")

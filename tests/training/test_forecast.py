@@ -86,7 +86,8 @@ def test_it_learns_what_naive_forecasts_cannot_know(tmp_path):
     new = long_frame(X=1e4 * seasonal(100, trend=0.8, noise=0.05, seed=77))
     unseen = model.backtest(new).accuracy
     assert unseen["network"].mase < 0.5 * unseen["seasonal naive"].mase
-    assert sorted(os.listdir(tmp_path)) == ["model.safetensors", "series.csv"]
+    beside = ["model-forecast.png", "model.html", "model.md", "model.safetensors"]
+    assert sorted(os.listdir(tmp_path)) == [*beside, "series.csv"]
 
 
 @pytest.mark.parametrize(

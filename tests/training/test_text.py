@@ -66,7 +66,12 @@ def test_it_learns_and_leaves_one_file(english, small, tmp_path):
     assert last.step == progress.step == 150
     assert last.validation < first.validation - 0.2
     assert last.validation < 3.2  # a uniform guess of 77 characters costs 4.3
-    assert sorted(os.listdir(tmp_path)) == ["english.txt", "model.safetensors"]
+    beside = ["model.course.png", "model.html", "model.md", "model.safetensors"]
+    assert sorted(os.listdir(tmp_path)) == ["english.txt", *beside]
+    report = (tmp_path / "model.md").read_text()
+    assert f"| nats per token | {progress.best.validation:.4f} |" in report
+    assert gw.load(output).generate(length=400, seed=0) in report
+    assert "data:image/png;base64," in (tmp_path / "model.html").read_text()
 
 
 @pytest.mark.parametrize("changes", [{}, {"cell": "peephole"}, {"tokens": "bpe"}, {"layers": 2}])
@@ -224,7 +229,9 @@ def test_sigkill_at_any_moment_loses_nothing_but_time(english, tmp_path):
         process.wait()
     assert start(broken.name).wait() == 0
     assert_equal_models(tmp_path / "a.safetensors", broken)
-    assert sorted(os.listdir(tmp_path)) == ["a.safetensors", "b.safetensors", "english.txt"]
+    ends = (".course.png", ".html", ".md", ".safetensors")
+    files = [f"{name}{end}" for name in "ab" for end in ends]
+    assert sorted(os.listdir(tmp_path)) == [*files, "english.txt"]
 
 
 def unfinished(english, output, settings, **options):
