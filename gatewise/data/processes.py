@@ -23,7 +23,7 @@ _joined: ContextVar[bool] = ContextVar("gatewise_joined", default=False)
 
 @contextmanager
 def joined() -> Iterator[None]:
-    """Inside, the processes of torch's default group train together; it takes tensors of the CPU."""
+    """Inside, the processes of torch's default group train together."""
     token = _joined.set(True)
     try:
         yield

@@ -1,10 +1,11 @@
 import pytest
+import torch
 
-from gatewise.training import logbook
-from gatewise.training.checkpoint import RunError
 from gatewise.training.generator import train_generator
 from gatewise.training.generator_settings import GeneratorSettings
-from gatewise.training.logbook import logged
+from gatewise.training.launch import launched
+from gatewise.training.model_file import read_model_file
+from gatewise.training.text import train_text
 
 
 def settings():
@@ -15,7 +16,7 @@ def test_curves_of_a_run(tmp_path):
     accumulator = pytest.importorskip(
         "tensorboard.backend.event_processing.event_accumulator"
     ).EventAccumulator
-    with logged(tmp_path / "logs"):
+    with launched(log=tmp_path / "logs"):
         progress = train_generator("reber", tmp_path / "r.safetensors", settings())
     events = accumulator(str(tmp_path / "logs" / "r"))
     events.Reload()
@@ -27,19 +28,25 @@ def test_curves_of_a_run(tmp_path):
 
 
 def test_nothing_is_written_unless_asked_for(tmp_path):
-    with logged(None):
+    with launched():
         train_generator("reber", tmp_path / "r.safetensors", settings())
     assert not (tmp_path / "logs").exists()
     assert not list(tmp_path.glob("**/events*"))
 
 
-def test_a_file_is_no_folder(tmp_path):
-    (tmp_path / "logs").write_text("")
-    with pytest.raises(RunError, match="name a folder"), logged(tmp_path / "logs"):
-        pass
-
-
-def test_without_tensorboard_it_says_how_to_get_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(logbook, "find_spec", lambda name: None)
-    with pytest.raises(RunError, match=r"pip install 'gatewise\[log\]'"), logged(tmp_path):
-        pass
+def test_what_a_language_model_writes_is_shown(english, small, tmp_path):
+    accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator"
+    ).EventAccumulator
+    with launched(log=tmp_path / "logs"):
+        train_text([english], tmp_path / "m.safetensors", small())
+    train_text([english], tmp_path / "n.safetensors", small())
+    events = accumulator(str(tmp_path / "logs" / "m"))
+    events.Reload()
+    shown = events.Tensors("sample/text_summary")
+    assert [each.step for each in shown] == [10, 20, 30]
+    text = shown[-1].tensor_proto.string_val[0].decode()
+    assert len(text) >= 300
+    assert all(line.startswith("    ") for line in text.splitlines())
+    one, other = (read_model_file(tmp_path / f"{name}.safetensors").tensors for name in "mn")
+    assert all(torch.equal(one[name], other[name]) for name in one)  # watching changes nothing
