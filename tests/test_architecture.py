@@ -34,7 +34,7 @@ EXTRAS = (
         "tokenizers",
         "torchmetrics",
     ),
-    "typer",
+    *("optuna", "tensorboard", "typer"),
 )
 PICKLES = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 

@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from gatewise.cli.live_display import LiveDisplay, ended, in_each, is_best
+from gatewise.cli.live_display import LiveDisplay, describe_plan, ended, is_best
 from gatewise.tasks.measures import Findings
 from gatewise.training.checkpoint import Measurement, Progress
 from gatewise.training.classification import ClassificationDisplay, Result, Run
@@ -66,11 +66,6 @@ class LiveClassificationDisplay(LiveDisplay, ClassificationDisplay):
         best = "  best" if is_best(history) else ""
         self.console.print("".join(f"{cell:>11}" for cell in cells) + best)
 
-    def stopped(self) -> None:
-        """Say how to go on."""
-        assert self.run is not None
-        self.say_stopped(self.run.output)
-
     def finished(self, result: Result) -> None:
         """Say what came out, and what to do with it."""
         self.bar.stop()
@@ -108,24 +103,11 @@ def summary(run: Run, spent: float) -> Table:
         names = ", ".join(kinds[:12]) + (", …" if len(kinds) > 12 else "")
         table.add_row("classes", f"{len(kinds)}: {names}")
     table.add_row("model", describe_learning(run))
-    table.add_row("training", describe_plan(run))
+    read = f"{run.settings.batch_size} examples a step"
+    table.add_row("training", describe_plan(run.plan, read, run.batches_per_epoch))
     if run.progress.step:
         table.add_row("resumed", f"at step {run.progress.step:,}, {spent:.0%} done")
     return table
-
-
-def describe_plan(run: Run) -> str:
-    """Say how it is trained and when it ends."""
-    settings, budget = run.settings, run.plan.budget
-    ends = [] if budget.minutes is None else [f"{budget.minutes:g} min"]
-    if budget.steps is not None:
-        epochs = budget.steps / run.batches_per_epoch
-        ends.append(f"{budget.steps:,} steps ({epochs:,.{0 if epochs >= 100 else 1}f} epochs)")
-    return (
-        f"{settings.batch_size} examples a step{in_each()}, "
-        f"learning rate {settings.learning_rate:g}, until "
-        f"{' or '.join(ends)}, or no better for {run.plan.patience} validations"
-    )
 
 
 def figures(result: Result) -> Table:

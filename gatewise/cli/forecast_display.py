@@ -2,7 +2,8 @@
 
 from rich.console import Console
 
-from gatewise.cli.live_display import LiveDisplay, ended, is_best
+from gatewise.cli.live_display import LiveDisplay, describe_plan, ended, is_best
+from gatewise.data import processes
 from gatewise.data.columns import shorten
 from gatewise.tasks.naive import NAIVES
 from gatewise.training.checkpoint import Measurement, Progress
@@ -56,11 +57,6 @@ class LiveForecastDisplay(LiveDisplay, ForecastDisplay):
                 )
         self.console.print(row(progress.history[-1], is_best(progress.history)))
 
-    def stopped(self) -> None:
-        """Say how to go on."""
-        if self.run is not None:
-            self.say_stopped(self.run.output)
-
     def finished(self, progress: Progress) -> None:
         """Say that training is over, and why."""
         self.bar.stop()
@@ -74,6 +70,7 @@ def summary(run: Run) -> list[str]:
     name = settings.cell if isinstance(settings.cell, str) else settings.cell.name
     size = sum(weight.numel() for weight in task.model.parameters())
     count = f"{len(series.series):,} series" if len(series.series) > 1 else "1 series"
+    read = f"{task.batch_size // processes.count()} windows a step"
     lines = [
         f"series    {count}, {shorten(series.columns.targets)}: {series.steps:,} steps",
         *(f"          {said}" for said in series.said),
@@ -81,23 +78,12 @@ def summary(run: Run) -> list[str]:
         f"{settings.horizon} steps from {settings.lookback}, in segments of {settings.segment}",
         f"model     {name}, hidden size {settings.hidden}, {settings.decoding}, scaling "
         f"{settings.scaling}, anchor {task.anchor}, {size:,} weights",
-        f"training  {task.batch_size} windows a step, learning rate {settings.learning_rate:g}, "
-        f"until {describe_end(run)}, or no better for {run.plan.patience} validations",
+        f"training  {describe_plan(run.plan, read, task.batches_per_epoch)}",
     ]
     if run.progress.step:
         share = run.plan.budget.spent(run.progress.step, run.progress.seconds)
         lines.append(f"resumed   at step {run.progress.step:,}, {share:.0%} done")
     return [*lines, ""]
-
-
-def describe_end(run: Run) -> str:
-    """Say where the budget ends."""
-    budget = run.plan.budget
-    ends = [] if budget.minutes is None else [f"{budget.minutes:g} min"]
-    if budget.steps is not None:
-        epochs = budget.steps / run.task.batches_per_epoch
-        ends.append(f"{budget.steps:,} steps ({epochs:.3g} epochs)")
-    return " or ".join(ends)
 
 
 def row(measured: Measurement, best: bool) -> str:

@@ -1,23 +1,27 @@
 """What every training display shares: a table that grows above one line that moves."""
 
+import contextlib
 import math
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from gatewise.data import processes
 from gatewise.training.checkpoint import Measurement, Progress
-from gatewise.training.plan import Trial
-from gatewise.training.ranges import written
+from gatewise.training.plan import Plan, Stopped, Trial
+from gatewise.training.ranges import described
 
 RECENT = 10.0  # seconds that the speed is averaged over
 PLAIN_EVERY = 30.0  # seconds between lines where nothing can move
+
+AnyDisplay = TypeVar("AnyDisplay", bound="LiveDisplay")
 
 
 class LiveDisplay:
@@ -132,15 +136,15 @@ class LiveDisplay:
             self.begin(trial.number / trial.trials)
             self.trying_begun = True
         left = self.time_left(time.monotonic(), share)
-        said = [f"trial {trial.number + 1} of {trial.trials}: {describe_trial(trial)}", left]
+        said = [f"trial {trial.number + 1} of {trial.trials}: {described(trial.settings)}", left]
         self.move(share, " · ".join(part for part in said if part))
 
     def tried(self, trial: Trial, measured: Measurement | None, outcome: str) -> None:
         """Write a row for a trial."""
         found = "" if measured is None else describe_measurement(measured)
         self.console.print(
-            f"trial {trial.number + 1:>3} of {trial.trials}  {found:<34}  {describe_trial(trial)}"
-            + ("" if outcome == "done" else f"  {outcome}"),
+            f"trial {trial.number + 1:>3} of {trial.trials}  {found:<34}  "
+            f"{described(trial.settings)}{'' if outcome == 'done' else f'  {outcome}'}",
             markup=False,
         )
 
@@ -148,7 +152,7 @@ class LiveDisplay:
         """Say what training takes."""
         found = "" if measured is None else f" ({describe_measurement(measured)})"
         self.console.print(
-            f"Taken from {best.trials} trials{found}: {describe_trial(best)}\n", markup=False
+            f"Taken from {best.trials} trials{found}: {described(best.settings)}\n", markup=False
         )
 
     def say_stopped(self, output: Path) -> None:
@@ -161,12 +165,20 @@ class LiveDisplay:
         )
 
 
-def describe_trial(trial: Trial) -> str:
-    """Show the settings of a trial."""
-    return ", ".join(
-        f"{written(name)} {value:.3g}" if isinstance(value, float) else f"{written(name)} {value}"
-        for name, value in trial.settings.items()
-    )
+@contextlib.contextmanager
+def shown(display: AnyDisplay, output: Path) -> Iterator[AnyDisplay]:
+    """Show a training while it runs; where the user stops it, say how to go on, and leave.
+
+    Args:
+        display: What shows it.
+        output: The model file.
+    """
+    with display:
+        try:
+            yield display
+        except Stopped:
+            display.say_stopped(output)
+            raise typer.Exit(130) from None
 
 
 def describe_measurement(measured: Measurement) -> str:
@@ -191,9 +203,24 @@ def ended(progress: Progress, patience: int) -> str:
     return " ".join(parts)
 
 
-def in_each() -> str:
-    """Say that a batch is one of several at a step, where processes train together."""
-    return f" in each of {processes.count()} processes" if processes.count() > 1 else ""
+def describe_plan(plan: Plan, read: str, batches_per_epoch: int) -> str:
+    """Say how a model is trained, and when that ends.
+
+    Args:
+        plan: How.
+        read: What a step of one process reads.
+        batches_per_epoch: Steps of an epoch.
+    """
+    ends = [] if plan.budget.minutes is None else [f"{plan.budget.minutes:g} min"]
+    if plan.budget.steps is not None:
+        epochs = plan.budget.steps / batches_per_epoch
+        digits = 0 if epochs >= 100 else 1
+        ends.append(f"{plan.budget.steps:,} steps ({epochs:,.{digits}f} epochs)")
+    together = f" in each of {processes.count()} processes" if processes.count() > 1 else ""
+    return (
+        f"{read}{together}, learning rate {plan.learning_rate:g}, until {' or '.join(ends)}, "
+        f"or no better for {plan.patience} validations"
+    )
 
 
 def clock(seconds: float) -> str:

@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from gatewise.cli.live_display import LiveDisplay, ended, is_best
+from gatewise.cli.live_display import LiveDisplay, describe_plan, ended, is_best
 from gatewise.cli.sequences_display import HEADING, row
 from gatewise.training.checkpoint import Progress
 from gatewise.training.music import MusicDisplay, Run
@@ -27,11 +27,14 @@ class LiveMusicDisplay(LiveDisplay, MusicDisplay):
         for sentence in music.said:
             self.console.print(sentence, style="yellow", markup=False)
         steps = sum(map(len, music.training))
+        read = f"{run.settings.batch_size} pieces a step"
         self.console.print(
             f"{music.name}: {len(music.training):,} pieces of {steps:,} steps to learn from, "
             f"{len(music.validation):,} to measure on, {len(music.test):,} kept for the end. "
-            f"{run.parameters:,} weights.\n",
+            f"{run.parameters:,} weights.\n"
+            f"{describe_plan(run.plan, read, run.batches_per_epoch)}.\n",
             markup=False,
+            soft_wrap=True,
         )
         self.console.print(HEADING, style="bold")
         for number, measured in enumerate(run.progress.history):

@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from gatewise.cli.live_display import LiveDisplay, ended, is_best
+from gatewise.cli.live_display import LiveDisplay, describe_plan, ended, is_best
 from gatewise.training.checkpoint import Measurement, Progress
 from gatewise.training.generator import GeneratorDisplay, Run
 
@@ -29,10 +29,13 @@ class LiveGeneratorDisplay(LiveDisplay, GeneratorDisplay):
         kind = f"{data.tokenizer.size - 1} symbols" if data.is_text else ", ".join(data.channels)
         for sentence in data.said:
             self.console.print(sentence, style="yellow", markup=False)
+        read = f"{run.settings.batch_size} sequences a step"
         self.console.print(
             f"{run.name}: {len(data.training):,} sequences to learn from, {len(data.held):,} held "
-            f"back; {kind}. {run.parameters:,} weights.\n",
+            f"back; {kind}. {run.parameters:,} weights.\n"
+            f"{describe_plan(run.plan, read, run.batches_per_epoch)}.\n",
             markup=False,
+            soft_wrap=True,
         )
         self.console.print(HEADING, style="bold")
         for number, measured in enumerate(run.progress.history):

@@ -5,7 +5,7 @@ import math
 from rich.console import Console
 from rich.table import Table
 
-from gatewise.cli.live_display import LiveDisplay, ended, in_each, is_best
+from gatewise.cli.live_display import LiveDisplay, describe_plan, ended, is_best
 from gatewise.data.corpus import Corpus
 from gatewise.tasks.language import bits_per_character, perplexity
 from gatewise.training.checkpoint import Measurement, Progress
@@ -55,11 +55,6 @@ class LiveTextDisplay(LiveDisplay, TextDisplay):
         best = is_best(progress.history)
         self.console.print(row(progress.history[-1], self.run.corpus, self.run.settings, best))
 
-    def stopped(self) -> None:
-        """Say how to go on."""
-        assert self.run is not None
-        self.say_stopped(self.run.output)
-
     def finished(self, progress: Progress) -> None:
         """Say what came out, and what to do with it."""
         self.bar.stop()
@@ -73,7 +68,8 @@ class LiveTextDisplay(LiveDisplay, TextDisplay):
             f"\n{ended(progress, run.settings.patience)}\n"
             f"Best: {nats}, {bits(loss, run.corpus):.3f} bits per character, "
             f"at epoch {best.epoch:.2f}.\n"
-            f"{run.output} ({size:.1f} MB) holds that model. Try it:\n"
+            f"{run.output} ({size:.1f} MB) holds that model, "
+            f"{run.output.with_suffix('.html')} the report. Try it:\n"
             f"  gatewise generate {run.output} --length 300",
             soft_wrap=True,  # so that paths can be copied
         )
@@ -85,7 +81,9 @@ def summary(run: Run) -> Table:
     table.add_column(style="bold")
     table.add_row("text", describe_text(run))
     table.add_row("model", describe_model(run))
-    table.add_row("training", describe_plan(run))
+    streams = run.streams
+    read = f"{streams.batch_size} streams × {streams.window} steps"
+    table.add_row("training", describe_plan(run.plan, read, streams.windows_per_epoch))
     if run.progress.step:
         table.add_row("resumed", f"at step {run.progress.step:,}, {share_spent(run):.0%} done")
     return table
@@ -160,17 +158,3 @@ def describe_model(run: Run) -> str:
     if settings.tie:
         return f"{said}, input and output share their embedding"
     return f"{said}, adaptive softmax" if settings.softmax == "adaptive" else said
-
-
-def describe_plan(run: Run) -> str:
-    """Say how it is trained and when it ends."""
-    budget, streams = run.plan.budget, run.streams
-    ends = [] if budget.minutes is None else [f"{budget.minutes:g} min"]
-    if budget.steps is not None:
-        epochs = budget.steps / streams.windows_per_epoch
-        ends.append(f"{budget.steps:,} steps ({epochs:,.3g} epochs)")
-    return (
-        f"{streams.batch_size} streams × {streams.window} steps{in_each()}, "
-        f"until {' or '.join(ends)}, "
-        f"or no better for {run.settings.patience} validations"
-    )

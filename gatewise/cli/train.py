@@ -181,8 +181,8 @@ def train_with(chosen: dict[str, Any]) -> None:
     import torch
 
     from gatewise.cli.cell_option import find_cell
+    from gatewise.cli.live_display import shown
     from gatewise.cli.text_display import LiveTextDisplay
-    from gatewise.training.plan import Stopped
     from gatewise.training.text import train_text
     from gatewise.training.text_settings import TextSettings
 
@@ -191,19 +191,15 @@ def train_with(chosen: dict[str, Any]) -> None:
     names = TextSettings.__dataclass_fields__.keys()
     settings = {name: chosen[name] for name in names}
     settings["cell"] = find_cell(chosen["cell"])
-    with LiveTextDisplay() as display:
-        try:
-            progress = train_text(
-                chosen["files"],
-                chosen["output"],
-                TextSettings(**settings),
-                validation=chosen["validation"] or (),
-                encoding=chosen["encoding"],
-                restart=chosen["restart"],
-                checkpoint_seconds=chosen["checkpoint_seconds"],
-                display=display,
-            )
-        except Stopped:
-            display.stopped()
-            raise typer.Exit(130) from None
+    with shown(LiveTextDisplay(), chosen["output"]) as display:
+        progress = train_text(
+            chosen["files"],
+            chosen["output"],
+            TextSettings(**settings),
+            validation=chosen["validation"] or (),
+            encoding=chosen["encoding"],
+            restart=chosen["restart"],
+            checkpoint_seconds=chosen["checkpoint_seconds"],
+            display=display,
+        )
         display.finished(progress)

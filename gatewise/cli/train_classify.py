@@ -302,10 +302,10 @@ def train_with(chosen: dict[str, Any]) -> None:
 
     from gatewise.cli.cell_option import find_cell
     from gatewise.cli.classify_display import LiveClassificationDisplay
+    from gatewise.cli.live_display import shown
     from gatewise.data.examples import Roles
     from gatewise.training.classification import train_classifier
     from gatewise.training.classification_settings import ClassificationSettings
-    from gatewise.training.plan import Stopped
 
     if chosen["threads"]:
         torch.set_num_threads(chosen["threads"])
@@ -314,21 +314,17 @@ def train_with(chosen: dict[str, Any]) -> None:
     settings["cell"] = find_cell(chosen["cell"])
     roles = {name: chosen[name] for name in Roles.__dataclass_fields__}
     roles["input"] = tuple(chosen["input"] or ())
-    with LiveClassificationDisplay() as display:
-        try:
-            result = train_classifier(
-                chosen["data"],
-                chosen["output"],
-                ClassificationSettings(**settings),
-                roles=Roles(**roles),
-                validation=chosen["validation"],
-                test=chosen["test"],
-                vectors=chosen["vectors"],
-                restart=chosen["restart"],
-                checkpoint_seconds=chosen["checkpoint_seconds"],
-                display=display,
-            )
-        except Stopped:
-            display.stopped()
-            raise typer.Exit(130) from None
+    with shown(LiveClassificationDisplay(), chosen["output"]) as display:
+        result = train_classifier(
+            chosen["data"],
+            chosen["output"],
+            ClassificationSettings(**settings),
+            roles=Roles(**roles),
+            validation=chosen["validation"],
+            test=chosen["test"],
+            vectors=chosen["vectors"],
+            restart=chosen["restart"],
+            checkpoint_seconds=chosen["checkpoint_seconds"],
+            display=display,
+        )
         display.finished(result)

@@ -188,9 +188,9 @@ def train_with(chosen: dict[str, Any]) -> None:
 
     from gatewise.cli.cell_option import find_cell
     from gatewise.cli.forecast_display import LiveForecastDisplay
+    from gatewise.cli.live_display import shown
     from gatewise.training.forecast import train_forecast
     from gatewise.training.forecast_settings import ForecastSettings
-    from gatewise.training.plan import Stopped
 
     if chosen["threads"]:
         torch.set_num_threads(chosen["threads"])
@@ -202,19 +202,15 @@ def train_with(chosen: dict[str, Any]) -> None:
         settings["quantiles"] = tuple(sorted(chosen["quantile"]))
     settings["cell"] = find_cell(chosen["cell"])
     output = chosen["output"]
-    with LiveForecastDisplay() as display:
-        try:
-            progress = train_forecast(
-                chosen["data"],
-                output,
-                ForecastSettings(**settings),
-                restart=chosen["restart"],
-                checkpoint_seconds=chosen["checkpoint_seconds"],
-                display=display,
-            )
-        except Stopped:
-            display.stopped()
-            raise typer.Exit(130) from None
+    with shown(LiveForecastDisplay(), chosen["output"]) as display:
+        progress = train_forecast(
+            chosen["data"],
+            output,
+            ForecastSettings(**settings),
+            restart=chosen["restart"],
+            checkpoint_seconds=chosen["checkpoint_seconds"],
+            display=display,
+        )
         display.finished(progress)
     markdown = output.with_suffix(".md")
     typer.echo(markdown.read_text(encoding="utf-8").split("\n\n")[1])

@@ -143,28 +143,24 @@ def train_with(chosen: dict[str, Any]) -> None:
     import torch
 
     from gatewise.cli.cell_option import find_cell
+    from gatewise.cli.live_display import shown
     from gatewise.cli.music_display import LiveMusicDisplay
     from gatewise.training.music import train_music
     from gatewise.training.music_settings import MusicSettings
-    from gatewise.training.plan import Stopped
 
     if chosen["threads"]:
         torch.set_num_threads(chosen["threads"])
     settings = {name: chosen[name] for name in MusicSettings.__dataclass_fields__}
     settings["cell"] = find_cell(chosen["cell"])
-    with LiveMusicDisplay() as display:
-        try:
-            progress = train_music(
-                chosen["data"],
-                chosen["output"],
-                MusicSettings(**settings),
-                validation=chosen["validation"],
-                test=chosen["test"],
-                restart=chosen["restart"],
-                checkpoint_seconds=chosen["checkpoint_seconds"],
-                display=display,
-            )
-        except Stopped:
-            display.say_stopped(chosen["output"])
-            raise typer.Exit(130) from None
+    with shown(LiveMusicDisplay(), chosen["output"]) as display:
+        progress = train_music(
+            chosen["data"],
+            chosen["output"],
+            MusicSettings(**settings),
+            validation=chosen["validation"],
+            test=chosen["test"],
+            restart=chosen["restart"],
+            checkpoint_seconds=chosen["checkpoint_seconds"],
+            display=display,
+        )
         display.finished(progress)

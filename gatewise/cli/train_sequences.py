@@ -102,11 +102,11 @@ def train_with(chosen: dict[str, Any]) -> None:
     import torch
 
     from gatewise.cli.cell_option import find_cell
+    from gatewise.cli.live_display import shown
     from gatewise.cli.sequences_display import LiveGeneratorDisplay
     from gatewise.data.examples import Roles
     from gatewise.training.generator import train_generator
     from gatewise.training.generator_settings import GeneratorSettings
-    from gatewise.training.plan import Stopped
 
     if chosen["threads"]:
         torch.set_num_threads(chosen["threads"])
@@ -116,18 +116,14 @@ def train_with(chosen: dict[str, Any]) -> None:
         input=tuple(chosen["input"] or ()),
         **{name: chosen[name] for name in ("id", "time", "encoding")},
     )
-    with LiveGeneratorDisplay() as display:
-        try:
-            progress = train_generator(
-                chosen["data"],
-                chosen["output"],
-                GeneratorSettings(**settings),
-                roles=roles,
-                restart=chosen["restart"],
-                checkpoint_seconds=chosen["checkpoint_seconds"],
-                display=display,
-            )
-        except Stopped:
-            display.say_stopped(chosen["output"])
-            raise typer.Exit(130) from None
+    with shown(LiveGeneratorDisplay(), chosen["output"]) as display:
+        progress = train_generator(
+            chosen["data"],
+            chosen["output"],
+            GeneratorSettings(**settings),
+            roles=roles,
+            restart=chosen["restart"],
+            checkpoint_seconds=chosen["checkpoint_seconds"],
+            display=display,
+        )
         display.finished(progress)

@@ -223,9 +223,9 @@ def train_with(chosen: dict[str, Any]) -> None:
     import torch
 
     from gatewise.cli.cell_option import find_cell
+    from gatewise.cli.live_display import shown
     from gatewise.cli.translate_display import LiveTranslationDisplay
     from gatewise.data.pairs import PairRoles
-    from gatewise.training.plan import Stopped
     from gatewise.training.translation import train_translator
     from gatewise.training.translation_settings import TranslationSettings
 
@@ -234,21 +234,17 @@ def train_with(chosen: dict[str, Any]) -> None:
     settings = {name: chosen[name] for name in TranslationSettings.__dataclass_fields__}
     settings["cell"] = find_cell(chosen["cell"])
     roles = {name: chosen[name] for name in PairRoles.__dataclass_fields__}
-    with LiveTranslationDisplay() as display:
-        try:
-            result = train_translator(
-                chosen["pairs"],
-                chosen["targets"],
-                chosen["output"],
-                TranslationSettings(**settings),
-                roles=PairRoles(**roles),
-                validation=chosen["validation"],
-                test=chosen["test"],
-                restart=chosen["restart"],
-                checkpoint_seconds=chosen["checkpoint_seconds"],
-                display=display,
-            )
-        except Stopped:
-            display.stopped()
-            raise typer.Exit(130) from None
+    with shown(LiveTranslationDisplay(), chosen["output"]) as display:
+        result = train_translator(
+            chosen["pairs"],
+            chosen["targets"],
+            chosen["output"],
+            TranslationSettings(**settings),
+            roles=PairRoles(**roles),
+            validation=chosen["validation"],
+            test=chosen["test"],
+            restart=chosen["restart"],
+            checkpoint_seconds=chosen["checkpoint_seconds"],
+            display=display,
+        )
         display.finished(result)

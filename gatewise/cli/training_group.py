@@ -24,7 +24,9 @@ def launch(
     tune: Annotated[
         int,
         typer.Option(
-            help="Try so many settings first, on validation, each for a tenth of the time at most.",
+            help="Try so many settings first, on validation, each for a tenth of the time at most. "
+            "Without it nothing is searched: the defaults are rules.",
+            show_default="no search",
             rich_help_panel=SEARCH,
             min=0,
         ),

@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gatewise.cli.live_display import LiveDisplay, ended, in_each, is_best
+from gatewise.cli.live_display import LiveDisplay, describe_plan, ended, is_best
 from gatewise.tasks.translation_measures import FIGURES, show_figure
 from gatewise.training.checkpoint import Measurement, Progress
 from gatewise.training.translation import Result, Run, TranslationDisplay
@@ -65,11 +65,6 @@ class LiveTranslationDisplay(LiveDisplay, TranslationDisplay):
         """Say that the best model is measured."""
         self.bar.update(self.line, description="translating with the best model")
 
-    def stopped(self) -> None:
-        """Say how to go on."""
-        assert self.run is not None
-        self.say_stopped(self.run.output)
-
     def finished(self, result: Result) -> None:
         """Say what came out, and what to do with it."""
         self.bar.stop()
@@ -103,24 +98,11 @@ def summary(run: Run, spent: float) -> Table:
     for sentence in run.parts.said:
         table.add_row("", f"[yellow]{escape(sentence)}[/]")
     table.add_row("model", describe_learning(run))
-    table.add_row("training", describe_plan(run))
+    read = f"{run.settings.batch_size} pairs a step"
+    table.add_row("training", describe_plan(run.plan, read, run.batches_per_epoch))
     if run.progress.step:
         table.add_row("resumed", f"at step {run.progress.step:,}, {spent:.0%} done")
     return table
-
-
-def describe_plan(run: Run) -> str:
-    """Say how it is trained and when it ends."""
-    settings, budget = run.settings, run.plan.budget
-    ends = [] if budget.minutes is None else [f"{budget.minutes:g} min"]
-    if budget.steps is not None:
-        epochs = budget.steps / run.batches_per_epoch
-        ends.append(f"{budget.steps:,} steps ({epochs:,.3g} epochs)")
-    return (
-        f"{settings.batch_size} pairs a step{in_each()}, "
-        f"learning rate {settings.learning_rate:g}, until "
-        f"{' or '.join(ends)}, or no better for {run.plan.patience} validations"
-    )
 
 
 def figures(result: Result) -> Table:

@@ -48,3 +48,18 @@ def check_fraction(settings: Any, name: str) -> None:
 def written(name: str) -> str:
     """Return a setting's name as the command line writes it."""
     return name.replace("_", "-")
+
+
+def described(settings: Mapping[str, Any]) -> str:
+    """Return settings in a line.
+
+    Example:
+        >>> described({"learning_rate": 0.0123456, "batch_size": 16})
+        'learning-rate 0.0123, batch-size 16'
+    """
+    return ", ".join(f"{written(name)} {brief(value)}" for name, value in settings.items())
+
+
+def brief(value: Any) -> str:
+    """Return a setting's value, a fraction with three digits."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

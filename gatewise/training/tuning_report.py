@@ -1,13 +1,12 @@
 """What a search for settings found: every trial in a table, and where the good values lie."""
 
 from pathlib import Path
-from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
 from gatewise.training.checkpoint import Measurement
 from gatewise.training.classification_plots import picture_of
-from gatewise.training.ranges import written
+from gatewise.training.ranges import brief, described, written
 from gatewise.training.report import Paragraph, Picture, Table, write_report
 
 DONE, EARLY = "#0b62a4", "#bbbbbb"
@@ -29,8 +28,8 @@ def write_tuning_report(output: Path, trials: list[FrozenTrial], count: int) -> 
     names = list(trials[0].params)
     said = (
         f"{count} trials, each of a tenth of the training's budget, on validation alone; "
-        f"{len(trials) - len(whole)} were ended early. Training took the settings of trial "
-        f"{trials.index(best) + 1}: {describe(best.params)}. Its score is {best.value:.5g}; less "
+        f"{len(trials) - len(whole)} came to no end. Training took the settings of trial "
+        f"{trials.index(best) + 1}: {described(best.params)}. Its score is {best.value:.5g}; less "
         "is better, and what counts more the better it is, such as accuracy, is negative."
     )
     if trials[0] in whole:
@@ -38,19 +37,10 @@ def write_tuning_report(output: Path, trials: list[FrozenTrial], count: int) -> 
     head = ("trial", *map(written, names), "validation", "score", "")
     rows = [row(k, each, names, best) for k, each in enumerate(trials)]
     tuning = output.with_suffix(".tuning.safetensors")
-    title = "Score of each trial over each setting; grey trials were ended early"
+    title = "Score of each trial over each setting; grey ones came to no end"
     picture = Picture(f"{output.stem}.tuning.png", title, draw_slices(trials, names))
     blocks = [Paragraph(said), Table(head, rows), picture]
     return write_report(tuning, f"{output.name}: the search for its settings", blocks)
-
-
-def describe(settings: dict[str, Any]) -> str:
-    """Show settings in a line."""
-    shown = (
-        f"{written(name)} {value:.3g}" if isinstance(value, float) else f"{written(name)} {value}"
-        for name, value in settings.items()
-    )
-    return ", ".join(shown)
 
 
 def row(number: int, trial: FrozenTrial, names: list[str], best: FrozenTrial) -> list[str]:
@@ -60,7 +50,7 @@ def row(number: int, trial: FrozenTrial, names: list[str], best: FrozenTrial) ->
     values = [trial.params[name] for name in names]
     return [
         str(number + 1),
-        *(f"{value:.3g}" if isinstance(value, float) else str(value) for value in values),
+        *map(brief, values),
         "–" if measured is None else f"{measured.validation:.4f}",
         "–" if measured is None else f"{measured.merit:.5g}",
         "best" if trial is best else trial.user_attrs.get("outcome", ""),

@@ -1,0 +1,99 @@
+"""Processes that train one model together: each has its part, and the step is that of all."""
+
+import json
+import os
+import subprocess
+import sys
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+
+from gatewise.data import processes
+from gatewise.data.batches import Batches
+from gatewise.data.ragged import Sequences
+from gatewise.data.streams import Cursor, TrainingStreams
+from gatewise.training.model_file import read_model_file
+from tests.training.tiny import TINY
+
+PLAIN = {"optimizer": "sgd", "learning_rate": 0.05, "steps": 12, "validate_every": 6}
+NO_DROPOUT = {
+    "text": {"dropout": 0.0},
+    "classify": {"dropout": 0.0, "word_dropout": 0.0},
+    "forecast": {"dropout": 0.0},
+    "translate": {"dropout": 0.0},
+    "sequences": {},
+    "music": {"dropout": 0.0, "recurrent_dropout": 0.0},
+}
+
+
+@pytest.fixture
+def as_process(monkeypatch):
+    """Let this process take itself for one of several."""
+
+    def be(rank, count):
+        monkeypatch.setattr(processes, "rank", lambda: rank)
+        monkeypatch.setattr(processes, "count", lambda: count)
+
+    return be
+
+
+def test_the_parts_of_a_batch_are_the_batch(as_process):
+    whole = np.arange(7)
+    parts = []
+    for rank in range(3):
+        as_process(rank, 3)
+        parts.append(processes.own_part(whole))
+    assert [len(part) for part in parts] == [3, 2, 2]
+    assert sorted(np.concatenate(parts)) == list(whole)
+    as_process(2, 3)
+    assert list(processes.own_part(np.arange(2))) == [0, 1]  # none may be without anything
+
+
+def test_an_epoch_of_two_is_an_epoch(as_process):
+    lengths = np.arange(1, 12)
+    inputs = Sequences(np.zeros(lengths.sum()), np.concatenate([[0], np.cumsum(lengths)]))
+    seen = []
+    for rank in range(2):
+        as_process(rank, 2)
+        batches = Batches(inputs, lengths, batch_size=2)
+        assert batches.per_epoch == 3
+        seen += [each.targets for each in islice(batches.training((0, 0)), 3)]
+    assert sorted(torch.cat(seen).tolist()) == list(lengths)
+
+
+def test_each_process_reads_streams_of_its_own(as_process):
+    tokens = np.arange(100)
+    both = next(TrainingStreams(tokens, 4, 10).windows(Cursor(0, 0))).inputs
+    parts = []
+    for rank in range(2):
+        as_process(rank, 2)
+        parts.append(next(TrainingStreams(tokens, 2, 10).windows(Cursor(0, 0))).inputs)
+    torch.testing.assert_close(torch.cat(parts, 1), both)
+
+
+def run(kind, folder, name, devices, changes):
+    """Train in a program of its own; return the model's tensors and what was measured."""
+    folder.mkdir(exist_ok=True)
+    output = folder / f"{name}.safetensors"
+    words = [kind, str(folder), str(output), str(devices), json.dumps(changes)]
+    subprocess.run([sys.executable, "-m", "tests.training.together", *words], check=True)
+    model = read_model_file(output)
+    return model.tensors, model.training["history"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", TINY)
+def test_two_processes_take_the_steps_of_one_with_their_batches_together(tmp_path, kind):
+    batch = TINY[kind].options["batch_size"]
+    changes = PLAIN | NO_DROPOUT[kind]
+    one, measured = run(kind, tmp_path / "one", "m", 1, changes | {"batch_size": 2 * batch})
+    two, again = run(kind, tmp_path / "two", "m", 2, changes | {"batch_size": batch})
+    assert one.keys() == two.keys()
+    for key, value in one.items():  # up to the order of sums
+        torch.testing.assert_close(two[key], value, rtol=1e-3, atol=1e-5)
+    assert [each["step"] for each in again] == [each["step"] for each in measured]
+    [run_of_curves] = os.listdir(tmp_path / "two" / "logs")
+    events = os.listdir(tmp_path / "two" / "logs" / run_of_curves)
+    assert len([each for each in events if each.startswith("events")]) == 1
