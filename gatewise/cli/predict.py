@@ -48,7 +48,8 @@ def predict(
 ) -> None:
     """Write the label and the probability of each class, or the number, of every example.
 
-    A row of the output has the example's row in the data, its true label where the data has one,
+    A row of the output has the example's row in the data, or the sequence's id where a table has a
+    row for each step; its true label where the data has one,
     the prediction, and a column `p(class)` for each class. An output that exists is replaced, once
     the new one is whole.
     """

@@ -25,6 +25,7 @@ class Block(NamedTuple):
             phrases of a sentence; None where each stands for itself.
         measured: Which of them count when they are measured on, such as whole sentences among
             their phrases; None is all.
+        ids: What the table calls each sequence, where its rows are steps; else None.
     """
 
     inputs: Sequence[Any]
@@ -32,16 +33,15 @@ class Block(NamedTuple):
     rows: Sequence[int]
     groups: Sequence[int] | None = None
     measured: Sequence[bool] | None = None
+    ids: Sequence[Any] | None = None
 
 
-def blocks_of(
-    examples: Iterable[tuple[Any, str | None, int]], size: int = 5_000
-) -> Iterator[Block]:
-    """Yield blocks of examples that come one by one: input, label and number of each."""
+def blocks_of(examples: Iterable[tuple[Any, ...]], size: int = 5_000) -> Iterator[Block]:
+    """Yield blocks of examples that come one by one: input, label, number, and id if it has one."""
     waiting = iter(examples)
     while part := list(islice(waiting, size)):
-        inputs, labels, rows = zip(*part, strict=True)
-        yield Block(inputs, labels, rows)
+        inputs, labels, rows, *ids = zip(*part, strict=True)
+        yield Block(inputs, labels, rows, ids=ids[0] if ids else None)
 
 
 @dataclass(frozen=True)

@@ -332,11 +332,11 @@ def time_key(table: Table, time: str) -> pl.Expr:
 
 def long_examples(
     table: Table, roles: Roles, label: str | None
-) -> Iterator[tuple[np.ndarray, str | None, int]]:
-    """Yield sequences out of rows that are steps, with the label and number of the last row."""
+) -> Iterator[tuple[np.ndarray, str | None, int, Any]]:
+    """Yield sequences out of rows that are steps: label and number of the last row, and the id."""
     assert roles.id is not None
     held: list[np.ndarray] = []
-    last: tuple[Any, str | None, int] | None = None  # id, label, row
+    last: tuple[str | None, int, Any] | None = None  # label, row, id
     before = 0.0  # the time of the last row
     for block in table.blocks():
         values = table.numbers(block, roles.input).to_numpy().astype(np.float32)
@@ -347,8 +347,8 @@ def long_examples(
         for begin, end in pairwise([*starts, len(ids)]):
             if ids[begin] is None:
                 raise DataError(f"{table.place(block, begin, roles.id)}: is empty")
-            if last is not None and last[0] != ids[begin]:
-                yield np.concatenate(held), last[1], last[2]
+            if last is not None and last[2] != ids[begin]:
+                yield np.concatenate(held), *last
                 held = []
             steps = values[begin:end]
             if times is not None:
@@ -356,9 +356,9 @@ def long_examples(
                 since = np.diff(times[begin:end], prepend=first).astype(np.float32)
                 steps, before = np.column_stack([steps, since]), times[end - 1]
             held.append(steps)
-            last = ids[begin], names[end - 1], rows[end - 1]
+            last = names[end - 1], rows[end - 1], ids[begin]
     if last is not None:
-        yield np.concatenate(held), last[1], last[2]
+        yield np.concatenate(held), *last
 
 
 def labels_of(block: pl.DataFrame, label: str | None) -> list[str | None] | None:

@@ -34,12 +34,14 @@ class Predictions(NamedTuple):
         labels: The likeliest class of each, or the number.
         probabilities: `(N, K)` in float32; None for numbers.
         truth: The labels that stand in the data, None where there is none.
+        ids: What the data call each sequence, where a table's rows are steps; else None.
     """
 
     rows: list[int]
     labels: list[Any]
     probabilities: np.ndarray | None
     truth: list[str | None]
+    ids: list[Any] | None = None
 
 
 class Classifier:
@@ -175,10 +177,11 @@ class Classifier:
             self.outputs(block.inputs, [examples.place(row) for row in block.rows])
         )
         truth = list(block.labels or [None] * len(block.rows))
+        rows, ids = list(block.rows), None if block.ids is None else list(block.ids)
         if not self.classes:
-            return Predictions(list(block.rows), found[:, 0].tolist(), None, truth)
+            return Predictions(rows, found[:, 0].tolist(), None, truth, ids)
         labels = [self.classes[k] for k in found.argmax(-1).tolist()]
-        return Predictions(list(block.rows), labels, found.numpy(), truth)
+        return Predictions(rows, labels, found.numpy(), truth, ids)
 
     def outputs(self, inputs: Sequence[Any], places: Sequence[str]) -> torch.Tensor:
         """Return the network's outputs, `(N, K)`."""

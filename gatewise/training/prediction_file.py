@@ -115,6 +115,9 @@ def table_blocks(model: Classifier, examples: Examples, tally: Tally) -> Iterato
     for part in model.predictions(examples):
         tally.take(part)
         columns: dict[str, Any] = {examples.unit: part.rows}
+        if part.ids is not None:
+            name = examples.roles.id or "id"
+            columns = {"id" if name in ("label", "prediction") else name: part.ids}
         if examples.labelled:
             columns["label"] = part.truth
         columns["prediction"] = part.labels

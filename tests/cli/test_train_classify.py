@@ -138,6 +138,21 @@ def test_data_without_labels_is_labelled_on_the_terminal(run, tmp_path):
     assert [line.split(",")[1] for line in result.stdout.splitlines()[1:]] == ["1", "0", "0"]
 
 
+def test_sequences_are_called_as_the_table_calls_them(run, tmp_path):
+    steps = [(f"unit {k}", t, k % 2 + t / 9, "ab"[k % 2]) for k in range(30) for t in range(4)]
+    frame = pl.DataFrame(steps, ["sensor", "time", "x", "label"], orient="row")
+    frame.write_csv(tmp_path / "steps.csv")
+    known = ["--id", "sensor", "--input", "x", "--time", "time"]
+    few = ["--hidden", "4", "--steps", "2", "--threads", "1"]
+    trained = run("train", "classify", "steps.csv", "-o", "s.safetensors", *known, *few)
+    assert trained.exit_code == 0, trained.output
+    frame.sort("time", descending=True).drop("label").write_csv(tmp_path / "new.csv")
+    assert run("predict", "s.safetensors", "new.csv", "-o", "out.csv").exit_code == 0
+    found = pl.read_csv(tmp_path / "out.csv")
+    assert found.columns == ["sensor", "prediction", "p(a)", "p(b)"]
+    assert found["sensor"].to_list() == [f"unit {k}" for k in range(30)]
+
+
 def test_numbers_are_predicted(run, tmp_path):
     rows = [f"{k},{t},{k * t / 10},{k}" for k in range(40) for t in range(4)]
     (tmp_path / "n.csv").write_text("\n".join(["id,time,v,size", *rows]) + "\n")
@@ -147,7 +162,7 @@ def test_numbers_are_predicted(run, tmp_path):
     assert "mean absolute error" in result.output
     result = run("predict", "n.safetensors", "n.csv", "-o", "out.csv")
     assert "mean absolute error" in result.stderr
-    assert pl.read_csv(tmp_path / "out.csv").columns == ["row", "label", "prediction"]
+    assert pl.read_csv(tmp_path / "out.csv").columns == ["id", "label", "prediction"]
 
 
 @pytest.mark.parametrize(
