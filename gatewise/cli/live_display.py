@@ -1,31 +1,23 @@
-"""What every training display shares: a table that grows above one line that moves."""
+"""One line that moves, with the speed and the time left; plain lines where nothing can move."""
 
-import contextlib
-import math
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import Self, TypeVar
+from collections.abc import Iterable
+from typing import Self
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from gatewise.data import processes
-from gatewise.training.checkpoint import Measurement, Progress
-from gatewise.training.plan import Plan, Stopped, Trial
-from gatewise.training.ranges import described
+from gatewise.training.checkpoint import Progress
 
 RECENT = 10.0  # seconds that the speed is averaged over
 PLAIN_EVERY = 30.0  # seconds between lines where nothing can move
 
-AnyDisplay = TypeVar("AnyDisplay", bound="LiveDisplay")
-
 
 class LiveDisplay:
-    """Shows training in a terminal; writes plain lines where the output is no terminal.
+    """Shows how far long work is in a terminal; writes plain lines where the output is none.
 
     Args:
         console: Where to write; None is standard output.
@@ -46,10 +38,8 @@ class LiveDisplay:
         )
         self.line = self.bar.add_task("", total=1.0, visible=False)
         self.recent: deque[tuple[float, int]] = deque()  # times and steps since a validation
-        self.loss = math.nan
         self.said = self.begun_at = time.monotonic()
         self.begun_with = 0.0
-        self.trying_begun = False
 
     def __enter__(self) -> Self:
         self.bar.start()
@@ -81,7 +71,7 @@ class LiveDisplay:
             progress: How far the run is.
             spent: Share of the budget.
             figures: What stands before the speed.
-            per_step: How many units a step of this process reads.
+            per_step: How many units a step reads.
             unit: Their name.
         """
         now = time.monotonic()
@@ -91,11 +81,6 @@ class LiveDisplay:
         clipped = f"clipped {progress.clipped_share:.0%}" if progress.clipped else ""
         parts = [*figures, clipped, self.speed(per_step, unit), self.time_left(now, spent)]
         self.move(spent, " · ".join(part for part in parts if part))
-
-    def smooth(self, loss: float) -> float:
-        """Return the loss averaged over the last steps."""
-        self.loss = loss if math.isnan(self.loss) else 0.95 * self.loss + 0.05 * loss
-        return self.loss
 
     def move(self, share: float, line: str) -> None:
         """Move the line; where nothing can move, write another now and then."""
@@ -119,108 +104,6 @@ class LiveDisplay:
         if passed < 2 or gone <= 0:
             return ""
         return f"{clock((1 - spent) / gone * passed)} left"
-
-    def validating(self) -> None:
-        """Say that a validation runs."""
-        self.recent.clear()
-        self.bar.update(self.line, description="validating")
-
-    def measuring(self) -> None:
-        """Say that the best model is measured."""
-        self.bar.update(self.line, description="measuring the best model")
-
-    def trying(self, trial: Trial, spent: float) -> None:
-        """Move the line within a trial of settings."""
-        share = (trial.number + spent) / trial.trials
-        if not self.trying_begun:
-            self.begin(trial.number / trial.trials)
-            self.trying_begun = True
-        left = self.time_left(time.monotonic(), share)
-        said = [f"trial {trial.number + 1} of {trial.trials}: {described(trial.settings)}", left]
-        self.move(share, " · ".join(part for part in said if part))
-
-    def tried(self, trial: Trial, measured: Measurement | None, outcome: str) -> None:
-        """Write a row for a trial."""
-        found = "" if measured is None else describe_measurement(measured)
-        self.console.print(
-            f"trial {trial.number + 1:>3} of {trial.trials}  {found:<34}  "
-            f"{described(trial.settings)}{'' if outcome == 'done' else f'  {outcome}'}",
-            markup=False,
-        )
-
-    def tuned(self, best: Trial, measured: Measurement | None) -> None:
-        """Say what training takes."""
-        found = "" if measured is None else f" ({describe_measurement(measured)})"
-        self.console.print(
-            f"Taken from {best.trials} trials{found}: {described(best.settings)}\n", markup=False
-        )
-
-    def say_stopped(self, output: Path) -> None:
-        """Say how to go on."""
-        self.bar.stop()
-        self.console.print(
-            f"\nStopped; everything is kept in {output.with_suffix('.run')}. "
-            "The same command (without --restart) goes on from here.",
-            soft_wrap=True,
-        )
-
-
-@contextlib.contextmanager
-def shown(display: AnyDisplay, output: Path) -> Iterator[AnyDisplay]:
-    """Show a training while it runs; where the user stops it, say how to go on, and leave.
-
-    Args:
-        display: What shows it.
-        output: The model file.
-    """
-    with display:
-        try:
-            yield display
-        except Stopped:
-            display.say_stopped(output)
-            raise typer.Exit(130) from None
-
-
-def describe_measurement(measured: Measurement) -> str:
-    """Show what a validation found, the loss first."""
-    metrics = list((measured.metrics or {}).items())[:1]
-    others = "".join(f", {name} {value:.4g}" for name, value in metrics)
-    return f"validation {measured.validation:.4f}{others}"
-
-
-def is_best(history: list[Measurement]) -> bool:
-    """Say whether the last validation is better than all before."""
-    return all(history[-1].merit < before.merit for before in history[:-1])
-
-
-def ended(progress: Progress, patience: int) -> str:
-    """Say how long a run took, why it ended, and how often its gradients were clipped."""
-    parts = [f"Done in {clock(progress.seconds)}, {progress.step:,} steps."]
-    if progress.waited >= patience:
-        parts.append(f"No improvement in {progress.waited} validations.")
-    if progress.clipped:
-        parts.append(f"Gradients were clipped in {progress.clipped_share:.0%} of the steps.")
-    return " ".join(parts)
-
-
-def describe_plan(plan: Plan, read: str, batches_per_epoch: int) -> str:
-    """Say how a model is trained, and when that ends.
-
-    Args:
-        plan: How.
-        read: What a step of one process reads.
-        batches_per_epoch: Steps of an epoch.
-    """
-    ends = [] if plan.budget.minutes is None else [f"{plan.budget.minutes:g} min"]
-    if plan.budget.steps is not None:
-        epochs = plan.budget.steps / batches_per_epoch
-        digits = 0 if epochs >= 100 else 1
-        ends.append(f"{plan.budget.steps:,} steps ({epochs:,.{digits}f} epochs)")
-    together = f" in each of {processes.count()} processes" if processes.count() > 1 else ""
-    return (
-        f"{read}{together}, learning rate {plan.learning_rate:g}, until {' or '.join(ends)}, "
-        f"or no better for {plan.patience} validations"
-    )
 
 
 def clock(seconds: float) -> str:

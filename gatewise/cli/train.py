@@ -6,11 +6,31 @@ from typing import Annotated, Any
 
 import typer
 
-from gatewise.cli.failure import failures_explained
 from gatewise.cli.training_group import TrainingGroup
+from gatewise.cli.training_options import (
+    LENGTH,
+    MODEL,
+    OUTPUT,
+    STEPS,
+    CellName,
+    CheckpointSeconds,
+    Clip,
+    ClipValue,
+    Device,
+    Epochs,
+    Layers,
+    Optimizer,
+    Output,
+    Patience,
+    Restart,
+    Seed,
+    Steps,
+    Threads,
+    chosen_settings,
+    option,
+)
 
-TEXT, MODEL, LENGTH, STEPS = "Text", "Model", "How long", "Optimisation"  # panels of the help
-REGULAR = "Regularisation"
+TEXT, REGULAR = "Text", "Regularisation"  # panels of the help
 
 KINDS = ("classify", "forecast", "translate", "sequences", "music")
 """Each is a file `train_KIND` beside this one with a function `register(train)`."""
@@ -25,20 +45,11 @@ def register(app: typer.Typer) -> None:
     app.add_typer(train, name="train")
 
 
-def option(panel: str, text: str, *names: str, **limits: Any) -> Any:
-    """Return an option of the command line."""
-    return typer.Option(*names, help=text, rich_help_panel=panel, **limits)
-
-
 @train.command()
 def text(
     files: Annotated[list[Path], typer.Argument(help="One text file or several, in order.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The model file to make.")] = Path(
-        "model.safetensors"
-    ),
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Begin anew, whatever is there.")
-    ] = False,
+    output: Output = OUTPUT,
+    restart: Restart = False,
     tokens: Annotated[str, option(TEXT, "characters, words or bpe (byte pairs).")] = "characters",
     vocabulary_size: Annotated[
         int | None,
@@ -66,14 +77,12 @@ def text(
             show_default="a tenth, at most 500,000 characters",
         ),
     ] = None,
-    cell: Annotated[
-        str, option(MODEL, "A cell of the catalogue, or one of your own: path/to/file.py:name.")
-    ] = "lstm",
+    cell: CellName = "lstm",
     hidden: Annotated[
         int | None,
         option(MODEL, "Hidden size.", show_default="512, or 256 for a short text", min=1),
     ] = None,
-    layers: Annotated[int, option(MODEL, "Recurrent layers.", min=1)] = 1,
+    layers: Layers = 1,
     embedding: Annotated[
         int | None,
         option(
@@ -127,19 +136,15 @@ def text(
             "steps) if those are over earlier",
         ),
     ] = None,
-    epochs: Annotated[float | None, option(LENGTH, "Epochs at most.")] = None,
-    steps: Annotated[int | None, option(LENGTH, "Steps at most.", min=1)] = None,
-    patience: Annotated[
-        int, option(LENGTH, "End after so many validations without improvement.", min=1)
-    ] = 10,
+    epochs: Epochs = None,
+    steps: Steps = None,
+    patience: Patience = 10,
     validate_every: Annotated[
         int | None,
         option(LENGTH, "Steps between validations.", show_default="an epoch, at most 1,000", min=1),
     ] = None,
-    checkpoint_seconds: Annotated[
-        float, option(LENGTH, "A checkpoint at least so often.", min=0)
-    ] = 30.0,
-    optimizer: Annotated[str, option(STEPS, "adamw, adam, rmsprop, sgd or ntasgd.")] = "adamw",
+    checkpoint_seconds: CheckpointSeconds = 30.0,
+    optimizer: Optimizer = "adamw",
     learning_rate: Annotated[
         float | None,
         option(STEPS, "The highest.", show_default="0.002; rmsprop 0.001; sgd 0.5; ntasgd 3"),
@@ -153,49 +158,32 @@ def text(
     window: Annotated[
         int, option(STEPS, "Steps that gradients reach back; the state reaches on.", min=1)
     ] = 64,
-    clip: Annotated[
-        float, option(STEPS, "The gradient's norm is cut to this; 0 never cuts.", min=0)
-    ] = 1.0,
-    clip_value: Annotated[
-        float,
-        option(STEPS, "Each number of the gradient is cut to ± this before; 0 never cuts.", min=0),
-    ] = 0.0,
-    seed: Annotated[int, option(STEPS, "What every random number comes from.", min=0)] = 0,
-    threads: Annotated[
-        int | None, option(STEPS, "Processor threads.", show_default="one for each core", min=1)
-    ] = None,
-    device: Annotated[str, option(STEPS, "auto, cpu, cuda or mps.")] = "auto",
+    clip: Clip = 1.0,
+    clip_value: ClipValue = 0.0,
+    seed: Seed = 0,
+    threads: Threads = None,
+    device: Device = "auto",
 ) -> None:
     """Train a language model on text: characters, words or byte pairs.
 
     The best model so far is in the model file from the first validation on. Ctrl-C stops; the same
     command goes on from there, after a kill from the last checkpoint.
     """
-    chosen = dict(locals())
-    with failures_explained():
-        train_with(chosen)
+    train_with(dict(locals()))
 
 
 def train_with(chosen: dict[str, Any]) -> None:
     """Train with the options of the command line."""
-    import torch
-
-    from gatewise.cli.cell_option import find_cell
-    from gatewise.cli.live_display import shown
     from gatewise.cli.text_display import LiveTextDisplay
+    from gatewise.cli.training_display import shown
     from gatewise.training.text import train_text
     from gatewise.training.text_settings import TextSettings
 
-    if chosen["threads"]:
-        torch.set_num_threads(chosen["threads"])
-    names = TextSettings.__dataclass_fields__.keys()
-    settings = {name: chosen[name] for name in names}
-    settings["cell"] = find_cell(chosen["cell"])
     with shown(LiveTextDisplay(), chosen["output"]) as display:
         progress = train_text(
             chosen["files"],
             chosen["output"],
-            TextSettings(**settings),
+            chosen_settings(TextSettings, chosen),
             validation=chosen["validation"] or (),
             encoding=chosen["encoding"],
             restart=chosen["restart"],

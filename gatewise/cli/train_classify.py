@@ -5,19 +5,35 @@ from typing import Annotated, Any
 
 import typer
 
-from gatewise.cli.failure import failures_explained
+from gatewise.cli.training_options import (
+    LENGTH,
+    MODEL,
+    OUTPUT,
+    STEPS,
+    CellName,
+    CheckpointSeconds,
+    Clip,
+    ClipValue,
+    Device,
+    Epochs,
+    Hidden,
+    Layers,
+    Optimizer,
+    Output,
+    Restart,
+    Seed,
+    Steps,
+    Threads,
+    chosen_settings,
+    option,
+)
 
-DATA, TEXTS, MODEL, LENGTH, STEPS = "Data", "Texts", "Model", "How long", "Optimisation"
+DATA, TEXTS = "Data", "Texts"  # panels of the help
 
 
 def register(train: typer.Typer) -> None:
     """Add the command to the group `train`."""
     train.command()(classify)
-
-
-def option(panel: str, text: str, *names: str, **limits: Any) -> Any:
-    """Return an option of the command line."""
-    return typer.Option(*names, help=text, rich_help_panel=panel, **limits)
 
 
 def classify(
@@ -28,12 +44,8 @@ def classify(
             ".npz, .mat, idx images, packed or not; or a folder of texts by label."
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The model file to make.")] = Path(
-        "model.safetensors"
-    ),
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Begin anew, whatever is there.")
-    ] = False,
+    output: Output = OUTPUT,
+    restart: Restart = False,
     input: Annotated[
         list[str] | None,
         option(
@@ -170,11 +182,9 @@ def classify(
     freeze_vectors: Annotated[
         bool, option(TEXTS, "Leave them as they are.", "--freeze-vectors")
     ] = False,
-    cell: Annotated[
-        str, option(MODEL, "A cell of the catalogue, or one of your own: path/to/file.py:name.")
-    ] = "lstm",
-    hidden: Annotated[int, option(MODEL, "Hidden size.", min=1)] = 128,
-    layers: Annotated[int, option(MODEL, "Recurrent layers.", min=1)] = 1,
+    cell: CellName = "lstm",
+    hidden: Hidden = 128,
+    layers: Layers = 1,
     members: Annotated[
         int,
         option(
@@ -230,8 +240,8 @@ def classify(
             "(from 4 to 60 epochs, at least 1,000 steps) if that is over earlier",
         ),
     ] = None,
-    epochs: Annotated[float | None, option(LENGTH, "Epochs at most.")] = None,
-    steps: Annotated[int | None, option(LENGTH, "Steps at most.", min=1)] = None,
+    epochs: Epochs = None,
+    steps: Steps = None,
     patience: Annotated[
         int | None,
         option(
@@ -255,10 +265,8 @@ def classify(
             LENGTH, "Steps between validations.", show_default="an epoch, from 50 to 1,000", min=1
         ),
     ] = None,
-    checkpoint_seconds: Annotated[
-        float, option(LENGTH, "A checkpoint at least so often.", min=0)
-    ] = 30.0,
-    optimizer: Annotated[str, option(STEPS, "adamw, adam, rmsprop, sgd or ntasgd.")] = "adamw",
+    checkpoint_seconds: CheckpointSeconds = 30.0,
+    optimizer: Optimizer = "adamw",
     learning_rate: Annotated[
         float | None,
         option(
@@ -272,18 +280,11 @@ def classify(
         int | None,
         option(STEPS, "Examples of a step.", show_default="64; 32 or 16 for few examples", min=1),
     ] = None,
-    clip: Annotated[
-        float, option(STEPS, "The gradient's norm is cut to this; 0 never cuts.", min=0)
-    ] = 1.0,
-    clip_value: Annotated[
-        float,
-        option(STEPS, "Each number of the gradient is cut to ± this before; 0 never cuts.", min=0),
-    ] = 0.0,
-    seed: Annotated[int, option(STEPS, "What every random number comes from.", min=0)] = 0,
-    threads: Annotated[
-        int | None, option(STEPS, "Processor threads.", show_default="one for each core", min=1)
-    ] = None,
-    device: Annotated[str, option(STEPS, "auto, cpu, cuda or mps.")] = "auto",
+    clip: Clip = 1.0,
+    clip_value: ClipValue = 0.0,
+    seed: Seed = 0,
+    threads: Threads = None,
+    device: Device = "auto",
 ) -> None:
     """Train a classifier of texts, of sequences of numbers, or of images.
 
@@ -291,34 +292,24 @@ def classify(
     stands beside it. Ctrl-C stops; the same command goes on from there, after a kill from the last
     checkpoint.
     """
-    chosen = dict(locals())
-    with failures_explained():
-        train_with(chosen)
+    train_with(dict(locals()))
 
 
 def train_with(chosen: dict[str, Any]) -> None:
     """Train with the options of the command line."""
-    import torch
-
-    from gatewise.cli.cell_option import find_cell
     from gatewise.cli.classify_display import LiveClassificationDisplay
-    from gatewise.cli.live_display import shown
+    from gatewise.cli.training_display import shown
     from gatewise.data.examples import Roles
     from gatewise.training.classification import train_classifier
     from gatewise.training.classification_settings import ClassificationSettings
 
-    if chosen["threads"]:
-        torch.set_num_threads(chosen["threads"])
-    names = ClassificationSettings.__dataclass_fields__.keys()
-    settings = {name: chosen[name] for name in names}
-    settings["cell"] = find_cell(chosen["cell"])
     roles = {name: chosen[name] for name in Roles.__dataclass_fields__}
     roles["input"] = tuple(chosen["input"] or ())
     with shown(LiveClassificationDisplay(), chosen["output"]) as display:
         result = train_classifier(
             chosen["data"],
             chosen["output"],
-            ClassificationSettings(**settings),
+            chosen_settings(ClassificationSettings, chosen),
             roles=Roles(**roles),
             validation=chosen["validation"],
             test=chosen["test"],

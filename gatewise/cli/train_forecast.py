@@ -5,8 +5,28 @@ from typing import Annotated, Any
 
 import typer
 
-from gatewise.cli.failure import failures_explained
-from gatewise.cli.train import LENGTH, MODEL, STEPS, option
+from gatewise.cli.training_options import (
+    LENGTH,
+    MODEL,
+    OUTPUT,
+    STEPS,
+    CellName,
+    CheckpointSeconds,
+    Clip,
+    ClipValue,
+    Device,
+    Epochs,
+    Layers,
+    Optimizer,
+    Output,
+    Patience,
+    Restart,
+    Seed,
+    Steps,
+    Threads,
+    chosen_settings,
+    option,
+)
 
 SERIES, PARTS = "Series", "Parts"  # panels of the help
 
@@ -24,12 +44,8 @@ def forecast(
             "and time, or a column for each series."
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The model file to make.")] = Path(
-        "model.safetensors"
-    ),
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Begin anew, whatever is there.")
-    ] = False,
+    output: Output = OUTPUT,
+    restart: Restart = False,
     horizon: Annotated[
         int | None,
         option(SERIES, "Steps to forecast.", show_default="a season, or 12", min=1),
@@ -91,14 +107,12 @@ def forecast(
         float | None,
         option(PARTS, "Steps, or share, to test on.", show_default="as --validation", min=0),
     ] = None,
-    cell: Annotated[
-        str, option(MODEL, "A cell of the catalogue, or one of your own: path/to/file.py:name.")
-    ] = "gru",
+    cell: CellName = "gru",
     hidden: Annotated[
         int | None,
         option(MODEL, "Hidden size.", show_default="128, or 64 for little data", min=1),
     ] = None,
-    layers: Annotated[int, option(MODEL, "Recurrent layers.", min=1)] = 1,
+    layers: Layers = 1,
     segment: Annotated[
         int | None,
         option(
@@ -136,19 +150,15 @@ def forecast(
             "steps) if those are over earlier",
         ),
     ] = None,
-    epochs: Annotated[float | None, option(LENGTH, "Epochs at most.")] = None,
-    steps: Annotated[int | None, option(LENGTH, "Steps at most.", min=1)] = None,
-    patience: Annotated[
-        int, option(LENGTH, "End after so many validations without improvement.", min=1)
-    ] = 10,
+    epochs: Epochs = None,
+    steps: Steps = None,
+    patience: Patience = 10,
     validate_every: Annotated[
         int | None,
         option(LENGTH, "Steps between validations.", show_default="an epoch, 50 to 500", min=1),
     ] = None,
-    checkpoint_seconds: Annotated[
-        float, option(LENGTH, "A checkpoint at least so often.", min=0)
-    ] = 30.0,
-    optimizer: Annotated[str, option(STEPS, "adamw, adam, rmsprop, sgd or ntasgd.")] = "adamw",
+    checkpoint_seconds: CheckpointSeconds = 30.0,
+    optimizer: Optimizer = "adamw",
     learning_rate: Annotated[
         float | None,
         option(STEPS, "The highest.", show_default="0.001; sgd 0.5; ntasgd 3"),
@@ -157,18 +167,11 @@ def forecast(
         int | None,
         option(STEPS, "Windows of a step.", show_default="256, fewer for little data", min=1),
     ] = None,
-    clip: Annotated[
-        float, option(STEPS, "The gradient's norm is cut to this; 0 never cuts.", min=0)
-    ] = 1.0,
-    clip_value: Annotated[
-        float,
-        option(STEPS, "Each number of the gradient is cut to ± this before; 0 never cuts.", min=0),
-    ] = 0.0,
-    seed: Annotated[int, option(STEPS, "What every random number comes from.", min=0)] = 0,
-    threads: Annotated[
-        int | None, option(STEPS, "Processor threads.", show_default="one for each core", min=1)
-    ] = None,
-    device: Annotated[str, option(STEPS, "auto, cpu, cuda or mps.")] = "auto",
+    clip: Clip = 1.0,
+    clip_value: ClipValue = 0.0,
+    seed: Seed = 0,
+    threads: Threads = None,
+    device: Device = "auto",
 ) -> None:
     """Train a forecast model on one series or thousands.
 
@@ -177,45 +180,27 @@ def forecast(
 
     Ctrl-C stops; the same command goes on from there, after a kill from the last checkpoint.
     """
-    chosen = dict(locals())
-    with failures_explained():
-        train_with(chosen)
+    train_with(dict(locals()))
 
 
 def train_with(chosen: dict[str, Any]) -> None:
     """Train with the options of the command line."""
-    import torch
-
-    from gatewise.cli.cell_option import find_cell
     from gatewise.cli.forecast_display import LiveForecastDisplay
-    from gatewise.cli.live_display import shown
+    from gatewise.cli.training_display import shown
     from gatewise.training.forecast import train_forecast
     from gatewise.training.forecast_settings import ForecastSettings
 
-    if chosen["threads"]:
-        torch.set_num_threads(chosen["threads"])
-    names = ForecastSettings.__dataclass_fields__.keys() - {"targets", "quantiles"}
-    settings = {name: chosen[name] for name in names}
-    settings |= {name: tuple(chosen[name] or ()) for name in ("known", "static")}
-    settings["targets"] = tuple(chosen["target"] or ())
+    others = {name: tuple(chosen[name] or ()) for name in ("known", "static")}
+    others["targets"] = tuple(chosen["target"] or ())
     if chosen["quantile"]:
-        settings["quantiles"] = tuple(sorted(chosen["quantile"]))
-    settings["cell"] = find_cell(chosen["cell"])
-    output = chosen["output"]
+        others["quantiles"] = tuple(sorted(chosen["quantile"]))
     with shown(LiveForecastDisplay(), chosen["output"]) as display:
         progress = train_forecast(
             chosen["data"],
-            output,
-            ForecastSettings(**settings),
+            chosen["output"],
+            chosen_settings(ForecastSettings, chosen, **others),
             restart=chosen["restart"],
             checkpoint_seconds=chosen["checkpoint_seconds"],
             display=display,
         )
         display.finished(progress)
-    markdown = output.with_suffix(".md")
-    typer.echo(markdown.read_text(encoding="utf-8").split("\n\n")[1])
-    typer.echo(
-        f"{output} holds the model; {markdown} and {output.with_suffix('.html')} tell what it is "
-        "worth. Try it:\n"
-        f"  gatewise forecast {output} -o forecast.csv --plot forecast.png"
-    )

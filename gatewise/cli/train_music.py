@@ -5,8 +5,29 @@ from typing import Annotated, Any
 
 import typer
 
-from gatewise.cli.failure import failures_explained
-from gatewise.cli.train import LENGTH, MODEL, STEPS, option
+from gatewise.cli.training_options import (
+    LENGTH,
+    MODEL,
+    OUTPUT,
+    STEPS,
+    CellName,
+    CheckpointSeconds,
+    Clip,
+    ClipValue,
+    Device,
+    Hidden,
+    Layers,
+    Minutes,
+    Optimizer,
+    Output,
+    Patience,
+    Restart,
+    Seed,
+    Steps,
+    Threads,
+    chosen_settings,
+    option,
+)
 
 DATA = "Data"  # panel of the help
 
@@ -24,12 +45,8 @@ def music(
             "or folders called train, valid and test are such parts."
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The model file to make.")] = Path(
-        "model.safetensors"
-    ),
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Begin anew, whatever is there.")
-    ] = False,
+    output: Output = OUTPUT,
+    restart: Restart = False,
     validation: Annotated[
         Path | None,
         option(
@@ -56,11 +73,9 @@ def music(
     length: Annotated[
         int, option(DATA, "Longer pieces are cut to so many steps to learn from.", min=2)
     ] = 512,
-    cell: Annotated[
-        str, option(MODEL, "A cell of the catalogue, or one of your own: path/to/file.py:name.")
-    ] = "lstm",
-    hidden: Annotated[int, option(MODEL, "Hidden size.", min=1)] = 200,
-    layers: Annotated[int, option(MODEL, "Recurrent layers.", min=1)] = 1,
+    cell: CellName = "lstm",
+    hidden: Hidden = 200,
+    layers: Layers = 1,
     chords: Annotated[
         bool,
         option(
@@ -90,13 +105,9 @@ def music(
     epochs: Annotated[
         float | None, option(LENGTH, "Epochs at most.", show_default="100, without --steps")
     ] = None,
-    steps: Annotated[int | None, option(LENGTH, "Steps at most.", min=1)] = None,
-    minutes: Annotated[
-        float | None, option(LENGTH, "Minutes at most, all sessions together.")
-    ] = None,
-    patience: Annotated[
-        int, option(LENGTH, "End after so many validations without improvement.", min=1)
-    ] = 50,
+    steps: Steps = None,
+    minutes: Minutes = None,
+    patience: Patience = 50,
     validate_every: Annotated[
         int | None,
         option(
@@ -106,57 +117,39 @@ def music(
             min=1,
         ),
     ] = None,
-    checkpoint_seconds: Annotated[
-        float, option(LENGTH, "A checkpoint at least so often.", min=0)
-    ] = 30.0,
-    optimizer: Annotated[str, option(STEPS, "adamw, adam, rmsprop, sgd or ntasgd.")] = "adamw",
+    checkpoint_seconds: CheckpointSeconds = 30.0,
+    optimizer: Optimizer = "adamw",
     learning_rate: Annotated[
         float | None,
         option(STEPS, "The highest.", show_default="0.01 for Adam; the optimiser's own else"),
     ] = None,
     batch_size: Annotated[int, option(STEPS, "Pieces learned from at once.", min=1)] = 16,
-    clip: Annotated[
-        float, option(STEPS, "The gradient's norm is cut to this; 0 never cuts.", min=0)
-    ] = 1.0,
-    clip_value: Annotated[
-        float,
-        option(STEPS, "Each number of the gradient is cut to ± this before; 0 never cuts.", min=0),
-    ] = 0.0,
-    seed: Annotated[int, option(STEPS, "What every random number comes from.", min=0)] = 0,
-    threads: Annotated[
-        int | None, option(STEPS, "Processor threads.", show_default="one for each core", min=1)
-    ] = None,
-    device: Annotated[str, option(STEPS, "auto, cpu, cuda or mps.")] = "auto",
+    clip: Clip = 1.0,
+    clip_value: ClipValue = 0.0,
+    seed: Seed = 0,
+    threads: Threads = None,
+    device: Device = "auto",
 ) -> None:
     """Train a model of music for several voices: which keys are held next.
 
     A report and a new piece stand beside the model at the end. Ctrl-C stops; the same command goes
     on from there, after a kill from the last checkpoint.
     """
-    chosen = dict(locals())
-    with failures_explained():
-        train_with(chosen)
+    train_with(dict(locals()))
 
 
 def train_with(chosen: dict[str, Any]) -> None:
     """Train with the options of the command line."""
-    import torch
-
-    from gatewise.cli.cell_option import find_cell
-    from gatewise.cli.live_display import shown
     from gatewise.cli.music_display import LiveMusicDisplay
+    from gatewise.cli.training_display import shown
     from gatewise.training.music import train_music
     from gatewise.training.music_settings import MusicSettings
 
-    if chosen["threads"]:
-        torch.set_num_threads(chosen["threads"])
-    settings = {name: chosen[name] for name in MusicSettings.__dataclass_fields__}
-    settings["cell"] = find_cell(chosen["cell"])
     with shown(LiveMusicDisplay(), chosen["output"]) as display:
         progress = train_music(
             chosen["data"],
             chosen["output"],
-            MusicSettings(**settings),
+            chosen_settings(MusicSettings, chosen),
             validation=chosen["validation"],
             test=chosen["test"],
             restart=chosen["restart"],

@@ -1,12 +1,31 @@
 """`gatewise train sequences`: learn to draw sequences from random inputs."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from gatewise.cli.failure import failures_explained
-from gatewise.cli.train import LENGTH, MODEL, STEPS, option
+from gatewise.cli.training_options import (
+    LENGTH,
+    MODEL,
+    OUTPUT,
+    STEPS,
+    CellName,
+    CheckpointSeconds,
+    Clip,
+    ClipValue,
+    Device,
+    Hidden,
+    Layers,
+    Minutes,
+    Optimizer,
+    Output,
+    Patience,
+    Restart,
+    Seed,
+    Threads,
+    chosen_settings,
+    option,
+)
 
 DATA = "Data"  # panel of the help
 
@@ -24,12 +43,8 @@ def sequences(
             "line, arrays (.npy, .npz, .mat), a table, .ts."
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The model file to make.")] = Path(
-        "model.safetensors"
-    ),
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Begin anew, whatever is there.")
-    ] = False,
+    output: Output = OUTPUT,
+    restart: Restart = False,
     input: Annotated[
         list[str] | None,
         option(DATA, "Column or array that is the sequence; may be given several times."),
@@ -49,42 +64,27 @@ def sequences(
     count: Annotated[
         int, option(DATA, "How many sequences are made up, for sine and reber.", min=10)
     ] = 2_000,
-    cell: Annotated[
-        str, option(MODEL, "A cell of the catalogue, or one of your own: path/to/file.py:name.")
-    ] = "gru",
-    hidden: Annotated[int, option(MODEL, "Hidden size.", min=1)] = 96,
-    layers: Annotated[int, option(MODEL, "Recurrent layers.", min=1)] = 1,
+    cell: CellName = "gru",
+    hidden: Hidden = 96,
+    layers: Layers = 1,
     components: Annotated[
         int, option(MODEL, "Gaussians in the distribution of a number.", min=1)
     ] = 5,
     steps: Annotated[int, option(LENGTH, "Steps at most.", min=1)] = 3_000,
-    minutes: Annotated[
-        float | None, option(LENGTH, "Minutes at most, all sessions together.")
-    ] = None,
-    patience: Annotated[
-        int, option(LENGTH, "End after so many validations without improvement.", min=1)
-    ] = 10,
+    minutes: Minutes = None,
+    patience: Patience = 10,
     validate_every: Annotated[int, option(LENGTH, "Steps between validations.", min=1)] = 200,
-    checkpoint_seconds: Annotated[
-        float, option(LENGTH, "A checkpoint at least so often.", min=0)
-    ] = 30.0,
-    optimizer: Annotated[str, option(STEPS, "adamw, adam, rmsprop, sgd or ntasgd.")] = "adam",
+    checkpoint_seconds: CheckpointSeconds = 30.0,
+    optimizer: Optimizer = "adam",
     learning_rate: Annotated[
         float | None, option(STEPS, "The highest.", show_default="0.005; the optimiser's own else")
     ] = None,
     batch_size: Annotated[int, option(STEPS, "Sequences learned from at once.", min=1)] = 32,
-    clip: Annotated[
-        float, option(STEPS, "The gradient's norm is cut to this; 0 never cuts.", min=0)
-    ] = 1.0,
-    clip_value: Annotated[
-        float,
-        option(STEPS, "Each number of the gradient is cut to ± this before; 0 never cuts.", min=0),
-    ] = 0.0,
-    seed: Annotated[int, option(STEPS, "What every random number comes from.", min=0)] = 0,
-    threads: Annotated[
-        int | None, option(STEPS, "Processor threads.", show_default="one for each core", min=1)
-    ] = None,
-    device: Annotated[str, option(STEPS, "auto, cpu, cuda or mps.")] = "auto",
+    clip: Clip = 1.0,
+    clip_value: ClipValue = 0.0,
+    seed: Seed = 0,
+    threads: Threads = None,
+    device: Device = "auto",
 ) -> None:
     """Train a generator that makes sequences from random inputs: symbols, or numbers.
 
@@ -92,26 +92,17 @@ def sequences(
     next value. A report beside the model sets its sequences beside real ones. Ctrl-C stops; the
     same command goes on from there, after a kill from the last checkpoint.
     """
-    chosen = dict(locals())
-    with failures_explained():
-        train_with(chosen)
+    train_with(dict(locals()))
 
 
 def train_with(chosen: dict[str, Any]) -> None:
     """Train with the options of the command line."""
-    import torch
-
-    from gatewise.cli.cell_option import find_cell
-    from gatewise.cli.live_display import shown
     from gatewise.cli.sequences_display import LiveGeneratorDisplay
+    from gatewise.cli.training_display import shown
     from gatewise.data.examples import Roles
     from gatewise.training.generator import train_generator
     from gatewise.training.generator_settings import GeneratorSettings
 
-    if chosen["threads"]:
-        torch.set_num_threads(chosen["threads"])
-    settings = {name: chosen[name] for name in GeneratorSettings.__dataclass_fields__}
-    settings["cell"] = find_cell(chosen["cell"])
     roles = Roles(
         input=tuple(chosen["input"] or ()),
         **{name: chosen[name] for name in ("id", "time", "encoding")},
@@ -120,7 +111,7 @@ def train_with(chosen: dict[str, Any]) -> None:
         progress = train_generator(
             chosen["data"],
             chosen["output"],
-            GeneratorSettings(**settings),
+            chosen_settings(GeneratorSettings, chosen),
             roles=roles,
             restart=chosen["restart"],
             checkpoint_seconds=chosen["checkpoint_seconds"],

@@ -5,8 +5,27 @@ from typing import Annotated, Any
 
 import typer
 
-from gatewise.cli.failure import failures_explained
-from gatewise.cli.train import LENGTH, MODEL, STEPS, option
+from gatewise.cli.training_options import (
+    LENGTH,
+    MODEL,
+    OUTPUT,
+    STEPS,
+    CellName,
+    CheckpointSeconds,
+    Clip,
+    ClipValue,
+    Device,
+    Epochs,
+    Optimizer,
+    Output,
+    Patience,
+    Restart,
+    Seed,
+    Steps,
+    Threads,
+    chosen_settings,
+    option,
+)
 
 PAIRS, TEXTS, SEARCH = "Pairs", "Texts", "Search and measures"  # panels of the help
 
@@ -27,12 +46,8 @@ def translate(
     targets: Annotated[
         Path | None, typer.Argument(help="The translation of each line.", show_default=False)
     ] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The model file to make.")] = Path(
-        "model.safetensors"
-    ),
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Begin anew, whatever is there.")
-    ] = False,
+    output: Output = OUTPUT,
+    restart: Restart = False,
     source: Annotated[
         str | None,
         option(
@@ -121,9 +136,7 @@ def translate(
     longest: Annotated[
         int, option(TEXTS, "Pairs with more tokens on a side are not learned from.", min=1)
     ] = 100,
-    cell: Annotated[
-        str, option(MODEL, "A cell of the catalogue, or one of your own: path/to/file.py:name.")
-    ] = "lstm",
+    cell: CellName = "lstm",
     hidden: Annotated[
         int | None,
         option(MODEL, "Hidden size.", show_default="256, or 128 below 10,000 pairs", min=1),
@@ -163,24 +176,20 @@ def translate(
             "least 1,000 steps, at most 100 epochs) if that is over earlier",
         ),
     ] = None,
-    epochs: Annotated[float | None, option(LENGTH, "Epochs at most.")] = None,
-    steps: Annotated[int | None, option(LENGTH, "Steps at most.", min=1)] = None,
-    patience: Annotated[
-        int, option(LENGTH, "End after so many validations without improvement.", min=1)
-    ] = 10,
+    epochs: Epochs = None,
+    steps: Steps = None,
+    patience: Patience = 10,
     validate_every: Annotated[
         int | None,
         option(
             LENGTH, "Steps between validations.", show_default="an epoch, from 200 to 2,000", min=1
         ),
     ] = None,
-    checkpoint_seconds: Annotated[
-        float, option(LENGTH, "A checkpoint at least so often.", min=0)
-    ] = 30.0,
+    checkpoint_seconds: CheckpointSeconds = 30.0,
     label_smoothing: Annotated[
         float, option(STEPS, "Share of the truth that is spread over all tokens.")
     ] = 0.1,
-    optimizer: Annotated[str, option(STEPS, "adamw, adam, rmsprop, sgd or ntasgd.")] = "adamw",
+    optimizer: Optimizer = "adamw",
     learning_rate: Annotated[
         float | None,
         option(STEPS, "The highest.", show_default="0.002; rmsprop 0.001; sgd 0.5; ntasgd 3"),
@@ -194,18 +203,11 @@ def translate(
             min=1,
         ),
     ] = None,
-    clip: Annotated[
-        float, option(STEPS, "The gradient's norm is cut to this; 0 never cuts.", min=0)
-    ] = 1.0,
-    clip_value: Annotated[
-        float,
-        option(STEPS, "Each number of the gradient is cut to ± this before; 0 never cuts.", min=0),
-    ] = 0.0,
-    seed: Annotated[int, option(STEPS, "What every random number comes from.", min=0)] = 0,
-    threads: Annotated[
-        int | None, option(STEPS, "Processor threads.", show_default="one for each core", min=1)
-    ] = None,
-    device: Annotated[str, option(STEPS, "auto, cpu, cuda or mps.")] = "auto",
+    clip: Clip = 1.0,
+    clip_value: ClipValue = 0.0,
+    seed: Seed = 0,
+    threads: Threads = None,
+    device: Device = "auto",
 ) -> None:
     """Train a translator: sentences, names, spelling to sound, any text to another.
 
@@ -213,33 +215,24 @@ def translate(
     stands beside it. Ctrl-C stops; the same command goes on from there, after a kill from the last
     checkpoint.
     """
-    chosen = dict(locals())
-    with failures_explained():
-        train_with(chosen)
+    train_with(dict(locals()))
 
 
 def train_with(chosen: dict[str, Any]) -> None:
     """Train with the options of the command line."""
-    import torch
-
-    from gatewise.cli.cell_option import find_cell
-    from gatewise.cli.live_display import shown
+    from gatewise.cli.training_display import shown
     from gatewise.cli.translate_display import LiveTranslationDisplay
     from gatewise.data.pairs import PairRoles
     from gatewise.training.translation import train_translator
     from gatewise.training.translation_settings import TranslationSettings
 
-    if chosen["threads"]:
-        torch.set_num_threads(chosen["threads"])
-    settings = {name: chosen[name] for name in TranslationSettings.__dataclass_fields__}
-    settings["cell"] = find_cell(chosen["cell"])
     roles = {name: chosen[name] for name in PairRoles.__dataclass_fields__}
     with shown(LiveTranslationDisplay(), chosen["output"]) as display:
         result = train_translator(
             chosen["pairs"],
             chosen["targets"],
             chosen["output"],
-            TranslationSettings(**settings),
+            chosen_settings(TranslationSettings, chosen),
             roles=PairRoles(**roles),
             validation=chosen["validation"],
             test=chosen["test"],

@@ -87,9 +87,13 @@ def with_launch(function: Callable[..., None]) -> Callable[..., None]:
     def command(**values: Any) -> None:
         chosen = launch(**{name: values.pop(name) for name in common})
         with failures_explained():
+            import torch
+
             from gatewise.training.launch import launched
 
             with launched(**chosen, device=values["device"]):
+                if values["threads"]:
+                    torch.set_num_threads(values["threads"])
                 function(**values)
 
     both = [*own.parameters.values(), *common.values()]

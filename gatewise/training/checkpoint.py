@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -114,9 +114,12 @@ class RunFolder:
 
     Args:
         output: The model file; the folder is called after it, `model.run`.
+        prepared: Names of further files in it: the data, made ready.
+        restart: Whether what is there goes when the folder is entered.
     """
 
-    def __init__(self, output: Path):
+    def __init__(self, output: Path, prepared: Sequence[str] = (), restart: bool = False):
+        self.prepared, self.restart = prepared, restart
         self.path = output.with_suffix(".run")
         self.checkpoint_path = self.path / "checkpoint.safetensors"
         self.description_path = self.path / "run.json"
@@ -148,6 +151,8 @@ class RunFolder:
             raise RunError(
                 f"{self.path}: another process trains this model; wait for it, or use another -o"
             )
+        if self.restart:
+            self.clear()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -204,24 +209,20 @@ class RunFolder:
         data = json.loads(text)
         return Checkpoint(Progress.from_dict(data), tensors, data["numbers"])
 
-    def clear(self, names: Iterable[str] = ()) -> None:
-        """Remove the run's files, and nothing else.
-
-        Args:
-            names: Further files of the run in this folder.
-        """
+    def clear(self) -> None:
+        """Remove the run's files, and nothing else."""
         if not processes.is_first():
             return
         own = [self.checkpoint_path, self.description_path, self.study_path]
-        own += [self.path / "tuning.db-journal", *(self.path / name for name in names)]
+        own += [self.path / "tuning.db-journal", *(self.path / name for name in self.prepared)]
         for path in [*own, *map(part_of, own)]:
             path.unlink(missing_ok=True)
 
-    def remove(self, names: Iterable[str] = ()) -> None:
+    def remove(self) -> None:
         """Remove the run's files, and the folder if nothing else is in it."""
         if not processes.is_first():
             return
-        self.clear(names)
+        self.clear()
         (self.path / "lock").unlink(missing_ok=True)
         if not any(self.path.iterdir()):
             self.path.rmdir()

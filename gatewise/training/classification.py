@@ -19,40 +19,10 @@ from gatewise.training.classification_training import ClassificationTraining
 from gatewise.training.classifier_model import Classifier
 from gatewise.training.load import load
 from gatewise.training.model_file import read_model_file, write_model_file
-from gatewise.training.plan import Display, Plan
-from gatewise.training.run import (
-    describe_run,
-    refuse_device,
-    refuse_output,
-    train_task,
-    unfinished,
-)
+from gatewise.training.plan import Display, Run
+from gatewise.training.run import describe_run, open_folder, train_task, unfinished
 
 CALIBRATION = 50  # examples at least, to find a temperature with
-
-
-class Run(NamedTuple):
-    """What there is to show when a run begins or goes on.
-
-    Attributes:
-        name: Of the data.
-        dataset: What became of it.
-        settings: With nothing left open.
-        plan: How long it lasts.
-        batches_per_epoch: Steps of an epoch.
-        parameters: How many weights the model has.
-        output: The model file.
-        progress: How far earlier sessions came.
-    """
-
-    name: str
-    dataset: Dataset
-    settings: ClassificationSettings
-    plan: Plan
-    batches_per_epoch: int
-    parameters: int
-    output: Path
-    progress: Progress
 
 
 class Result(NamedTuple):
@@ -71,26 +41,7 @@ class Result(NamedTuple):
     progress: Progress
     findings: Mapping[str, Findings]
     temperature: float
-    run: Run
-
-
-class ClassificationDisplay(Display):
-    """Who is told how a classifier's training goes; this one keeps silent."""
-
-    def preparing(self, stage: str, share: float) -> None:
-        """The examples are being made ready; `share` is done."""
-
-    def started(self, run: Run) -> None:
-        """Training begins or goes on."""
-
-    def stepped(self, progress: Progress, loss: float, spent: float) -> None:
-        """See `Display.stepped`."""
-
-    def validating(self) -> None:
-        """See `Display.validating`."""
-
-    def validated(self, progress: Progress) -> None:
-        """See `Display.validated`."""
+    run: Run[ClassificationTraining]
 
 
 def train_classifier(
@@ -104,7 +55,7 @@ def train_classifier(
     vectors: str | os.PathLike[str] | None = None,
     restart: bool = False,
     checkpoint_seconds: float = 30.0,
-    display: ClassificationDisplay | None = None,
+    display: Display | None = None,
 ) -> Result:
     """Train a classifier on examples with labels, or go on with it.
 
@@ -133,80 +84,36 @@ def train_classifier(
         RunError: The run cannot start or go on.
         Stopped: The user stopped it; it can go on.
     """
-    settings, display = settings or ClassificationSettings(), display or ClassificationDisplay()
-    folder, output, roles = RunFolder(Path(output)), Path(output), roles or Roles()
-    refuse_device(settings.device)
+    settings, display = settings or ClassificationSettings(), display or Display()
+    output, roles = Path(output), roles or Roles()
     named = [each for each in (data, validation, test, vectors) if isinstance(each, str | Path)]
-    refuse_output(output, named, folder, restart)
+    folder = open_folder(output, settings.device, named, restart, FILES)
     display.preparing("reading the data", 0.0)
     training = read_examples(data, roles, "train")
     others = [open_other(each, training) for each in (validation, test)]
     refuse_vectors(vectors, training, settings)
+
+    def build(settings: ClassificationSettings) -> ClassificationTraining:
+        size = None if found is None else found.values.shape[1]
+        chosen = settings.chosen_for(dataset, size)
+        return ClassificationTraining(chosen, dataset, training.roles, found)
+
     with folder:
-        if restart:
-            folder.clear(FILES)
         dataset = ready_dataset(training, others, settings, roles, vectors, folder, display)
         found = find_vectors(vectors, dataset)
         if found is not None:
             dataset = replace(dataset, said=(*dataset.said, coverage(found, dataset, vectors)))
-        running = Running(training, dataset, found, output, display)
-        train_task(
-            running.build,
-            running.started,
+        return train_task(
+            build,
+            finish_model,
             settings,
             folder,
             output,
             display,
-            checkpoint_seconds,
-            FILES,
-            running.finish,
+            name=training.name,
+            said=dataset.said,
+            checkpoint_seconds=checkpoint_seconds,
         )
-    assert running.result is not None
-    return running.result
-
-
-class Running:
-    """A run between its parts: what `train_task` calls when a task is built, begins and ends."""
-
-    def __init__(
-        self,
-        training: Examples,
-        dataset: Dataset,
-        vectors: WordVectors | None,
-        output: Path,
-        display: ClassificationDisplay,
-    ):
-        self.training, self.dataset = training, dataset
-        self.vectors, self.output, self.display = vectors, output, display
-        self.run: Run | None = None
-        self.result: Result | None = None
-
-    def build(self, settings: ClassificationSettings) -> tuple[ClassificationTraining, Plan]:
-        """Make the task and its plan."""
-        size = None if self.vectors is None else self.vectors.values.shape[1]
-        chosen = settings.chosen_for(self.dataset, size)
-        task = ClassificationTraining(chosen, self.dataset, self.training.roles, self.vectors)
-        return task, task.plan()
-
-    def started(self, task: ClassificationTraining, plan: Plan, progress: Progress) -> None:
-        """Tell the display."""
-        size = sum(weight.numel() for weight in task.model.parameters())
-        self.run = Run(
-            self.training.name,
-            self.dataset,
-            task.settings,
-            plan,
-            task.batches_per_epoch,
-            size,
-            self.output,
-            progress,
-        )
-        self.display.started(self.run)
-
-    def finish(self, task: ClassificationTraining, progress: Progress) -> None:
-        """Calibrate and measure the best model."""
-        assert self.run is not None
-        self.result = finish_model(self.run, progress)
 
 
 def open_other(data: Any, training: Examples) -> Examples | None:
@@ -254,7 +161,7 @@ def ready_dataset(
     roles: Roles,
     vectors: Any,
     folder: RunFolder,
-    display: ClassificationDisplay,
+    display: Display,
 ) -> Dataset:
     """Return the examples as numbers: those of the run that is gone on with, or new ones.
 
@@ -278,18 +185,18 @@ def ready_dataset(
             training, validation, test, settings.preparation(), folder.path, display.preparing
         )
     except BaseException:
-        folder.remove(FILES)
+        folder.remove()
         raise
     folder.write_description({**now, "dataset": dataset.to_dict()})
     return dataset
 
 
-def finish_model(run: Run, progress: Progress) -> Result:
+def finish_model(run: Run[ClassificationTraining]) -> Result:
     """Calibrate the best model, measure it, and write it with its report."""
     from gatewise.training.classification_report import write_classification_report
 
     model: Classifier = load(run.output)
-    dataset = run.dataset
+    dataset = run.task.dataset
     outputs, targets = outputs_of(model, dataset, "validation")
     temperature = 1.0
     if model.classes and dataset.spared and len(targets) >= CALIBRATION:
@@ -306,10 +213,10 @@ def finish_model(run: Run, progress: Progress) -> Result:
         replace(
             file,
             config={**file.config, "temperature": temperature},
-            training={**file.training, "seconds": progress.seconds, "measured": measured},
+            training={**file.training, "seconds": run.progress.seconds, "measured": measured},
         ),
     )
-    result = Result(run.output, progress, findings, temperature, run)
+    result = Result(run.output, run.progress, findings, temperature, run)
     write_classification_report(result)
     return result
 

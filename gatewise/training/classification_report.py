@@ -40,14 +40,14 @@ def write_classification_report(result: Any) -> tuple[Path, Path]:
     run, stem = result.run, result.output.stem
     blocks: list[Block] = [
         Paragraph(describe_learning(run)),
-        *(Paragraph(sentence[:1].upper() + sentence[1:] + ".") for sentence in run.dataset.said),
+        *(Paragraph(sentence[:1].upper() + sentence[1:] + ".") for sentence in run.said),
         Heading("How good it is"),
         figures_table(result.findings),
         Paragraph(compare(result)),
         Paragraph(describe_measuring(result)),
     ]
     name, findings = list(result.findings.items())[-1]
-    classes = list(getattr(run.dataset.targets, "names", []))
+    classes = list(getattr(run.task.dataset.targets, "names", []))
     if findings.confusion is not None:
         confusion = plot_confusion(findings, classes)
         reliability = plot_reliability(findings)
@@ -72,7 +72,7 @@ def write_classification_report(result: Any) -> tuple[Path, Path]:
 
 def describe_learning(run: Any) -> str:
     """Say what was trained on what."""
-    settings, dataset = run.settings, run.dataset
+    settings, dataset = run.settings, run.task.dataset
     cell = settings.cell if isinstance(settings.cell, str) else settings.cell.name
     way = "read from the beginning" if settings.one_way else "read both ways"
     counts = {name: len(dataset.open(name).inputs) for name in dataset.parts}
@@ -101,7 +101,7 @@ def describe_measuring(result: Any) -> str:
             "examples, so that it is as sure as it is right; their calibration error is therefore "
             "a little too good."
         )
-    if not result.run.dataset.spared:
+    if not result.run.task.dataset.spared:
         text += " These examples were learned from: the figures say nothing about others."
     elif "test" not in result.findings:
         text += " The best was chosen by these very examples: on others it may be a little worse."
@@ -111,8 +111,8 @@ def describe_measuring(result: Any) -> str:
 def compare(result: Any) -> str:
     """Compare the model with one that always says the same; the last figures count."""
     name, findings = list(result.findings.items())[-1]
-    figures, classes = findings.figures, getattr(result.run.dataset.targets, "names", [])
-    examples = f"the {name} examples" if result.run.dataset.spared else f"the {name}"
+    figures, classes = findings.figures, getattr(result.run.task.dataset.targets, "names", [])
+    examples = f"the {name} examples" if result.run.task.dataset.spared else f"the {name}"
     useless = "The model is no better than that: do not use it."
     if findings.confusion is None:
         if figures.get("r2", 1.0) > 0:
@@ -122,7 +122,7 @@ def compare(result: Any) -> str:
     share = max(counts) / sum(counts)
     said = f"Always saying {classes[counts.index(max(counts))]!r} would be right in {share:.2%}"
     said = f"{said} of {examples}."
-    balanced = result.run.settings.balance or result.run.dataset.targets.kind == "ordinal"
+    balanced = result.run.settings.balance or result.run.task.dataset.targets.kind == "ordinal"
     if figures["accuracy"] > share or balanced:
         return said
     rare = " Train longer, or let rare classes count with --balance." if share > RARE else ""

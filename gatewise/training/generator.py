@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from gatewise.data.examples import Examples, Roles, read_examples
 from gatewise.data.made_up import MADE_UP, make_up
@@ -12,54 +12,8 @@ from gatewise.data.sequence_set import SequenceSet, gather_sequences
 from gatewise.training.checkpoint import Progress, RunFolder
 from gatewise.training.generator_settings import GeneratorSettings
 from gatewise.training.generator_training import GeneratorTraining
-from gatewise.training.plan import Display, Plan
-from gatewise.training.run import (
-    describe_run,
-    refuse_device,
-    refuse_output,
-    train_task,
-    unfinished,
-)
-
-
-class Run(NamedTuple):
-    """What there is to show when a run begins or goes on.
-
-    Attributes:
-        name: Of the data.
-        data: The sequences.
-        settings: How it is trained.
-        plan: How long it lasts.
-        batches_per_epoch: Of training.
-        parameters: How many weights the model has.
-        output: The model file.
-        progress: How far earlier sessions came.
-    """
-
-    name: str
-    data: SequenceSet
-    settings: GeneratorSettings
-    plan: Plan
-    batches_per_epoch: int
-    parameters: int
-    output: Path
-    progress: Progress
-
-
-class GeneratorDisplay(Display):
-    """Who is told how a generator's training goes; this one keeps silent."""
-
-    def started(self, run: Run) -> None:
-        """Training begins or goes on."""
-
-    def stepped(self, progress: Progress, loss: float, spent: float) -> None:
-        """See `Display.stepped`."""
-
-    def validating(self) -> None:
-        """See `Display.validating`."""
-
-    def validated(self, progress: Progress) -> None:
-        """See `Display.validated`."""
+from gatewise.training.plan import Display, Run
+from gatewise.training.run import describe_run, open_folder, train_task, unfinished
 
 
 def train_generator(
@@ -70,7 +24,7 @@ def train_generator(
     roles: Roles | None = None,
     restart: bool = False,
     checkpoint_seconds: float = 30.0,
-    display: GeneratorDisplay | None = None,
+    display: Display | None = None,
 ) -> Progress:
     """Train a generator on sequences, or go on with it.
 
@@ -96,52 +50,55 @@ def train_generator(
         RunError: The run cannot start or go on.
         Stopped: The user stopped it; it can go on.
     """
-    from gatewise.training.generator_report import report_generator
-
-    settings, display = settings or GeneratorSettings(), display or GeneratorDisplay()
-    folder, output = RunFolder(Path(output)), Path(output)
-    refuse_device(settings.device)
-    refuse_output(output, list(paths_of(data)), folder, restart)
+    settings, display, output = settings or GeneratorSettings(), display or Display(), Path(output)
+    folder = open_folder(output, settings.device, list(paths_of(data)), restart)
+    display.preparing("reading the sequences", 0.0)
     examples = open_sequences(data, settings, roles)
+
+    def build(settings: GeneratorSettings) -> GeneratorTraining:
+        return GeneratorTraining(settings, gathered)
+
+    def finish(run: Run[GeneratorTraining]) -> Progress:
+        from gatewise.training.generator_report import report_generator
+
+        report_generator(output, gathered, examples.name)
+        return run.progress
+
     with folder:
-        if restart:
-            folder.clear()
-        now = describe_run(
-            {**settings.to_dict(), "data": examples.name}, {"data": examples.files}, folder
-        )
-        known = unfinished(now, folder)
-        try:
-            gathered = gather_sequences(examples, settings.length, settings.seed)
-        except BaseException:
-            if known is None:
-                folder.remove()
-            raise
-        folder.write_description(now)
-
-        def build(settings: GeneratorSettings) -> tuple[GeneratorTraining, Plan]:
-            task = GeneratorTraining(settings, gathered)
-            return task, task.plan()
-
-        def finish(task: GeneratorTraining, progress: Progress) -> None:
-            report_generator(output, gathered, examples.name)
-
-        def started(task: GeneratorTraining, plan: Plan, progress: Progress) -> None:
-            size = sum(weight.numel() for weight in task.model.parameters())
-            batches = task.batches_per_epoch
-            display.started(
-                Run(examples.name, gathered, task.settings, plan, batches, size, output, progress)
-            )
-
+        gathered = ready_sequences(examples, settings, folder)
         return train_task(
             build,
-            started,
+            finish,
             settings,
             folder,
             output,
             display,
-            checkpoint_seconds,
-            finish=finish,
+            name=examples.name,
+            said=gathered.said,
+            checkpoint_seconds=checkpoint_seconds,
         )
+
+
+def ready_sequences(
+    examples: Examples, settings: GeneratorSettings, folder: RunFolder
+) -> SequenceSet:
+    """Return the sequences, divided, for a run that begins or goes on.
+
+    Raises:
+        RunError: The unfinished run has other settings or other data.
+        DataError: The data cannot be used.
+    """
+    described = {**settings.to_dict(), "data": examples.name}
+    now = describe_run(described, {"data": examples.files}, folder)
+    known = unfinished(now, folder)
+    try:
+        gathered = gather_sequences(examples, settings.length, settings.seed)
+    except BaseException:
+        if known is None:
+            folder.remove()
+        raise
+    folder.write_description(now)
+    return gathered
 
 
 def paths_of(data: Any) -> Iterable[str | os.PathLike[str]]:

@@ -3,58 +3,13 @@
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 from gatewise.data.music import Music, read_music
-from gatewise.training.checkpoint import Progress, RunFolder
+from gatewise.training.checkpoint import Progress
 from gatewise.training.music_settings import MusicSettings
 from gatewise.training.music_training import MusicTraining
-from gatewise.training.plan import Display, Plan
-from gatewise.training.run import (
-    describe_run,
-    refuse_device,
-    refuse_output,
-    train_task,
-    unfinished,
-)
-
-
-class Run(NamedTuple):
-    """What there is to show when a run begins or goes on.
-
-    Attributes:
-        music: What is learned from, divided.
-        settings: How it is trained.
-        plan: How long it lasts.
-        batches_per_epoch: Of training.
-        parameters: How many weights the model has.
-        output: The model file.
-        progress: How far earlier sessions came.
-    """
-
-    music: Music
-    settings: MusicSettings
-    plan: Plan
-    batches_per_epoch: int
-    parameters: int
-    output: Path
-    progress: Progress
-
-
-class MusicDisplay(Display):
-    """Who is told how training on music goes; this one keeps silent."""
-
-    def started(self, run: Run) -> None:
-        """Training begins or goes on."""
-
-    def stepped(self, progress: Progress, loss: float, spent: float) -> None:
-        """See `Display.stepped`."""
-
-    def validating(self) -> None:
-        """See `Display.validating`."""
-
-    def validated(self, progress: Progress) -> None:
-        """See `Display.validated`."""
+from gatewise.training.plan import Display, Run
+from gatewise.training.run import describe_run, open_folder, train_task, unfinished
 
 
 def train_music(
@@ -66,7 +21,7 @@ def train_music(
     test: str | os.PathLike[str] | None = None,
     restart: bool = False,
     checkpoint_seconds: float = 30.0,
-    display: MusicDisplay | None = None,
+    display: Display | None = None,
 ) -> Progress:
     """Train a model of music on rolls, or go on with it.
 
@@ -93,48 +48,41 @@ def train_music(
         RunError: The run cannot start or go on.
         Stopped: The user stopped it; it can go on.
     """
-    from gatewise.training.music_report import report_music
-
-    settings, display = settings or MusicSettings(), display or MusicDisplay()
-    folder, output = RunFolder(Path(output)), Path(output)
-    refuse_device(settings.device)
+    settings, display, output = settings or MusicSettings(), display or Display(), Path(output)
     sources = {"data": data, "validation data": validation, "test data": test}
-    refuse_output(output, [path for path in sources.values() if path is not None], folder, restart)
+    named = [path for path in sources.values() if path is not None]
+    folder = open_folder(output, settings.device, named, restart)
+    display.preparing("reading the music", 0.0)
     read = {
         name: None if path is None else read_music(path, settings.steps_per_beat)
         for name, path in sources.items()
     }
     music = gather(read, settings)
+
+    def build(settings: MusicSettings) -> MusicTraining:
+        return MusicTraining(settings, music)
+
+    def finish(run: Run[MusicTraining]) -> Progress:
+        from gatewise.training.music_report import report_music
+
+        report_music(output, music, run.progress)
+        return run.progress
+
     with folder:
-        if restart:
-            folder.clear()
         files = {name: () if each is None else each.files for name, each in read.items()}
         now = describe_run(settings.to_dict(), files, folder)
         unfinished(now, folder)
         folder.write_description(now)
-
-        def build(settings: MusicSettings) -> tuple[MusicTraining, Plan]:
-            task = MusicTraining(settings, music)
-            return task, task.plan()
-
-        def started(task: MusicTraining, plan: Plan, progress: Progress) -> None:
-            size = sum(weight.numel() for weight in task.model.parameters())
-            display.started(
-                Run(music, task.settings, plan, task.batches_per_epoch, size, output, progress)
-            )
-
-        def finish(task: MusicTraining, progress: Progress) -> None:
-            report_music(output, music, progress)
-
         return train_task(
             build,
-            started,
+            finish,
             settings,
             folder,
             output,
             display,
-            checkpoint_seconds,
-            finish=finish,
+            name=music.name,
+            said=music.said,
+            checkpoint_seconds=checkpoint_seconds,
         )
 
 

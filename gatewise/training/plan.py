@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import nn
@@ -59,12 +59,18 @@ class Task(Protocol):
     have a body here.
 
     Attributes:
+        settings: By which, with nothing left open.
         model: What is trained, an `nn.Module`.
         batches_per_epoch: How many training batches make an epoch.
     """
 
-    model: Any  # of each task's own class
+    settings: Any  # of each task's own class
+    model: Any
     batches_per_epoch: int
+
+    def plan(self) -> Plan:
+        """Return how long training lasts and how often it is measured."""
+        ...
 
     def batches(self, cursor: tuple[int, int]) -> Iterator[Any]:
         """Yield training batches from a place on (epoch and number within it), for ever."""
@@ -119,6 +125,9 @@ class Task(Protocol):
         ...
 
 
+AnyTask = TypeVar("AnyTask", bound=Task)
+
+
 class Trial(NamedTuple):
     """Settings that are tried before a training.
 
@@ -133,20 +142,47 @@ class Trial(NamedTuple):
     settings: dict[str, Any]
 
 
-class Display(Protocol):
-    """Who is told how it goes."""
+@dataclass(frozen=True)
+class Run(Generic[AnyTask]):
+    """A training, as displays and reports know it.
 
-    def stepped(self, progress: Progress, loss: float, spent: float) -> None:
-        """A step is done; `spent` is the share of the budget that is used up."""
-        ...
+    Attributes:
+        name: Of the data.
+        task: What is trained.
+        plan: How.
+        output: The model file.
+        progress: How far it came; how far earlier sessions came, when it begins or goes on.
+        said: What was found out about the data, in sentences for the user.
+    """
 
-    def validating(self) -> None:
-        """A validation begins."""
-        ...
+    name: str
+    task: AnyTask
+    plan: Plan
+    output: Path
+    progress: Progress
+    said: tuple[str, ...] = ()
 
-    def validated(self, progress: Progress) -> None:
-        """A validation is done; it is the last of `progress.history`."""
-        ...
+    @property
+    def settings(self) -> Any:
+        """The settings, with nothing left open."""
+        return self.task.settings
+
+    @property
+    def parameters(self) -> int:
+        """How many weights the model has."""
+        return sum(weight.numel() for weight in self.task.model.parameters())
+
+    @property
+    def spent(self) -> float:
+        """The share of the budget that is used up."""
+        return self.plan.budget.spent(self.progress.step, self.progress.seconds)
+
+
+class Display:
+    """Who is told how a training goes; this one keeps silent."""
+
+    def preparing(self, stage: str, share: float) -> None:
+        """The data are being made ready; `share` of this stage is done."""
 
     def trying(self, trial: Trial, spent: float) -> None:
         """A step of a trial is done; `spent` is the share of its budget that is used up."""
@@ -157,18 +193,20 @@ class Display(Protocol):
     def tuned(self, best: Trial, measured: Measurement | None) -> None:
         """All trials are over; training begins with the settings of the best."""
 
-
-class Silence(Display):
-    """Tells nobody."""
+    def started(self, run: Run[Any]) -> None:
+        """Training begins or goes on."""
 
     def stepped(self, progress: Progress, loss: float, spent: float) -> None:
-        """See `Display.stepped`."""
+        """A step is done; `spent` is the share of the budget that is used up."""
 
     def validating(self) -> None:
-        """See `Display.validating`."""
+        """A validation begins."""
 
     def validated(self, progress: Progress) -> None:
-        """See `Display.validated`."""
+        """A validation is done; it is the last of `progress.history`."""
+
+    def measuring(self) -> None:
+        """Training is over; the best model is measured."""
 
 
 class Stopped(Exception):  # noqa: N818 - no error: the user asked for it

@@ -13,9 +13,9 @@ from gatewise.data import processes
 from gatewise.training.checkpoint import Progress, RunError, RunFolder
 from gatewise.training.fit import fit
 from gatewise.training.launch import current_launch
-from gatewise.training.plan import Display, Plan, Silence, Task
+from gatewise.training.plan import AnyTask, Display, Plan, Run, Task
 
-AnyTask = TypeVar("AnyTask", bound=Task)
+Result = TypeVar("Result")
 
 
 class Source(Protocol):
@@ -34,6 +34,31 @@ class Source(Protocol):
     def stamp(self) -> dict[str, int]:
         """Return what changes with the file: equal stamps need no new digest."""
         ...
+
+
+def open_folder(
+    output: Path,
+    device: str,
+    sources: Sequence[str | os.PathLike[str]],
+    restart: bool,
+    prepared: Sequence[str] = (),
+) -> RunFolder:
+    """Return the folder of a run, not yet entered.
+
+    Args:
+        output: The model file to make.
+        device: What is trained on.
+        sources: The files that are learned from.
+        restart: Whether the run begins anew, whatever is there.
+        prepared: Names of the files in the folder that hold the data, made ready.
+
+    Raises:
+        RunError: The machine has no such device, or the model file cannot be made there.
+    """
+    refuse_device(device)
+    folder = RunFolder(output, prepared, restart)
+    refuse_output(output, sources, folder, restart)
+    return folder
 
 
 def refuse_device(device: str) -> None:
@@ -118,32 +143,33 @@ def unfinished(now: dict[str, Any], folder: RunFolder) -> dict[str, Any] | None:
 
 
 def train_task(
-    build: Callable[[Any], tuple[AnyTask, Plan]],
-    started: Callable[[AnyTask, Plan, Progress], None],
+    build: Callable[[Any], AnyTask],
+    finish: Callable[[Run[AnyTask]], Result],
     settings: Any,
     folder: RunFolder,
     output: Path,
     display: Display,
+    *,
+    name: str,
+    said: Sequence[str] = (),
     checkpoint_seconds: float = 30.0,
-    prepared: Sequence[str] = (),
-    finish: Callable[[AnyTask, Progress], None] | None = None,
-) -> Progress:
+) -> Result:
     """Build a task from settings, and train it or go on with it; the caller's random state is kept.
 
     Args:
-        build: Makes the task and its plan of settings; it may draw torch's random numbers.
-        started: Called when all is ready, with how far earlier sessions came.
+        build: Makes the task of settings; it may draw torch's random numbers.
+        finish: Measures the best model and writes the report, before the folder goes; after a kill
+            in it, it is called again.
         settings: Of the training, with a seed; with `--tune` a search fills them in.
         folder: Of the run, entered.
         output: The model file.
         display: Who is told how it goes.
+        name: Of the data.
+        said: What was found out about them, in sentences for the user.
         checkpoint_seconds: A checkpoint at least so often.
-        prepared: Names of further files in the folder, which go with it at the end.
-        finish: Called when training is over, before the folder goes; after a kill in it, it is
-            called again.
 
     Returns:
-        How far the run came.
+        What `finish` returned.
 
     Raises:
         RunError: See `fit`.
@@ -159,26 +185,28 @@ def train_task(
 
                 settings = search(settings, build, folder, output, display)
             torch.manual_seed(settings.seed)
-            task, plan = build(settings)
+            task = build(settings)
+            plan = replace(task.plan(), checkpoint_seconds=checkpoint_seconds)
         except ValueError:
             if checkpoint is None:
-                folder.remove(prepared)
+                folder.remove()
             raise
-        plan = replace(plan, checkpoint_seconds=checkpoint_seconds)
         if not processes.is_first():
             help_fit(task, plan, folder, output, settings.seed)
-        started(task, plan, Progress() if checkpoint is None else checkpoint.progress)
-        progress = fit(task, plan, folder, output, display)
-        if finish is not None:
-            finish(task, progress)
-    folder.remove(prepared)
-    return progress
+        progress = Progress() if checkpoint is None else checkpoint.progress
+        run = Run(name, task, plan, output, progress, tuple(said))
+        display.started(run)
+        run = replace(run, progress=fit(task, plan, folder, output, display))
+        display.measuring()
+        result = finish(run)
+    folder.remove()
+    return result
 
 
 def help_fit(task: Task, plan: Plan, folder: RunFolder, output: Path, seed: int) -> NoReturn:
     """Train as one of several processes that is not the first, and end."""
     torch.manual_seed(seed + 1_000_003 * processes.rank())  # else all would drop the same units
-    fit(task, plan, folder, output, Silence())
+    fit(task, plan, folder, output, Display())
     raise SystemExit
 
 

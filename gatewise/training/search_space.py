@@ -11,7 +11,7 @@ from optuna.distributions import (
 )
 
 from gatewise.training.checkpoint import RunError
-from gatewise.training.plan import Plan
+from gatewise.training.plan import Task
 from gatewise.training.ranges import written
 
 USUAL = ("learning_rate", "batch_size", "hidden", "layers", "dropout")
@@ -25,14 +25,13 @@ TRIED = (*SIZES, *SHARES, *SCALES, "layers")
 
 
 def find_space(
-    given: Any, task: Any, plan: Plan, names: tuple[str, ...]
+    given: Any, task: Task, names: tuple[str, ...]
 ) -> dict[str, tuple[BaseDistribution, Any]]:
     """Return the range of each setting that is tried, and what a training would take without.
 
     Args:
         given: The settings of the training.
         task: What it would train by them, with nothing left open.
-        plan: How.
         names: What is tried; none stands for all usual ones that were left open.
 
     Raises:
@@ -50,7 +49,7 @@ def find_space(
         raise RunError("--tune: every setting that it would try is given; name some: --tune-over")
     values = {name: getattr(task.settings, name) or 0 for name in wanted}
     if "learning_rate" in values:
-        values["learning_rate"] = plan.learning_rate
+        values["learning_rate"] = task.plan().learning_rate
     return {name: (find_range(name, value), value) for name, value in values.items()}
 
 

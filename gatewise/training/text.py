@@ -3,67 +3,16 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from gatewise.data.corpus import Corpus, prepare_corpus, split_text
-from gatewise.data.streams import TrainingStreams
 from gatewise.data.text import TextFile, open_text_files
 from gatewise.training.checkpoint import Progress, RunFolder
 from gatewise.training.language_training import LanguageTraining
-from gatewise.training.plan import Display, Plan
-from gatewise.training.run import (
-    describe_run,
-    refuse_device,
-    refuse_output,
-    train_task,
-    unfinished,
-)
+from gatewise.training.plan import Display, Run
+from gatewise.training.run import describe_run, open_folder, train_task, unfinished
 from gatewise.training.text_settings import TextSettings
 
 TOKEN_FILES = ("training.tokens", "validation.tokens")
-
-
-class Run(NamedTuple):
-    """What there is to show when a run begins or goes on.
-
-    Attributes:
-        files: The text.
-        corpus: What became of it.
-        settings: With nothing left open.
-        plan: How long it lasts.
-        streams: How the text is read, step by step.
-        parameters: How many weights the model has.
-        output: The model file.
-        progress: How far earlier sessions came.
-    """
-
-    files: Sequence[TextFile]
-    corpus: Corpus
-    settings: TextSettings
-    plan: Plan
-    streams: TrainingStreams
-    parameters: int
-    output: Path
-    progress: Progress
-
-
-class TextDisplay(Display):
-    """Who is told how a language model's training goes; this one keeps silent."""
-
-    def preparing(self, stage: str, share: float) -> None:
-        """The text is being made ready; `share` of this stage is done."""
-
-    def started(self, run: Run) -> None:
-        """Training begins or goes on."""
-
-    def stepped(self, progress: Progress, loss: float, spent: float) -> None:
-        """See `Display.stepped`."""
-
-    def validating(self) -> None:
-        """See `Display.validating`."""
-
-    def validated(self, progress: Progress) -> None:
-        """See `Display.validated`."""
 
 
 def train_text(
@@ -75,7 +24,7 @@ def train_text(
     encoding: str | None = None,
     restart: bool = False,
     checkpoint_seconds: float = 30.0,
-    display: TextDisplay | None = None,
+    display: Display | None = None,
 ) -> Progress:
     """Train a language model on text files, or go on with it.
 
@@ -102,55 +51,40 @@ def train_text(
         RunError: The run cannot start or go on.
         Stopped: The user stopped it; it can go on.
     """
-    settings, display = settings or TextSettings(), display or TextDisplay()
-    folder, output = RunFolder(Path(output)), Path(output)
-    refuse_device(settings.device)
-    refuse_output(output, [*files, *validation], folder, restart)
+    settings, display, output = settings or TextSettings(), display or Display(), Path(output)
+    folder = open_folder(output, settings.device, [*files, *validation], restart, TOKEN_FILES)
     display.preparing("reading the text", 0.0)
     texts = {
         "text": open_text_files(files, encoding),
         "validation text": open_text_files(validation, encoding) if validation else [],
     }
+    said = [
+        f"{file.path}: read as {file.encoding}, a guess; --encoding names another"
+        for file in texts["text"]
+        if file.guessed
+    ]
+
+    def build(settings: TextSettings) -> LanguageTraining:
+        return LanguageTraining(settings.chosen_for(corpus), corpus)
+
+    def finish(run: Run[LanguageTraining]) -> Progress:
+        from gatewise.training.text_report import report_text
+
+        report_text(run)
+        return run.progress
+
     with folder:
-        if restart:
-            folder.clear(TOKEN_FILES)
         corpus = ready_corpus(texts, settings, folder, display)
-
-        def build(settings: TextSettings) -> tuple[LanguageTraining, Plan]:
-            task = LanguageTraining(settings.chosen_for(corpus), corpus)
-            return task, task.plan()
-
-        def started(task: LanguageTraining, plan: Plan, progress: Progress) -> None:
-            size = sum(weight.numel() for weight in task.model.parameters())
-            display.started(
-                Run(
-                    texts["text"],
-                    corpus,
-                    task.settings,
-                    plan,
-                    task.streams,
-                    size,
-                    output,
-                    progress,
-                )
-            )
-
-        def finish(task: LanguageTraining, progress: Progress) -> None:
-            from gatewise.training.text_report import report_text
-
-            names = ", ".join(file.path.name for file in texts["text"])
-            report_text(output, names, corpus, progress)
-
         return train_task(
             build,
-            started,
+            finish,
             settings,
             folder,
             output,
             display,
-            checkpoint_seconds,
-            TOKEN_FILES,
-            finish,
+            name=", ".join(file.path.name for file in texts["text"]),
+            said=said,
+            checkpoint_seconds=checkpoint_seconds,
         )
 
 
@@ -158,7 +92,7 @@ def ready_corpus(
     texts: dict[str, list[TextFile]],
     settings: TextSettings,
     folder: RunFolder,
-    display: TextDisplay,
+    display: Display,
 ) -> Corpus:
     """Return the text as tokens: those of the run that is gone on with, or new ones.
 
@@ -178,7 +112,7 @@ def ready_corpus(
             training, validation, settings.tokenization(), folder.path, display.preparing
         )
     except BaseException:
-        folder.remove(TOKEN_FILES)
+        folder.remove()
         raise
     folder.write_description({**now, "corpus": corpus.to_dict()})
     return corpus

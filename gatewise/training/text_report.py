@@ -5,9 +5,11 @@ from pathlib import Path
 
 from gatewise.data.corpus import Corpus
 from gatewise.tasks.language import bits_per_character, perplexity
-from gatewise.training.checkpoint import Measurement, Progress
+from gatewise.training.checkpoint import Measurement
 from gatewise.training.classification_plots import plot_course
+from gatewise.training.language_training import LanguageTraining
 from gatewise.training.load import load
+from gatewise.training.plan import Run
 from gatewise.training.report import (
     Block,
     Command,
@@ -23,25 +25,20 @@ SEED = 0  # of the text that is shown
 SHOWN = 400  # tokens of it
 
 
-def report_text(output: Path, names: str, corpus: Corpus, progress: Progress) -> tuple[Path, Path]:
+def report_text(run: Run[LanguageTraining]) -> tuple[Path, Path]:
     """Write a report beside a model file.
-
-    Args:
-        output: The model file.
-        names: Of the text's files.
-        corpus: What became of them.
-        progress: Of the training.
 
     Returns:
         Where the Markdown and the HTML stand.
     """
+    output, corpus, progress = run.output, run.task.corpus, run.progress
     model: TextModel = load(output)
     best = progress.best
     assert best is not None
     settings = {name: each for name, each in model.training["settings"].items() if each is not None}
     settings["cell"] = model.config["cell"]["name"]
     blocks: list[Block] = [
-        Paragraph(describe_learning(model, names, corpus)),
+        Paragraph(describe_learning(model, run.name, corpus)),
         Table(("on the validation text", "model", "knowing nothing"), compare(best, corpus)),
         Paragraph(
             f"The best of {len(progress.history)} validations was at step {best.step:,} (epoch "
@@ -57,7 +54,7 @@ def report_text(output: Path, names: str, corpus: Corpus, progress: Progress) ->
         Heading("Settings"),
         Table(("setting", "value"), [[name, str(each)] for name, each in sorted(settings.items())]),
     ]
-    return write_report(output, f"{output.name}: learned from {names}", blocks)
+    return write_report(output, f"{output.name}: learned from {run.name}", blocks)
 
 
 def describe_learning(model: TextModel, names: str, corpus: Corpus) -> str:

@@ -10,14 +10,8 @@ from gatewise.data.pairs_vocabulary import PairsVocabulary, build_vocabulary, en
 from gatewise.data.source import DataError
 from gatewise.training.checkpoint import Progress, RunFolder
 from gatewise.training.load import load
-from gatewise.training.plan import Display, Plan
-from gatewise.training.run import (
-    describe_run,
-    refuse_device,
-    refuse_output,
-    train_task,
-    unfinished,
-)
+from gatewise.training.plan import Display, Run
+from gatewise.training.run import describe_run, open_folder, train_task, unfinished
 from gatewise.training.translation_model import TranslationModel
 from gatewise.training.translation_settings import TranslationSettings
 from gatewise.training.translation_training import (
@@ -27,30 +21,6 @@ from gatewise.training.translation_training import (
 )
 
 SHOWN = 8  # translations in the report
-
-
-class Run(NamedTuple):
-    """What there is to show when a run begins or goes on.
-
-    Attributes:
-        name: Of the pairs.
-        parts: What became of them.
-        settings: With nothing left open.
-        plan: How long it lasts.
-        batches_per_epoch: Steps of an epoch.
-        parameters: How many weights the model has.
-        output: The model file.
-        progress: How far earlier sessions came.
-    """
-
-    name: str
-    parts: PairParts
-    settings: TranslationSettings
-    plan: Plan
-    batches_per_epoch: int
-    parameters: int
-    output: Path
-    progress: Progress
 
 
 class Result(NamedTuple):
@@ -71,29 +41,7 @@ class Result(NamedTuple):
     figures: Mapping[str, dict[str, float]]
     copied: Mapping[str, dict[str, float]]
     examples: list[tuple[str, str, str]]
-    run: Run
-
-
-class TranslationDisplay(Display):
-    """Who is told how a translator's training goes; this one keeps silent."""
-
-    def preparing(self, stage: str, share: float) -> None:
-        """The pairs are being made ready; `share` is done."""
-
-    def started(self, run: Run) -> None:
-        """Training begins or goes on."""
-
-    def measuring(self) -> None:
-        """Training is over; the best model is measured."""
-
-    def stepped(self, progress: Progress, loss: float, spent: float) -> None:
-        """See `Display.stepped`."""
-
-    def validating(self) -> None:
-        """See `Display.validating`."""
-
-    def validated(self, progress: Progress) -> None:
-        """See `Display.validated`."""
+    run: Run[TranslationTraining]
 
 
 def train_translator(
@@ -107,7 +55,7 @@ def train_translator(
     test: Any = None,
     restart: bool = False,
     checkpoint_seconds: float = 30.0,
-    display: TranslationDisplay | None = None,
+    display: Display | None = None,
 ) -> Result:
     """Train a translator on pairs of texts, or go on with it.
 
@@ -136,31 +84,30 @@ def train_translator(
         RunError: The run cannot start or go on.
         Stopped: The user stopped it; it can go on.
     """
-    settings, display = settings or TranslationSettings(), display or TranslationDisplay()
-    folder, output = RunFolder(Path(output)), Path(output)
-    refuse_device(settings.device)
+    settings, display = settings or TranslationSettings(), display or Display()
+    output = Path(output)
     named = [path for each in (data, targets, validation, test) for path in paths_in(each)]
-    refuse_output(output, named, folder, restart)
+    folder = open_folder(output, settings.device, named, restart)
     display.preparing("reading the pairs", 0.0)
     pairs = read_pairs(data, targets, roles)
     others = {"validation": open_other(validation, roles), "test": open_other(test, roles)}
+
+    def build(settings: TranslationSettings) -> TranslationTraining:
+        return TranslationTraining(settings.chosen_for(parts.vocabulary, len(parts.sources)), parts)
+
     with folder:
-        if restart:
-            folder.clear()
         parts = ready_pairs(pairs, others, settings, folder, display)
-        running = Running(pairs.name, parts, others["test"], output, display)
-        train_task(
-            running.build,
-            running.started,
+        return train_task(
+            build,
+            lambda run: finish_model(run, others["test"]),
             settings,
             folder,
             output,
             display,
-            checkpoint_seconds,
-            finish=running.finish,
+            name=pairs.name,
+            said=parts.said,
+            checkpoint_seconds=checkpoint_seconds,
         )
-    assert running.result is not None
-    return running.result
 
 
 def paths_in(data: Any) -> Iterator[str | os.PathLike[str]]:
@@ -194,7 +141,7 @@ def ready_pairs(
     others: Mapping[str, Pairs | None],
     settings: TranslationSettings,
     folder: RunFolder,
-    display: TranslationDisplay,
+    display: Display,
 ) -> PairParts:
     """Return pairs as tokens, by the vocabulary of the run that is gone on with, or a new one.
 
@@ -261,57 +208,24 @@ def notes(
     return tuple(said)
 
 
-class Running:
-    """A run between its parts: what `train_task` calls when a task is built, begins and ends."""
+def finish_model(run: Run[TranslationTraining], test: Pairs | None) -> Result:
+    """Measure the best model with beam search, and write the report."""
+    from gatewise.training.translation_report import write_translation_report
 
-    def __init__(
-        self,
-        name: str,
-        parts: PairParts,
-        test: Pairs | None,
-        output: Path,
-        display: TranslationDisplay,
-    ):
-        self.name, self.parts, self.test = name, parts, test
-        self.output, self.display = output, display
-        self.run: Run | None = None
-        self.result: Result | None = None
-
-    def build(self, settings: TranslationSettings) -> tuple[TranslationTraining, Plan]:
-        """Make the task and its plan."""
-        chosen = settings.chosen_for(self.parts.vocabulary, len(self.parts.sources))
-        task = TranslationTraining(chosen, self.parts)
-        return task, task.plan()
-
-    def started(self, task: TranslationTraining, plan: Plan, progress: Progress) -> None:
-        """Tell the display."""
-        size = sum(weight.numel() for weight in task.model.parameters())
-        batches = task.batches_per_epoch
-        self.run = Run(
-            self.name, self.parts, task.settings, plan, batches, size, self.output, progress
-        )
-        self.display.started(self.run)
-
-    def finish(self, task: TranslationTraining, progress: Progress) -> None:
-        """Measure the best model with beam search, and write the report."""
-        from gatewise.training.translation_report import write_translation_report
-
-        assert self.run is not None
-        self.display.measuring()
-        model: TranslationModel = load(self.output)
-        measured = {
-            "validation" if self.parts.spared else "pairs learned from": self.parts.validation
-        }
-        if self.test is not None:
-            measured["test"] = self.test
-        figures, copied = {}, {}
-        examples: list[tuple[str, str, str]] = []
-        for name, pairs in measured.items():
-            found = model.translate(pairs.sources)
-            figures[name] = model.compare(found, pairs.targets)
-            plain = [model.vocabulary.prepare(text) for text in pairs.sources]
-            copied[name] = model.compare(plain, pairs.targets)
-            chosen = sorted({k * len(pairs) // SHOWN for k in range(SHOWN)})
-            examples = [(pairs.sources[k], pairs.targets[k], found[k]) for k in chosen]
-        self.result = Result(self.output, progress, figures, copied, examples, self.run)
-        write_translation_report(self.result)
+    model: TranslationModel = load(run.output)
+    parts = run.task.parts
+    measured = {"validation" if parts.spared else "pairs learned from": parts.validation}
+    if test is not None:
+        measured["test"] = test
+    figures, copied = {}, {}
+    examples: list[tuple[str, str, str]] = []
+    for name, pairs in measured.items():
+        found = model.translate(pairs.sources)
+        figures[name] = model.compare(found, pairs.targets)
+        plain = [model.vocabulary.prepare(text) for text in pairs.sources]
+        copied[name] = model.compare(plain, pairs.targets)
+        chosen = sorted({k * len(pairs) // SHOWN for k in range(SHOWN)})
+        examples = [(pairs.sources[k], pairs.targets[k], found[k]) for k in chosen]
+    result = Result(run.output, run.progress, figures, copied, examples, run)
+    write_translation_report(result)
+    return result

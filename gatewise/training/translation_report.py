@@ -39,7 +39,7 @@ def write_translation_report(result: Any) -> tuple[Path, Path]:
     ]
     blocks: list[Block] = [
         Paragraph(describe_learning(run)),
-        *(Paragraph(sentence[:1].upper() + sentence[1:] + ".") for sentence in run.parts.said),
+        *(Paragraph(sentence[:1].upper() + sentence[1:] + ".") for sentence in run.said),
         Heading("How good it is"),
         Table(["", *names], rows),
         Paragraph(compare(result)),
@@ -58,7 +58,7 @@ def write_translation_report(result: Any) -> tuple[Path, Path]:
 
 def describe_learning(run: Any) -> str:
     """Say what was trained on what."""
-    settings, parts = run.settings, run.parts
+    settings, parts = run.settings, run.task.parts
     cell = settings.cell if isinstance(settings.cell, str) else settings.cell.name
     layers = "1 layer" if settings.layers == 1 else f"{settings.layers} layers"
     held = f", {len(parts.validation):,} for validation" if parts.spared else ""
@@ -82,7 +82,7 @@ def describe_measuring(result: Any) -> str:
         f"in {letters}; BLEU and chrF by sacrebleu {sacrebleu.__version__} with tokenisation "
         f"{settings.bleu_words}."
     )
-    if not result.run.parts.spared:
+    if not result.run.task.parts.spared:
         text += " These pairs were learned from: the figures say nothing about others."
     elif "test" not in result.figures:
         text += " The best was chosen by these very pairs: on others it may be a little worse."

@@ -26,7 +26,7 @@ from gatewise.data.whole_file import write_whole
 from gatewise.training.checkpoint import Measurement, Progress, RunError, RunFolder
 from gatewise.training.fit import fit
 from gatewise.training.launch import current_launch
-from gatewise.training.plan import Display, Plan, Trial
+from gatewise.training.plan import Display, Plan, Task, Trial
 from gatewise.training.schedule import Budget
 from gatewise.training.search_space import find_space
 
@@ -35,7 +35,7 @@ FEWEST = 20  # steps of a trial
 MEASURED = 5  # validations of a trial
 UNHURRIED = 4  # trials before any is ended early
 
-Build = Callable[[Any], tuple[Any, Plan]]
+Build = Callable[[Any], Task]
 
 
 class FellBehindError(Exception):
@@ -48,7 +48,7 @@ class Search:
 
     Attributes:
         settings: Of the training, as given.
-        build: Makes a task and its plan of settings.
+        build: Makes a task of settings.
         folder: Of the run, entered.
         output: The model file that the training will make.
         display: Who is told how it goes.
@@ -84,8 +84,7 @@ class Search:
     def find_space(self) -> dict[str, tuple[BaseDistribution, Any]]:
         """Return what is tried."""
         torch.manual_seed(self.settings.seed)
-        task, plan = self.build(self.settings)
-        return find_space(self.settings, task, plan, self.over)
+        return find_space(self.settings, self.build(self.settings), self.over)
 
     def attempt(self, number: int, space: dict[str, tuple[BaseDistribution, Any]]) -> None:
         """Make one trial."""
@@ -129,15 +128,14 @@ class Search:
     def train(self, trial: Trial, watcher: Watcher) -> Progress:
         """Train by a trial's settings for a tenth of the budget."""
         torch.manual_seed(self.settings.seed)
-        task, plan = self.build(replace(self.settings, **trial.settings))
+        task = self.build(replace(self.settings, **trial.settings))
         name = f"{self.output.stem}-trial-{trial.number + 1}.safetensors"
         model = self.folder.path / name
-        folder = RunFolder(model)
+        folder = RunFolder(model, restart=True)
         try:
             with folder:
-                folder.clear()
                 processes.release()
-                return fit(task, shortened(plan), folder, model, watcher)
+                return fit(task, shortened(task.plan()), folder, model, watcher)
         finally:
             folder.remove()
             if processes.is_first():
@@ -169,9 +167,6 @@ class Watcher(Display):
     def stepped(self, progress: Progress, loss: float, spent: float) -> None:
         """See `Display.stepped`."""
         self.display.trying(self.trial, spent)
-
-    def validating(self) -> None:
-        """See `Display.validating`."""
 
     def validated(self, progress: Progress) -> None:
         """See `Display.validated`."""

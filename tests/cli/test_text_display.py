@@ -3,18 +3,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from rich.console import Console
 
 from gatewise.cli import live_display
-from gatewise.cli.live_display import clock, ended
+from gatewise.cli.live_display import clock
 from gatewise.cli.text_display import LiveTextDisplay
+from gatewise.cli.training_display import ended
 from gatewise.data.characters import CharacterTokenizer
 from gatewise.data.corpus import Corpus
 from gatewise.data.streams import TrainingStreams
-from gatewise.data.text import TextFile
 from gatewise.data.token_file import TokenFile
 from gatewise.training.checkpoint import Measurement, Progress
-from gatewise.training.text import Run
+from gatewise.training.plan import Run
 from gatewise.training.text_settings import TextSettings
 
 
@@ -34,15 +35,25 @@ def time(monkeypatch):
     return made
 
 
+class Task:
+    """A text of 20 windows in an epoch, and a model of 1,234 weights."""
+
+    model = torch.nn.Linear(1234, 1, bias=False)
+    batches_per_epoch = 20
+
+    def __init__(self, settings, corpus):
+        self.settings, self.corpus = settings, corpus
+        self.streams = TrainingStreams(np.zeros(801), 4, 10)
+
+
 def run(progress, **changes):
     tokens = TokenFile(Path("t"), 900, "uint8", 900)
     corpus = Corpus(CharacterTokenizer("ab\n"), tokens, tokens)
     settings = TextSettings(**({"steps": 100, "batch_size": 4, "window": 10} | changes))
-    settings = settings.chosen_for(corpus)
-    files = [TextFile(Path("old.txt"), "cp1252", guessed=True)]
-    streams = TrainingStreams(np.zeros(801), 4, 10)  # 20 windows in an epoch
-    plan = settings.plan(20, 40, 900)
-    return Run(files, corpus, settings, plan, streams, 1234, Path("m.safetensors"), progress)
+    task = Task(settings.chosen_for(corpus), corpus)
+    plan = task.settings.plan(20, 40, 900)
+    said = ("old.txt: read as cp1252, a guess; --encoding names another",)
+    return Run("old.txt", task, plan, Path("m.safetensors"), progress, said)
 
 
 def display(terminal):
@@ -63,7 +74,7 @@ def test_plain_lines_come_twice_a_minute(time):
         shown.started(run(Progress()))
         train(shown, time, range(1, 81), 1.0)
     lines = text.getvalue().splitlines()
-    assert lines[0].startswith("old.txt: read as cp1252, a guess")
+    assert any("old.txt: read as cp1252, a guess" in line for line in lines)
     moving = [line for line in lines if "tokens/s" in line]
     assert [line.split("%")[0].strip() for line in moving] == ["30", "60"]
     assert "loss 2.000 · 2.89 bits/char · 40 tokens/s · 1:10 left" in moving[0]

@@ -8,15 +8,15 @@ import torch
 from gatewise.training.checkpoint import RunFolder
 from gatewise.training.load import load
 from gatewise.training.model_file import read_model_file
-from gatewise.training.plan import Stopped
-from gatewise.training.text import TextDisplay, train_text
+from gatewise.training.plan import Display, Stopped
+from gatewise.training.text import train_text
 
 
 class KilledError(Exception):
     """As if the process had ended."""
 
 
-class KillAt(TextDisplay):
+class KillAt(Display):
     def __init__(self, step):
         self.step = step
 
@@ -25,7 +25,7 @@ class KillAt(TextDisplay):
             raise KilledError
 
 
-class InterruptValidation(TextDisplay):
+class InterruptValidation(Display):
     def __init__(self, number):
         self.left = number
 

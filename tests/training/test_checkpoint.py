@@ -11,7 +11,7 @@ def checkpoint(step=3):
 
 @pytest.fixture
 def folder(tmp_path):
-    return RunFolder(tmp_path / "model.safetensors")
+    return RunFolder(tmp_path / "model.safetensors", prepared=["training.tokens"])
 
 
 def test_a_checkpoint_comes_back(folder):
@@ -75,12 +75,21 @@ def test_only_its_own_files_are_removed(folder):
         folder.write_description({"settings": {}})
         (folder.path / "training.tokens").touch()
         (folder.path / "mine.txt").touch()
-        folder.remove(["training.tokens"])
+        folder.remove()
     assert [path.name for path in folder.path.iterdir()] == ["mine.txt"]
     (folder.path / "mine.txt").unlink()
     with folder:
         folder.remove()
     assert not folder.exists()
+
+
+def test_a_run_that_begins_anew_finds_nothing(folder):
+    with folder:
+        folder.write_checkpoint(checkpoint())
+    with folder:
+        assert folder.read_checkpoint() is not None
+    with RunFolder(folder.path.with_suffix(".safetensors"), restart=True) as again:
+        assert again.read_checkpoint() is None
 
 
 def test_a_file_in_the_way_is_named(folder):

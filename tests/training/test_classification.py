@@ -17,11 +17,11 @@ from gatewise.data.examples import Roles
 from gatewise.data.source import DataError
 from gatewise.explorer import export
 from gatewise.training.checkpoint import RunError
-from gatewise.training.classification import ClassificationDisplay, train_classifier
+from gatewise.training.classification import train_classifier
 from gatewise.training.classification_settings import ClassificationSettings
 from gatewise.training.classifier_model import Classifier
 from gatewise.training.model_file import read_model_file, write_model_file
-from gatewise.training.plan import Stopped
+from gatewise.training.plan import Display, Stopped
 
 SMALL = {"hidden": 12, "embedding": 8, "steps": 60, "validate_every": 20, "device": "cpu"}
 
@@ -191,7 +191,7 @@ def test_pretrained_vectors(reviews, tmp_path):
     options = {"tokens": "words", "freeze_vectors": True, "steps": 20}
     output = tmp_path / "m.safetensors"
     result = train_classifier(reviews, output, settings(**options), vectors=tmp_path / "v.txt")
-    assert any("words have a vector in v.txt" in said for said in result.run.dataset.said)
+    assert any("words have a vector in v.txt" in said for said in result.run.task.dataset.said)
     model = gw.load(output)
     number = model.features.tokenizer.numbers["fine"]
     assert model.model.members[0].source.embedding.weight[number].tolist() == [1.0, 2.0, 3.0]
@@ -218,7 +218,7 @@ def test_the_seed_decides_everything(reviews, tmp_path):
     assert not same(a, c)
 
 
-class StopAt(ClassificationDisplay):
+class StopAt(Display):
     """Sends this process the signal of Ctrl-C at a step."""
 
     def __init__(self, step):

@@ -12,10 +12,10 @@ import torch
 import gatewise as gw
 from gatewise.data.source import DataError
 from gatewise.training.checkpoint import RunError
-from gatewise.training.forecast import ForecastDisplay, train_forecast
+from gatewise.training.forecast import train_forecast
 from gatewise.training.forecast_settings import ForecastSettings
 from gatewise.training.model_file import read_model_file
-from gatewise.training.plan import Stopped
+from gatewise.training.plan import Display, Stopped
 from tests.frames import long_frame, seasonal
 
 
@@ -23,7 +23,7 @@ class KilledError(Exception):
     """As if the process had ended."""
 
 
-class KillAt(ForecastDisplay):
+class KillAt(Display):
     """Ends the run behind a step, without a chance to save."""
 
     def __init__(self, step):
@@ -34,7 +34,7 @@ class KillAt(ForecastDisplay):
             raise KilledError
 
 
-class KeepTask(ForecastDisplay):
+class KeepTask(Display):
     """Remembers the run."""
 
     def started(self, run):
@@ -124,10 +124,10 @@ def test_the_windows_learned_from_end_before_validation_and_test(panel, tmp_path
     task = display.run.task
     every = task._moments(np.arange(task.total))
     assert len(set(zip(every.rows.tolist(), every.steps.tolist(), strict=True))) == task.total
-    ends = display.run.split.training[every.rows]
+    ends = display.run.task.split.training[every.rows]
     assert (every.steps + 7 <= ends).all()
-    assert (task.moments.steps >= display.run.split.training[task.moments.rows]).all()
-    validation = display.run.split.validation[task.moments.rows]
+    assert (task.moments.steps >= display.run.task.split.training[task.moments.rows]).all()
+    validation = display.run.task.split.validation[task.moments.rows]
     assert (task.moments.steps + 7 <= validation).all()
 
 
@@ -218,7 +218,7 @@ def test_the_data_of_training_is_tested_on_the_part_that_was_kept(panel, tmp_pat
 def test_a_stopped_run_goes_on_only_with_the_same_command_and_data(panel, tmp_path):
     output = tmp_path / "m.safetensors"
 
-    class Stop(ForecastDisplay):
+    class Stop(Display):
         def stepped(self, progress, loss, spent):
             if progress.step == 12:
                 os.kill(os.getpid(), signal.SIGINT)
@@ -268,7 +268,7 @@ def test_a_killed_process_leaves_whole_files_and_goes_on(panel, tmp_path):
     gw.load(output)
     assert (tmp_path / "m.run" / "checkpoint.safetensors").exists()
 
-    class Resumed(ForecastDisplay):
+    class Resumed(Display):
         def started(self, run):
             self.step = run.progress.step
             raise KilledError

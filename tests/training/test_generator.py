@@ -9,11 +9,11 @@ import gatewise as gw
 from gatewise.data.made_up import is_reber, reber_strings
 from gatewise.data.source import DataError
 from gatewise.training.checkpoint import RunError
-from gatewise.training.generator import GeneratorDisplay, train_generator
+from gatewise.training.generator import train_generator
 from gatewise.training.generator_model import GeneratorModel
 from gatewise.training.generator_settings import GeneratorSettings
 from gatewise.training.model_file import ModelFileError, read_model_file
-from gatewise.training.plan import Stopped
+from gatewise.training.plan import Display, Stopped
 
 # the models that all tests share are made before a test says what it runs on
 pytestmark = pytest.mark.kernels
@@ -70,7 +70,7 @@ def test_report_stands_beside_the_model(folder, name):
     assert not (folder / f"{name}.run").exists()
 
 
-class Stop(GeneratorDisplay):
+class Stop(Display):
     def __init__(self, step):
         self.step = step
 

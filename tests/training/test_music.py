@@ -11,12 +11,12 @@ from gatewise.data.midi import read_midi, write_midi
 from gatewise.data.music import Music, read_music
 from gatewise.training.checkpoint import RunError
 from gatewise.training.model_file import ModelFileError, read_model_file, write_model_file
-from gatewise.training.music import MusicDisplay, train_music
+from gatewise.training.music import train_music
 from gatewise.training.music_model import MusicModel
 from gatewise.training.music_report import surprise_of
 from gatewise.training.music_settings import MusicSettings
 from gatewise.training.music_training import MusicTraining
-from gatewise.training.plan import Stopped
+from gatewise.training.plan import Display, Stopped
 
 # the models that all tests share are made before a test says what it runs on
 pytestmark = pytest.mark.kernels
@@ -112,7 +112,7 @@ def test_chance_is_each_key_by_itself():
     assert shares_of([roll])[0] == pytest.approx(1.5 / 4)
 
 
-class Stop(MusicDisplay):
+class Stop(Display):
     def __init__(self, step):
         self.step = step
 

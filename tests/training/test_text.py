@@ -12,8 +12,8 @@ import gatewise as gw
 from gatewise.equations import U, W, b, cell, tanh
 from gatewise.training.checkpoint import RunError
 from gatewise.training.model_file import read_model_file
-from gatewise.training.plan import Stopped
-from gatewise.training.text import TextDisplay, train_text
+from gatewise.training.plan import Display, Stopped
+from gatewise.training.text import train_text
 
 
 @cell(states=("h",))
@@ -26,7 +26,7 @@ class KilledError(Exception):
     """As if the process had ended."""
 
 
-class KillAt(TextDisplay):
+class KillAt(Display):
     """Ends the run behind a step, without a chance to save."""
 
     def __init__(self, step):
@@ -37,7 +37,7 @@ class KillAt(TextDisplay):
             raise KilledError
 
 
-class Losses(TextDisplay):
+class Losses(Display):
     """Remembers every step's loss."""
 
     def __init__(self):
@@ -163,7 +163,7 @@ def test_the_carried_state_is_part_of_the_checkpoint(english, small, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_stops_and_the_run_goes_on(english, small, tmp_path, number):
-    class Interrupt(TextDisplay):
+    class Interrupt(Display):
         def stepped(self, progress, loss, spent):
             if progress.step == 17:
                 signal.raise_signal(number)
@@ -181,7 +181,7 @@ def test_a_signal_saves_and_stops_and_the_run_goes_on(english, small, tmp_path, 
 
 
 def test_a_stop_during_validation_is_not_lost(english, small, tmp_path):
-    class Interrupt(TextDisplay):
+    class Interrupt(Display):
         count = 0
 
         def validating(self):

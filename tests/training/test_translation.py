@@ -16,8 +16,8 @@ from gatewise.data.pairs import read_pairs
 from gatewise.data.source import DataError
 from gatewise.training.checkpoint import RunError
 from gatewise.training.model_file import ModelFile, ModelFileError, write_model_file
-from gatewise.training.plan import Stopped
-from gatewise.training.translation import TranslationDisplay, train_translator
+from gatewise.training.plan import Display, Stopped
+from gatewise.training.translation import train_translator
 from gatewise.training.translation_model import TranslationModel
 from gatewise.training.translation_settings import TranslationSettings
 from gatewise.training.translation_training import divide_pairs
@@ -106,7 +106,7 @@ def test_the_seed_decides_everything(reversals, tmp_path):
     assert not same(a, c)
 
 
-class StopAt(TranslationDisplay):
+class StopAt(Display):
     """Sends this process the signal of Ctrl-C at a step."""
 
     def __init__(self, step):

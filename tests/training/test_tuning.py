@@ -8,7 +8,8 @@ import torch
 from gatewise.training.checkpoint import RunError
 from gatewise.training.launch import launched
 from gatewise.training.model_file import read_model_file
-from gatewise.training.text import TextDisplay, train_text
+from gatewise.training.plan import Display
+from gatewise.training.text import train_text
 from tests.training.tiny import TINY
 
 optuna = pytest.importorskip("optuna")
@@ -18,7 +19,7 @@ class KilledError(Exception):
     """As if the process had ended."""
 
 
-class Trials(TextDisplay):
+class Trials(Display):
     """Remembers trials; ends the run within one, without a chance to save."""
 
     def __init__(self, kill_in=None):
