@@ -6,29 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from gatewise.cli import training_options as options
 from gatewise.cli.training_group import TrainingGroup
-from gatewise.cli.training_options import (
-    LENGTH,
-    MODEL,
-    OUTPUT,
-    STEPS,
-    CellName,
-    CheckpointSeconds,
-    Clip,
-    ClipValue,
-    Device,
-    Epochs,
-    Layers,
-    Optimizer,
-    Output,
-    Patience,
-    Restart,
-    Seed,
-    Steps,
-    Threads,
-    chosen_settings,
-    option,
-)
+from gatewise.cli.training_options import LENGTH, MODEL, STEPS, chosen_settings, option
 
 TEXT, REGULAR = "Text", "Regularisation"  # panels of the help
 
@@ -48,8 +28,8 @@ def register(app: typer.Typer) -> None:
 @train.command()
 def text(
     files: Annotated[list[Path], typer.Argument(help="One text file or several, in order.")],
-    output: Output = OUTPUT,
-    restart: Restart = False,
+    output: options.Output = options.OUTPUT,
+    restart: options.Restart = False,
     tokens: Annotated[str, option(TEXT, "characters, words or bpe (byte pairs).")] = "characters",
     vocabulary_size: Annotated[
         int | None,
@@ -77,12 +57,12 @@ def text(
             show_default="a tenth, at most 500,000 characters",
         ),
     ] = None,
-    cell: CellName = "lstm",
+    cell: options.Cell = "lstm",
     hidden: Annotated[
         int | None,
         option(MODEL, "Hidden size.", show_default="512, or 256 for a short text", min=1),
     ] = None,
-    layers: Layers = 1,
+    layers: options.Layers = 1,
     embedding: Annotated[
         int | None,
         option(
@@ -136,15 +116,15 @@ def text(
             "steps) if those are over earlier",
         ),
     ] = None,
-    epochs: Epochs = None,
-    steps: Steps = None,
-    patience: Patience = 10,
+    epochs: options.Epochs = None,
+    steps: options.Steps = None,
+    patience: options.Patience = 10,
     validate_every: Annotated[
         int | None,
         option(LENGTH, "Steps between validations.", show_default="an epoch, at most 1,000", min=1),
     ] = None,
-    checkpoint_seconds: CheckpointSeconds = 30.0,
-    optimizer: Optimizer = "adamw",
+    checkpoint_seconds: options.CheckpointSeconds = 30.0,
+    optimizer: options.Optimizer = "adamw",
     learning_rate: Annotated[
         float | None,
         option(STEPS, "The highest.", show_default="0.002; rmsprop 0.001; sgd 0.5; ntasgd 3"),
@@ -158,11 +138,11 @@ def text(
     window: Annotated[
         int, option(STEPS, "Steps that gradients reach back; the state reaches on.", min=1)
     ] = 64,
-    clip: Clip = 1.0,
-    clip_value: ClipValue = 0.0,
-    seed: Seed = 0,
-    threads: Threads = None,
-    device: Device = "auto",
+    clip: options.Clip = 1.0,
+    clip_value: options.ClipValue = 0.0,
+    seed: options.Seed = 0,
+    threads: options.Threads = None,
+    device: options.Device = "auto",
 ) -> None:
     """Train a language model on text: characters, words or byte pairs.
 

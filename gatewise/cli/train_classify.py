@@ -5,28 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gatewise.cli.training_options import (
-    LENGTH,
-    MODEL,
-    OUTPUT,
-    STEPS,
-    CellName,
-    CheckpointSeconds,
-    Clip,
-    ClipValue,
-    Device,
-    Epochs,
-    Hidden,
-    Layers,
-    Optimizer,
-    Output,
-    Restart,
-    Seed,
-    Steps,
-    Threads,
-    chosen_settings,
-    option,
-)
+from gatewise.cli import training_options as options
+from gatewise.cli.training_options import LENGTH, MODEL, STEPS, chosen_settings, option
 
 DATA, TEXTS = "Data", "Texts"  # panels of the help
 
@@ -44,8 +24,8 @@ def classify(
             ".npz, .mat, idx images, packed or not; or a folder of texts by label."
         ),
     ],
-    output: Output = OUTPUT,
-    restart: Restart = False,
+    output: options.Output = options.OUTPUT,
+    restart: options.Restart = False,
     input: Annotated[
         list[str] | None,
         option(
@@ -182,9 +162,9 @@ def classify(
     freeze_vectors: Annotated[
         bool, option(TEXTS, "Leave them as they are.", "--freeze-vectors")
     ] = False,
-    cell: CellName = "lstm",
-    hidden: Hidden = 128,
-    layers: Layers = 1,
+    cell: options.Cell = "lstm",
+    hidden: options.Hidden = 128,
+    layers: options.Layers = 1,
     members: Annotated[
         int,
         option(
@@ -240,8 +220,8 @@ def classify(
             "(from 4 to 60 epochs, at least 1,000 steps) if that is over earlier",
         ),
     ] = None,
-    epochs: Epochs = None,
-    steps: Steps = None,
+    epochs: options.Epochs = None,
+    steps: options.Steps = None,
     patience: Annotated[
         int | None,
         option(
@@ -265,8 +245,8 @@ def classify(
             LENGTH, "Steps between validations.", show_default="an epoch, from 50 to 1,000", min=1
         ),
     ] = None,
-    checkpoint_seconds: CheckpointSeconds = 30.0,
-    optimizer: Optimizer = "adamw",
+    checkpoint_seconds: options.CheckpointSeconds = 30.0,
+    optimizer: options.Optimizer = "adamw",
     learning_rate: Annotated[
         float | None,
         option(
@@ -280,11 +260,11 @@ def classify(
         int | None,
         option(STEPS, "Examples of a step.", show_default="64; 32 or 16 for few examples", min=1),
     ] = None,
-    clip: Clip = 1.0,
-    clip_value: ClipValue = 0.0,
-    seed: Seed = 0,
-    threads: Threads = None,
-    device: Device = "auto",
+    clip: options.Clip = 1.0,
+    clip_value: options.ClipValue = 0.0,
+    seed: options.Seed = 0,
+    threads: options.Threads = None,
+    device: options.Device = "auto",
 ) -> None:
     """Train a classifier of texts, of sequences of numbers, or of images.
 

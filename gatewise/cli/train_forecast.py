@@ -5,28 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gatewise.cli.training_options import (
-    LENGTH,
-    MODEL,
-    OUTPUT,
-    STEPS,
-    CellName,
-    CheckpointSeconds,
-    Clip,
-    ClipValue,
-    Device,
-    Epochs,
-    Layers,
-    Optimizer,
-    Output,
-    Patience,
-    Restart,
-    Seed,
-    Steps,
-    Threads,
-    chosen_settings,
-    option,
-)
+from gatewise.cli import training_options as options
+from gatewise.cli.training_options import LENGTH, MODEL, STEPS, chosen_settings, option
 
 SERIES, PARTS = "Series", "Parts"  # panels of the help
 
@@ -44,8 +24,8 @@ def forecast(
             "and time, or a column for each series."
         ),
     ],
-    output: Output = OUTPUT,
-    restart: Restart = False,
+    output: options.Output = options.OUTPUT,
+    restart: options.Restart = False,
     horizon: Annotated[
         int | None,
         option(SERIES, "Steps to forecast.", show_default="a season, or 12", min=1),
@@ -107,12 +87,12 @@ def forecast(
         float | None,
         option(PARTS, "Steps, or share, to test on.", show_default="as --validation", min=0),
     ] = None,
-    cell: CellName = "gru",
+    cell: options.Cell = "gru",
     hidden: Annotated[
         int | None,
         option(MODEL, "Hidden size.", show_default="128, or 64 for little data", min=1),
     ] = None,
-    layers: Layers = 1,
+    layers: options.Layers = 1,
     segment: Annotated[
         int | None,
         option(
@@ -150,15 +130,15 @@ def forecast(
             "steps) if those are over earlier",
         ),
     ] = None,
-    epochs: Epochs = None,
-    steps: Steps = None,
-    patience: Patience = 10,
+    epochs: options.Epochs = None,
+    steps: options.Steps = None,
+    patience: options.Patience = 10,
     validate_every: Annotated[
         int | None,
         option(LENGTH, "Steps between validations.", show_default="an epoch, 50 to 500", min=1),
     ] = None,
-    checkpoint_seconds: CheckpointSeconds = 30.0,
-    optimizer: Optimizer = "adamw",
+    checkpoint_seconds: options.CheckpointSeconds = 30.0,
+    optimizer: options.Optimizer = "adamw",
     learning_rate: Annotated[
         float | None,
         option(STEPS, "The highest.", show_default="0.001; sgd 0.5; ntasgd 3"),
@@ -167,11 +147,11 @@ def forecast(
         int | None,
         option(STEPS, "Windows of a step.", show_default="256, fewer for little data", min=1),
     ] = None,
-    clip: Clip = 1.0,
-    clip_value: ClipValue = 0.0,
-    seed: Seed = 0,
-    threads: Threads = None,
-    device: Device = "auto",
+    clip: options.Clip = 1.0,
+    clip_value: options.ClipValue = 0.0,
+    seed: options.Seed = 0,
+    threads: options.Threads = None,
+    device: options.Device = "auto",
 ) -> None:
     """Train a forecast model on one series or thousands.
 

@@ -5,29 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gatewise.cli.training_options import (
-    LENGTH,
-    MODEL,
-    OUTPUT,
-    STEPS,
-    CellName,
-    CheckpointSeconds,
-    Clip,
-    ClipValue,
-    Device,
-    Hidden,
-    Layers,
-    Minutes,
-    Optimizer,
-    Output,
-    Patience,
-    Restart,
-    Seed,
-    Steps,
-    Threads,
-    chosen_settings,
-    option,
-)
+from gatewise.cli import training_options as options
+from gatewise.cli.training_options import LENGTH, MODEL, STEPS, chosen_settings, option
 
 DATA = "Data"  # panel of the help
 
@@ -45,8 +24,8 @@ def music(
             "or folders called train, valid and test are such parts."
         ),
     ],
-    output: Output = OUTPUT,
-    restart: Restart = False,
+    output: options.Output = options.OUTPUT,
+    restart: options.Restart = False,
     validation: Annotated[
         Path | None,
         option(
@@ -73,9 +52,9 @@ def music(
     length: Annotated[
         int, option(DATA, "Longer pieces are cut to so many steps to learn from.", min=2)
     ] = 512,
-    cell: CellName = "lstm",
-    hidden: Hidden = 200,
-    layers: Layers = 1,
+    cell: options.Cell = "lstm",
+    hidden: options.Hidden = 200,
+    layers: options.Layers = 1,
     chords: Annotated[
         bool,
         option(
@@ -105,9 +84,9 @@ def music(
     epochs: Annotated[
         float | None, option(LENGTH, "Epochs at most.", show_default="100, without --steps")
     ] = None,
-    steps: Steps = None,
-    minutes: Minutes = None,
-    patience: Patience = 50,
+    steps: options.Steps = None,
+    minutes: options.Minutes = None,
+    patience: options.Patience = 50,
     validate_every: Annotated[
         int | None,
         option(
@@ -117,18 +96,18 @@ def music(
             min=1,
         ),
     ] = None,
-    checkpoint_seconds: CheckpointSeconds = 30.0,
-    optimizer: Optimizer = "adamw",
+    checkpoint_seconds: options.CheckpointSeconds = 30.0,
+    optimizer: options.Optimizer = "adamw",
     learning_rate: Annotated[
         float | None,
         option(STEPS, "The highest.", show_default="0.01 for Adam; the optimiser's own else"),
     ] = None,
     batch_size: Annotated[int, option(STEPS, "Pieces learned from at once.", min=1)] = 16,
-    clip: Clip = 1.0,
-    clip_value: ClipValue = 0.0,
-    seed: Seed = 0,
-    threads: Threads = None,
-    device: Device = "auto",
+    clip: options.Clip = 1.0,
+    clip_value: options.ClipValue = 0.0,
+    seed: options.Seed = 0,
+    threads: options.Threads = None,
+    device: options.Device = "auto",
 ) -> None:
     """Train a model of music for several voices: which keys are held next.
 

@@ -4,28 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gatewise.cli.training_options import (
-    LENGTH,
-    MODEL,
-    OUTPUT,
-    STEPS,
-    CellName,
-    CheckpointSeconds,
-    Clip,
-    ClipValue,
-    Device,
-    Hidden,
-    Layers,
-    Minutes,
-    Optimizer,
-    Output,
-    Patience,
-    Restart,
-    Seed,
-    Threads,
-    chosen_settings,
-    option,
-)
+from gatewise.cli import training_options as options
+from gatewise.cli.training_options import LENGTH, MODEL, STEPS, chosen_settings, option
 
 DATA = "Data"  # panel of the help
 
@@ -43,8 +23,8 @@ def sequences(
             "line, arrays (.npy, .npz, .mat), a table, .ts."
         ),
     ],
-    output: Output = OUTPUT,
-    restart: Restart = False,
+    output: options.Output = options.OUTPUT,
+    restart: options.Restart = False,
     input: Annotated[
         list[str] | None,
         option(DATA, "Column or array that is the sequence; may be given several times."),
@@ -64,27 +44,27 @@ def sequences(
     count: Annotated[
         int, option(DATA, "How many sequences are made up, for sine and reber.", min=10)
     ] = 2_000,
-    cell: CellName = "gru",
-    hidden: Hidden = 96,
-    layers: Layers = 1,
+    cell: options.Cell = "gru",
+    hidden: options.Hidden = 96,
+    layers: options.Layers = 1,
     components: Annotated[
         int, option(MODEL, "Gaussians in the distribution of a number.", min=1)
     ] = 5,
     steps: Annotated[int, option(LENGTH, "Steps at most.", min=1)] = 3_000,
-    minutes: Minutes = None,
-    patience: Patience = 10,
+    minutes: options.Minutes = None,
+    patience: options.Patience = 10,
     validate_every: Annotated[int, option(LENGTH, "Steps between validations.", min=1)] = 200,
-    checkpoint_seconds: CheckpointSeconds = 30.0,
-    optimizer: Optimizer = "adam",
+    checkpoint_seconds: options.CheckpointSeconds = 30.0,
+    optimizer: options.Optimizer = "adam",
     learning_rate: Annotated[
         float | None, option(STEPS, "The highest.", show_default="0.005; the optimiser's own else")
     ] = None,
     batch_size: Annotated[int, option(STEPS, "Sequences learned from at once.", min=1)] = 32,
-    clip: Clip = 1.0,
-    clip_value: ClipValue = 0.0,
-    seed: Seed = 0,
-    threads: Threads = None,
-    device: Device = "auto",
+    clip: options.Clip = 1.0,
+    clip_value: options.ClipValue = 0.0,
+    seed: options.Seed = 0,
+    threads: options.Threads = None,
+    device: options.Device = "auto",
 ) -> None:
     """Train a generator that makes sequences from random inputs: symbols, or numbers.
 

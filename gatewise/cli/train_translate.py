@@ -5,27 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gatewise.cli.training_options import (
-    LENGTH,
-    MODEL,
-    OUTPUT,
-    STEPS,
-    CellName,
-    CheckpointSeconds,
-    Clip,
-    ClipValue,
-    Device,
-    Epochs,
-    Optimizer,
-    Output,
-    Patience,
-    Restart,
-    Seed,
-    Steps,
-    Threads,
-    chosen_settings,
-    option,
-)
+from gatewise.cli import training_options as options
+from gatewise.cli.training_options import LENGTH, MODEL, STEPS, chosen_settings, option
 
 PAIRS, TEXTS, SEARCH = "Pairs", "Texts", "Search and measures"  # panels of the help
 
@@ -46,8 +27,8 @@ def translate(
     targets: Annotated[
         Path | None, typer.Argument(help="The translation of each line.", show_default=False)
     ] = None,
-    output: Output = OUTPUT,
-    restart: Restart = False,
+    output: options.Output = options.OUTPUT,
+    restart: options.Restart = False,
     source: Annotated[
         str | None,
         option(
@@ -136,7 +117,7 @@ def translate(
     longest: Annotated[
         int, option(TEXTS, "Pairs with more tokens on a side are not learned from.", min=1)
     ] = 100,
-    cell: CellName = "lstm",
+    cell: options.Cell = "lstm",
     hidden: Annotated[
         int | None,
         option(MODEL, "Hidden size.", show_default="256, or 128 below 10,000 pairs", min=1),
@@ -176,20 +157,20 @@ def translate(
             "least 1,000 steps, at most 100 epochs) if that is over earlier",
         ),
     ] = None,
-    epochs: Epochs = None,
-    steps: Steps = None,
-    patience: Patience = 10,
+    epochs: options.Epochs = None,
+    steps: options.Steps = None,
+    patience: options.Patience = 10,
     validate_every: Annotated[
         int | None,
         option(
             LENGTH, "Steps between validations.", show_default="an epoch, from 200 to 2,000", min=1
         ),
     ] = None,
-    checkpoint_seconds: CheckpointSeconds = 30.0,
+    checkpoint_seconds: options.CheckpointSeconds = 30.0,
     label_smoothing: Annotated[
         float, option(STEPS, "Share of the truth that is spread over all tokens.")
     ] = 0.1,
-    optimizer: Optimizer = "adamw",
+    optimizer: options.Optimizer = "adamw",
     learning_rate: Annotated[
         float | None,
         option(STEPS, "The highest.", show_default="0.002; rmsprop 0.001; sgd 0.5; ntasgd 3"),
@@ -203,11 +184,11 @@ def translate(
             min=1,
         ),
     ] = None,
-    clip: Clip = 1.0,
-    clip_value: ClipValue = 0.0,
-    seed: Seed = 0,
-    threads: Threads = None,
-    device: Device = "auto",
+    clip: options.Clip = 1.0,
+    clip_value: options.ClipValue = 0.0,
+    seed: options.Seed = 0,
+    threads: options.Threads = None,
+    device: options.Device = "auto",
 ) -> None:
     """Train a translator: sentences, names, spelling to sound, any text to another.
 

@@ -18,7 +18,7 @@ Output = Annotated[Path, typer.Option("--output", "-o", help="The model file to 
 OUTPUT = Path("model.safetensors")
 Restart = Annotated[bool, typer.Option("--restart", help="Begin anew, whatever is there.")]
 
-CellName = Annotated[
+Cell = Annotated[
     str, option(MODEL, "A cell of the catalogue, or one of your own: path/to/file.py:name.")
 ]
 Hidden = Annotated[int, option(MODEL, "Hidden size.", min=1)]
