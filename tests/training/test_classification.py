@@ -2,9 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -267,34 +264,6 @@ def test_a_run_that_ended_while_it_was_measured_is_measured_again(reviews, tmp_p
     assert result.progress.step == 20
     assert (tmp_path / "m.html").exists()
     assert not (tmp_path / "m.run").exists()
-
-
-KILLED = """
-import sys
-from gatewise.training.classification import train_classifier
-from gatewise.training.classification_settings import ClassificationSettings
-settings = ClassificationSettings(hidden=12, embedding=8, steps=400, validate_every=40)
-train_classifier(sys.argv[1], sys.argv[2], settings, checkpoint_seconds=0.0)
-"""
-
-
-@pytest.mark.slow
-def test_a_killed_run_goes_on_to_the_same_model(reviews, tmp_path):
-    straight, killed = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
-    subprocess.run([sys.executable, "-c", KILLED, reviews, straight], check=True)
-    for _ in range(3):
-        process = subprocess.Popen([sys.executable, "-c", KILLED, reviews, killed])
-        end = time.monotonic() + 60
-        before = (tmp_path / "b.run" / "checkpoint.safetensors").exists()
-        while time.monotonic() < end and process.poll() is None:
-            time.sleep(0.2)
-            if (tmp_path / "b.run" / "checkpoint.safetensors").exists():
-                time.sleep(4 if before else 1)
-                break
-        process.kill()
-        process.wait()
-    subprocess.run([sys.executable, "-c", KILLED, reviews, killed], check=True)
-    assert same(weights(straight), weights(killed))
 
 
 def test_frames_are_the_same_data_when_a_run_goes_on(reviews, tmp_path):

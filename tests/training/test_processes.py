@@ -1,9 +1,6 @@
 """Processes that train one model together: each has its part, and the step is that of all."""
 
-import json
 import os
-import subprocess
-import sys
 from itertools import islice
 
 import numpy as np
@@ -14,8 +11,8 @@ from gatewise.data import processes
 from gatewise.data.batches import Batches
 from gatewise.data.ragged import Sequences
 from gatewise.data.streams import Cursor, TrainingStreams
-from gatewise.training.model_file import read_model_file
 from tests.training.tiny import TINY
+from tests.training.together import train
 
 PLAIN = {"optimizer": "sgd", "learning_rate": 0.05, "steps": 12, "validate_every": 6}
 NO_DROPOUT = {
@@ -73,27 +70,17 @@ def test_each_process_reads_streams_of_its_own(as_process):
     torch.testing.assert_close(torch.cat(parts, 1), both)
 
 
-def run(kind, folder, name, devices, changes):
-    """Train in a program of its own; return the model's tensors and what was measured."""
-    folder.mkdir(exist_ok=True)
-    output = folder / f"{name}.safetensors"
-    words = [kind, str(folder), str(output), str(devices), json.dumps(changes)]
-    subprocess.run([sys.executable, "-m", "tests.training.together", *words], check=True)
-    model = read_model_file(output)
-    return model.tensors, model.training["history"]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", TINY)
 def test_two_processes_take_the_steps_of_one_with_their_batches_together(tmp_path, kind):
     batch = TINY[kind].options["batch_size"]
     changes = PLAIN | NO_DROPOUT[kind]
-    one, measured = run(kind, tmp_path / "one", "m", 1, changes | {"batch_size": 2 * batch})
-    two, again = run(kind, tmp_path / "two", "m", 2, changes | {"batch_size": batch})
-    assert one.keys() == two.keys()
-    for key, value in one.items():  # up to the order of sums
-        torch.testing.assert_close(two[key], value, rtol=1e-3, atol=1e-5)
-    assert [each["step"] for each in again] == [each["step"] for each in measured]
-    [run_of_curves] = os.listdir(tmp_path / "two" / "logs")
-    events = os.listdir(tmp_path / "two" / "logs" / run_of_curves)
-    assert len([each for each in events if each.startswith("events")]) == 1
+    one = train(kind, tmp_path / "one.safetensors", 1, **changes, batch_size=2 * batch)
+    two = train(kind, tmp_path / "two.safetensors", 2, **changes, batch_size=batch)
+    assert one.tensors.keys() == two.tensors.keys()
+    for key, value in one.tensors.items():  # up to the order of sums
+        torch.testing.assert_close(two.tensors[key], value, rtol=1e-3, atol=1e-5)
+    steps = [[each["step"] for each in model.training["history"]] for model in (one, two)]
+    assert steps[0] == steps[1]
+    curves = os.listdir(tmp_path / "logs" / "two")
+    assert len([each for each in curves if each.startswith("events")]) == 1

@@ -1,9 +1,6 @@
 import os
 import re
 import signal
-import subprocess
-import sys
-import time
 
 import pytest
 import torch
@@ -197,41 +194,6 @@ def test_a_stop_during_validation_is_not_lost(english, small, tmp_path):
     train_text([english], broken, small(), display=losses)
     assert min(losses.seen) == 21
     assert_equal_models(straight, broken)
-
-
-COMMAND = """
-import sys, torch
-torch.set_num_threads(1)
-from gatewise.training.text import train_text
-from gatewise.training.text_settings import TextSettings
-train_text([sys.argv[1]], sys.argv[2], TextSettings(hidden=12, embedding=8, batch_size=4,
-    window=16, steps=400, validate_every=50, device="cpu", dropout=0.2), checkpoint_seconds=0.05)
-"""
-
-
-def test_sigkill_at_any_moment_loses_nothing_but_time(english, tmp_path):
-    def start(name):
-        return subprocess.Popen([sys.executable, "-c", COMMAND, english, tmp_path / name])
-
-    broken = tmp_path / "b.safetensors"
-    assert start("a.safetensors").wait() == 0
-    checkpoint = tmp_path / "b.run" / "checkpoint.safetensors"
-    for _ in range(2):
-        stamp = checkpoint.stat().st_mtime_ns if checkpoint.exists() else None
-        process = start(broken.name)
-        while process.poll() is None and (
-            not checkpoint.exists() or checkpoint.stat().st_mtime_ns == stamp
-        ):
-            time.sleep(0.01)
-        time.sleep(0.1)
-        assert process.poll() is None, "it ended before it could be killed"
-        process.kill()
-        process.wait()
-    assert start(broken.name).wait() == 0
-    assert_equal_models(tmp_path / "a.safetensors", broken)
-    ends = (".course.png", ".html", ".md", ".safetensors")
-    files = [f"{name}{end}" for name in "ab" for end in ends]
-    assert sorted(os.listdir(tmp_path)) == [*files, "english.txt"]
 
 
 def unfinished(english, output, settings, **options):

@@ -3,9 +3,6 @@
 import os
 import random
 import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
@@ -139,33 +136,6 @@ def test_an_unfinished_run_goes_on_only_with_the_same_settings_and_pairs(reversa
     with pytest.raises(RunError, match="has changed since"):
         train_translator(reversals, None, output, settings())
     train_translator(reversals, None, output, settings(steps=5), restart=True)
-
-
-KILLED = """
-import sys
-from gatewise.training.translation import train_translator
-from gatewise.training.translation_settings import TranslationSettings
-settings = TranslationSettings(hidden=12, steps=300, validate_every=40, device="cpu")
-train_translator(sys.argv[1], None, sys.argv[2], settings, checkpoint_seconds=0.0)
-"""
-
-
-@pytest.mark.slow
-def test_a_killed_run_goes_on_to_the_same_model(reversals, tmp_path):
-    straight, killed = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
-    subprocess.run([sys.executable, "-c", KILLED, reversals, straight], check=True)
-    checkpoint = tmp_path / "b.run" / "checkpoint.safetensors"
-    for _ in range(2):
-        process = subprocess.Popen([sys.executable, "-c", KILLED, reversals, killed])
-        before, end = checkpoint.exists(), time.monotonic() + 100
-        while time.monotonic() < end and process.poll() is None and not checkpoint.exists():
-            time.sleep(0.1)
-        time.sleep(6 if before else 0.5)
-        process.kill()
-        process.wait()
-    assert checkpoint.exists()
-    subprocess.run([sys.executable, "-c", KILLED, reversals, killed], check=True)
-    assert same(weights(straight), weights(killed))
 
 
 def test_what_cannot_be_learned_from_leaves_nothing_behind(tmp_path):
