@@ -48,11 +48,8 @@ class LiveForecastDisplay(TrainingDisplay):
         digits = {"sMAPE": 2, "MASE": 3, "OWA": 3}
         return {name: f"{found[name]:.{digits[name]}f}" for name in digits}
 
-    def validated(self, progress: Progress) -> None:
-        """Write a row of the table, and below the first one those of the naive forecasts."""
-        super().validated(progress)
-        if len(progress.history) > 1:
-            return
+    def write_yardsticks(self) -> None:
+        """See `TrainingDisplay.write_yardsticks`: the naive forecasts."""
         blank = sum(map(width_of, ("epoch", "step", "training", "validation")))
         for name in NAIVES:
             found = self.run.task.accuracy[name]

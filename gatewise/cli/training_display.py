@@ -64,6 +64,9 @@ class TrainingDisplay(LiveDisplay, Display):
         """Return what stands beside the loss of training in the line that moves."""
         return []
 
+    def write_yardsticks(self) -> None:
+        """Write rows of what the figures are compared with, above the first validation."""
+
     # What all say alike
 
     def started(self, run: Run[Any]) -> None:
@@ -121,6 +124,7 @@ class TrainingDisplay(LiveDisplay, Display):
             self.headed = True
             titles = "".join(f"{title:>{width_of(title)}}" for title in cells)
             self.console.print(titles, style="bold")
+            self.write_yardsticks()
         best = "  best" if is_best(history) else ""
         line = "".join(f"{cell:>{width_of(title)}}" for title, cell in cells.items())
         self.console.print(line + best, markup=False)
