@@ -51,8 +51,9 @@ def fit(task: Task, plan: Plan, folder: RunFolder, output: Path, display: Displa
 def build_trainer(plan: Plan, logger: Logger | None = None) -> lightning.Trainer:
     """Return a Lightning trainer that leaves files and progress to us."""
     launch = current_launch()
-    # a batch may leave weights unused: those of rare tokens
-    several = DDPStrategy(find_unused_parameters=True)
+    # a batch may leave weights unused: those of rare tokens. Buffers never change, and the first
+    # process validates alone: nobody would take what it broadcasts
+    several = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
     return lightning.Trainer(
         accelerator=plan.device,
         devices=launch.devices,

@@ -18,6 +18,7 @@ PLAIN = {"optimizer": "sgd", "learning_rate": 0.05, "steps": 12, "validate_every
 NO_DROPOUT = {
     "text": {"dropout": 0.0},
     "classify": {"dropout": 0.0, "word_dropout": 0.0},
+    "numbers": {"dropout": 0.0},
     "forecast": {"dropout": 0.0},
     "translate": {"dropout": 0.0},
     "sequences": {},

@@ -64,6 +64,19 @@ def reviews(folder: Path) -> Path:
     return path
 
 
+def waves(folder: Path) -> Path:
+    draw = np.random.default_rng(0)
+    lines = ["@classLabel true down up", "@data"]
+    for k in range(60):
+        steps = np.arange(8 + k % 4) * (1 if k % 2 else -1)
+        channels = (steps + draw.standard_normal(len(steps)) for _ in range(2))
+        written = ":".join(",".join(f"{value:.3f}" for value in each) for each in channels)
+        lines.append(f"{written}:{['down', 'up'][k % 2]}")
+    path = folder / "waves.ts"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
 def series(folder: Path) -> Path:
     draw = np.random.default_rng(0)
     values = 10 + np.sin(2 * np.pi * np.arange(150) / 12) + 0.1 * draw.standard_normal(150)
@@ -112,6 +125,7 @@ TINY = {
     "classify": Tiny(
         reviews, ClassificationSettings, train_classifier, {"embedding": 8, "batch_size": 8}
     ),
+    "numbers": Tiny(waves, ClassificationSettings, train_classifier, {"batch_size": 8}),
     "forecast": Tiny(
         series, ForecastSettings, train_forecast, {"horizon": 6, "lookback": 24, "batch_size": 8}
     ),
