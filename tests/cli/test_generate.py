@@ -74,8 +74,7 @@ def test_numbers_out_of_range_are_refused_by_name(run, option):
 
 
 def test_a_reader_that_has_enough_ends_it_quietly(models):
-    program = "from gatewise.cli import main; main()"
-    command = [sys.executable, "-c", program, "generate", models / "bpe.safetensors"]
+    command = [sys.executable, "-m", "gatewise", "generate", models / "bpe.safetensors"]
     process = subprocess.Popen(
         [*command, "--length", "1000000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
