@@ -66,7 +66,7 @@ class LlvmBackend:
 
         T, B = operands.x.shape[:2]
         kernel = kernel_for(_fitted(recurrence, operands), operands.dtype, *_training(operands))
-        found = kernel.describe(B, threads.available())
+        found = kernel.describe(T, B, threads.available())
         refusal = refused_products(recurrence, T, B, operands.dtype)
         return f"{found}; products in float32: {refusal}" if refusal else found
 

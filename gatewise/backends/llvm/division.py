@@ -8,8 +8,12 @@ UNIT_BYTES = 256 << 10
 MANY_UNIT_BYTES = 2 << 20
 """Weights beyond fit in no second-level cache; half of them may."""
 
-UNIT_SEQUENCES, MANY_UNIT_SEQUENCES = 3, 4
+UNIT_SEQUENCES, MANY_UNIT_SEQUENCES = 3, 8
 """Up to so many for each thread, weights are read rather than used."""
+
+FEW_STEPS, FEW_STEPS_SEQUENCES = 4, 16
+"""In so few steps, packing takes most of the time: up to so many sequences for each thread, it is
+better to multiply the weights that the thread itself has packed."""
 
 THREAD_WORK = 1 << 19
 """Multiplications that take a thread longer than it takes to wake it."""
@@ -21,7 +25,7 @@ PAIR_BYTES = 3 << 19
 """More weights than these do not stay in the cache of one thread."""
 
 
-def divides_units(weights: int, B: int, team: int) -> bool:
+def divides_units(weights: int, T: int, B: int, team: int) -> bool:
     """Whether threads share the units of all sequences instead of the sequences.
 
     They do where weights are many for few sequences: each thread then reads its share of them
@@ -29,11 +33,17 @@ def divides_units(weights: int, B: int, team: int) -> bool:
 
     Args:
         weights: bytes that are read.
+        T: steps.
         B: sequences.
         team: threads.
     """
-    sequences = MANY_UNIT_SEQUENCES if weights >= MANY_UNIT_BYTES else UNIT_SEQUENCES
+    sequences = FEW_STEPS_SEQUENCES if T <= FEW_STEPS else _sequences(weights)
     return team > 1 and weights >= UNIT_BYTES and sequences * team >= B
+
+
+def _sequences(weights: int) -> int:
+    """The same for many steps."""
+    return MANY_UNIT_SEQUENCES if weights >= MANY_UNIT_BYTES else UNIT_SEQUENCES
 
 
 def useful_threads(weights: int, T: int, B: int) -> int:
@@ -47,7 +57,7 @@ def useful_threads(weights: int, T: int, B: int) -> int:
     return max(1, (T * B + PACKING_WORK) * weights // THREAD_WORK)
 
 
-def pairs_well(weights: int, B: int, team: int) -> bool:
+def pairs_well(weights: int, T: int, B: int, team: int) -> bool:
     """Whether two such calls are faster side by side, on half of a team each, than in turn.
 
     Nearly always: who has fewer threads waits less and reads its weights for more sequences. But
@@ -56,4 +66,4 @@ def pairs_well(weights: int, B: int, team: int) -> bool:
     """
     if team < 2:
         return False
-    return not divides_units(weights, B, team) or weights <= PAIR_BYTES * (team // 2)
+    return not divides_units(weights, T, B, team) or weights <= PAIR_BYTES * (team // 2)

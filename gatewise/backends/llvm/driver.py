@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from gatewise.backends.llvm import job
 from gatewise.backends.llvm.code import Code
+from gatewise.backends.llvm.layout import Layout, Packed
 from gatewise.backends.llvm.matrix_tiles import configure, restore
-from gatewise.backends.llvm.sweep import Layout
 
 
 @dataclass
@@ -168,22 +168,12 @@ class Driver:
         self.set("constants", self.pointer("base.constants"))
         # a stream packs once and then steps on
         with code.when(code.value(f"icmp ne i64 {self.size('prepare')}, 0")):
-            for k, packed in enumerate(self.layout.packed):
-                first, end = self.share(packed.groups)
-                to = code.address(self.pointer("base.packed"), packed.offset)
-                code.do(
-                    f"call void @pack_weights(ptr {to}, ptr {self.pointer(f'matrix.{k}')}, "
-                    f"i64 {self.size(f'matrix.{k}.row')}, i64 {self.size(f'matrix.{k}.column')}, "
-                    f"i64 {packed.rows}, i64 {packed.columns}, i64 {packed.factor}, "
-                    f"i64 {packed.factors}, i64 {packed.panels}, i64 {packed.depth}, "
-                    f"i64 {first}, i64 {end})"
-                )
-                if self.layout.rounds and packed.factor == packed.factors - 1:
-                    code.do(
-                        f"call void @pair_rows(ptr {to}, i64 {packed.columns}, "
-                        f"i64 {packed.depth}, i64 {packed.factors * packed.panels}, "
-                        f"i64 {first}, i64 {end})"
-                    )
+            for members in self._packed_together():
+                first, end = self.share(members[0][1].groups)
+                # all factors of a group at once: their lines of memory are neighbours
+                with code.loop(first, end) as group:
+                    for k, packed in members:
+                        self._pack_matrix(k, packed, group)
             with code.when(code.value(f"icmp eq i64 {self.tid}, 0")):
                 for k, (offset, _) in enumerate(self.layout.constants.values()):
                     to = code.address(self.pointer("base.constants"), offset)
@@ -193,6 +183,30 @@ class Driver:
                     added = self.pointer(f"constant.{k}.added")
                     with code.when(code.value(f"icmp ne ptr {added}, null")):
                         code.do(f"call void @add_numbers(ptr {to}, ptr {added}, i64 {units})")
+
+    def _packed_together(self) -> list[list[tuple[int, Packed]]]:
+        """The packed matrices, with their positions, by the memory that they share."""
+        found: dict[int, list[tuple[int, Packed]]] = {}
+        for k, packed in enumerate(self.layout.packed):
+            found.setdefault(packed.offset, []).append((k, packed))
+        return list(found.values())
+
+    def _pack_matrix(self, k: int, packed: Packed, group: str) -> None:
+        """Pack one panel group of a matrix."""
+        code = self.code
+        to = code.address(self.pointer("base.packed"), packed.offset)
+        span = f"i64 {group}, i64 {code.integer('add', group, 1)}"
+        code.do(
+            f"call void @pack_weights(ptr {to}, ptr {self.pointer(f'matrix.{k}')}, "
+            f"i64 {self.size(f'matrix.{k}.row')}, i64 {self.size(f'matrix.{k}.column')}, "
+            f"i64 {packed.rows}, i64 {packed.columns}, i64 {packed.factor}, "
+            f"i64 {packed.factors}, i64 {packed.panels}, i64 {packed.depth}, {span})"
+        )
+        if self.layout.rounds and packed.factor == packed.factors - 1:
+            code.do(
+                f"call void @pair_rows(ptr {to}, i64 {packed.columns}, i64 {packed.depth}, "
+                f"i64 {packed.factors * packed.panels}, {span})"
+            )
 
     def copy(
         self, to: str, to_stride: object, source: str, stride: object, units: object, rows: object

@@ -72,7 +72,7 @@ class Arrangement:
     def __init__(self, kernel: Kernel, T: int, B: int, team: int, places: Places):
         self.kernel, self.T, self.B, self.team, self.places = kernel, T, B, team, places
         self.names = Names.of(kernel)
-        self.by_unit = int(kernel.divides_units(B, team))
+        self.by_unit = int(kernel.divides_units(T, B, team))
         self.size = kernel.element.bytes
         self.dtype = dtype_of(self.size)
 

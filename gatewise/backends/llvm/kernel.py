@@ -259,13 +259,13 @@ class Kernel:
                 jobs.append(OuterJob(name, start, width, vector, columns, swapped, shape))
         return jobs
 
-    def divides_units(self, B: int, team: int) -> bool:
+    def divides_units(self, T: int, B: int, team: int) -> bool:
         """Whether threads share the units of all sequences instead of the sequences."""
-        return divides_units(self._packed_bytes, B, team)
+        return divides_units(self._packed_bytes, T, B, team)
 
-    def pairs_well(self, B: int, team: int) -> bool:
+    def pairs_well(self, T: int, B: int, team: int) -> bool:
         """Whether calls of two such kernels are faster side by side than in turn."""
-        return pairs_well(self._packed_bytes, B, team)
+        return pairs_well(self._packed_bytes, T, B, team)
 
     @property
     def weights(self) -> int:
@@ -296,10 +296,10 @@ class Kernel:
         for code in self.codes:
             forget(code)
 
-    def describe(self, B: int, team: int) -> str:
-        """What was compiled, and how calls of B sequences are divided, in a line."""
+    def describe(self, T: int, B: int, team: int) -> str:
+        """What was compiled, and how calls of T steps of B sequences are divided, in a line."""
         target, element = self.target, self.element
-        divided = "units of all sequences" if self.divides_units(B, team) else "batch"
+        divided = "units of all sequences" if self.divides_units(T, B, team) else "batch"
         shapes = [
             TileShape.of(sweep, self.forward_module.layout)
             for sweep in self.forward_plan.step.sweeps

@@ -31,7 +31,7 @@ class End(NamedTuple):
 def pairs_well(kernels: Sequence[Kernel], T: int, B: int) -> bool:
     """Whether two calls are faster side by side than one after the other."""
     team = _team(kernels, T, B)
-    return all(kernel.pairs_well(B, team) for kernel in kernels)
+    return all(kernel.pairs_well(T, B, team) for kernel in kernels)
 
 
 def _team(kernels: Sequence[Kernel], T: int, B: int) -> int:
@@ -47,7 +47,7 @@ def describe_pair(kernels: Sequence[Kernel], T: int, B: int) -> list[str]:
     """How each of two calls runs, in words."""
     team = _team(kernels, T, B)
     return [
-        f"both directions side by side; {kernel.describe(B, share)}"
+        f"both directions side by side; {kernel.describe(T, B, share)}"
         for kernel, share in zip(kernels, shares(team), strict=True)
     ]
 

@@ -88,3 +88,11 @@ def test_few_sequences_with_many_weights_share_units(two_threads):
         told = [layer.explain(x)[0].details for x in (wide, narrow)]
     assert "units of all sequences" in told[0]
     assert "units of all sequences" not in told[1]
+
+
+def test_few_steps_share_units(two_threads):
+    layer, x = gw.Recurrent("gru", 8, 256), torch.randn(40, 32, 8)
+    with torch.no_grad():
+        told = [layer.explain(x[:T])[0].details for T in (4, 40)]
+    assert "units of all sequences" in told[0]
+    assert "units of all sequences" not in told[1]

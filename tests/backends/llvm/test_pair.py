@@ -84,7 +84,7 @@ def test_every_kind_of_cell(cell, team, pairs):
 
 
 def test_units_shared_within_each_half(team, pairs, monkeypatch):
-    monkeypatch.setattr(Kernel, "divides_units", lambda kernel, B, team: team > 1)
+    monkeypatch.setattr(Kernel, "divides_units", lambda kernel, T, B, team: team > 1)
     team(5)
     assert_alike(pairs, lambda: gw.GRU(5, 40, bidirectional=True))
 

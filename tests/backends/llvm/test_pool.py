@@ -61,7 +61,7 @@ def ours() -> list[threading.Thread]:
 @pytest.mark.parametrize("by_unit", [False, True], ids=["sequences", "units"])
 @pytest.mark.parametrize("name", ["lstm", "gru_original", "lstm_layer_norm"])
 def test_bits_are_those_of_torchs_pool(name, by_unit, own_pool, monkeypatch):
-    monkeypatch.setattr(Kernel, "divides_units", lambda kernel, B, team: by_unit and team > 1)
+    monkeypatch.setattr(Kernel, "divides_units", lambda kernel, T, B, team: by_unit and team > 1)
     _forget_calls()
     case = moderate(gw.cells.get(name).graph, T=9, B=5, I=5, H=37)
     torch.set_num_threads(2)

@@ -138,7 +138,7 @@ def test_values_at_every_step_follow_from_products_in_float32():
 def test_it_is_explained():
     recurrence = in_bfloat16(moderate(gw.cells.lstm.graph, B=8, H=20)).recurrence
     made = kernel_for(recurrence, torch.float32, False, ())
-    assert "products in bfloat16" in made.describe(8, 1)
+    assert "products in bfloat16" in made.describe(9, 8, 1)
 
 
 @needs_tiles
