@@ -19,7 +19,7 @@ from torch.nn import functional
 from gatewise.backends import Recurrence, Stacking
 from gatewise.backends.direct import direct_call, is_undisturbed
 from gatewise.backends.llvm.backend import ELEMENTS
-from gatewise.layers.torch_operator import run_step
+from gatewise.layers.torch_operator import run_steps, steps_on_torch
 
 PLAIN = (Tensor, nn.Parameter)
 
@@ -94,8 +94,8 @@ def _run(layer: Any, x: Tensor, state: Any = None) -> tuple[Any, Any] | None:
     T, B, I = x.shape
     if not T or not B or layer.input_size != I or not x.is_cpu:
         return None
-    if T == 1 and layer.steps_on_torch:
-        return run_step(layer, x, state)
+    if layer.may_step_on_torch and steps_on_torch(layer, T, B):
+        return run_steps(layer, x, state)
     rows, lanes = _lanes_of(layer)
     if not lanes:
         return None

@@ -22,8 +22,8 @@ from gatewise.layers.stream import Stream
 class RecurrentLayer:
     """Base of the layers: their options, their initial states, what ran, and going step by step."""
 
-    steps_on_torch = False
-    """Whether torch's own operator takes a single step in less time than a kernel."""
+    may_step_on_torch = False
+    """Whether torch has an operator for the layer that may take few steps in less time."""
 
     options: Options
     norms: nn.ModuleList | tuple[()]

@@ -329,7 +329,7 @@ class GRU(_Layer):
     """
 
     kind = "GRU"
-    steps_on_torch = True
+    may_step_on_torch = True
 
     def __init__(self, *args: Any, **kwargs: Any):
         if "proj_size" in kwargs:
@@ -359,7 +359,7 @@ class RNN(_Layer):
     """
 
     kind = "RNN"
-    steps_on_torch = True
+    may_step_on_torch = True
 
     def __init__(self, *args: Any, **kwargs: Any):
         if "proj_size" in kwargs:

@@ -17,6 +17,10 @@ SPARSE = 10
 """A packed batch of which padding would make more than so many times as many steps stays packed."""
 
 
+STEPS = {"GRU": _VF.gru, "RNN_TANH": _VF.rnn_tanh, "RNN_RELU": _VF.rnn_relu}
+"""The operators that take few steps, by torch's name of the mode."""
+
+
 def operator_reason(layer: Any, sequence: Sequence, marked: bool) -> str | None:
     """Why torch's own operator is the better one for a call; None where the equations are.
 
@@ -39,9 +43,30 @@ def operator_reason(layer: Any, sequence: Sequence, marked: bool) -> str | None:
     if sequence.packed is not None:  # torch takes two to four times as long for a step that counts
         sparse = SPARSE * x.shape[0] < sequence.steps * sequence.batch
         return "padding these sequences would make too many steps" if sparse else None
-    if layer.steps_on_torch and sequence.steps == 1 and not torch.compiler.is_compiling():
-        return "a single step needs no packed weights"
-    return None
+    if torch.compiler.is_compiling():
+        return None
+    few = steps_on_torch(layer, sequence.steps, sequence.batch)
+    return "so few steps need no packed weights" if few else None
+
+
+FEW_STEPS, FEW_ROWS, MANY_WEIGHTS = 4, 8, 3 << 17
+"""Without gradients, so few steps, and steps times sequences, take less time than packing weights
+of which a layer has so many."""
+
+
+def steps_on_torch(layer: Any, T: int, B: int) -> bool:
+    """Whether torch's operator, which reads weights where they are, takes steps in less time.
+
+    Args:
+        layer: an LSTM, GRU or RNN.
+        T: steps.
+        B: sequences.
+    """
+    if not layer.may_step_on_torch:  # an LSTM's weights are packed by torch too
+        return False
+    few = T <= FEW_STEPS and T * B <= FEW_ROWS and not torch.is_grad_enabled()
+    columns = layer.input_size + layer.hidden_size
+    return T == 1 or (few and len(layer.gates) * layer.hidden_size * columns >= MANY_WEIGHTS)
 
 
 def _transformed(layer: Any, x: Tensor) -> bool:
@@ -53,16 +78,12 @@ def _transformed(layer: Any, x: Tensor) -> bool:
     return forward_ad._current_level >= 0 or any(wrapped)
 
 
-STEPS = {"GRU": _VF.gru, "RNN_TANH": _VF.rnn_tanh, "RNN_RELU": _VF.rnn_relu}
-"""The operators that take single steps, by torch's name of the mode."""
-
-
-def run_step(layer: Any, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor] | None:
-    """Run a single step of a GRU or RNN by torch's operator, with less ado than torch's layer.
+def run_steps(layer: Any, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor] | None:
+    """Run few steps of a GRU or RNN by torch's operator, with less ado than torch's layer.
 
     Args:
         layer: a GRU or RNN.
-        x: ``(1, B, I)``.
+        x: ``(T, B, I)``.
         state: ``(layers · directions, B, H)``; zeros where left out.
 
     Returns:

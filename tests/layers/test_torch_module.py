@@ -108,3 +108,22 @@ class TestAsModule:
         rnn = gw.RNN(I, H, 2, "relu", True, True, 0.1, True, "cpu", torch.float64)
         assert (rnn.nonlinearity, rnn.batch_first) == ("relu", True)
         assert rnn.weight_hh_l0.dtype == torch.float64
+
+
+@pytest.mark.kernels
+@pytest.mark.parametrize("kind", ["GRU", "RNN"])
+def test_few_steps_with_many_weights_are_left_to_torch(kind):
+    """Packing takes longer than they do; kernels compute the same."""
+    layer = getattr(gw, kind)(512, 512, batch_first=True)
+    x, state = torch.randn(2, 4, 512), torch.randn(1, 2, 512)
+    with torch.no_grad():
+        found, last = layer(x, state)
+        (told,) = layer.explain(x)
+        assert told.reason == "so few steps need no packed weights"
+        with gw.use_backend("llvm"):
+            expected, ends = layer(x, state)
+        assert layer.explain(x.repeat(1, 2, 1))[0].backend == "llvm"
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(last, ends, rtol=1e-4, atol=1e-5)
+    assert layer.explain(x)[0].backend == "llvm"  # torch's way back is longer
+    assert layer.explain(x[:, :1])[0].backend == "torch"
