@@ -48,7 +48,23 @@ export class LedgerView implements View {
       () => this.scope,
       (value) => ((this.scope = value), this.scopes.refresh(), this.draw()),
     );
-    this.body = make("div", {}, this.scopes.element, this.pane.element, this.words, this.table);
+    const follow = (by: number, label: string, sign: string) =>
+      make("button", { type: "button", "aria-label": label, onclick: () => this.follow(by) }, sign);
+    const writer = make(
+      "div",
+      { class: "choice", role: "group", "aria-label": "The step that wrote" },
+      make("span", { class: "choice-label" }, "Written at"),
+      follow(-1, "What the step before wrote", "‹"),
+      follow(1, "What the next step wrote", "›"),
+    );
+    this.body = make(
+      "div",
+      {},
+      make("div", { class: "toolbar" }, this.scopes.element, writer),
+      this.pane.element,
+      this.words,
+      this.table,
+    );
     this.element = section(
       "memory",
       "The memory ledger",
@@ -68,6 +84,14 @@ export class LedgerView implements View {
     const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
     const t = this.pane.stepAt(event.clientX - box.left);
     this.store.set("source", t === this.store.source ? null : t);
+  }
+
+  /** The same without a mouse: from bar to bar. */
+  private follow(by: number): void {
+    const { store } = this;
+    const ledger = store.ledger();
+    if (!ledger) return;
+    store.set("source", Math.max(0, Math.min(store.T - 1, this.sourceOf(ledger) + by)));
   }
 
   private draw(): void {

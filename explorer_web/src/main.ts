@@ -107,9 +107,18 @@ function navigation(badge: HTMLElement): HTMLElement {
   return make(
     "nav",
     { "aria-label": "Parts of this page" },
-    ...PLACES.map(([id, text]) => make("a", { href: `#${id}` }, text)),
+    ...PLACES.map(([id, text]) =>
+      make("a", { href: `#${id}`, onclick: (event: Event) => goTo(event, id) }, text),
+    ),
     badge,
   );
+}
+
+/** In a notebook's frame a link would lead away, to the notebook: so the page moves by itself. */
+function goTo(event: Event, id: string): void {
+  event.preventDefault();
+  document.getElementById(id)!.scrollIntoView();
+  document.getElementById(`${id}-title`)!.focus({ preventScroll: true });
 }
 
 /** Says, wherever the reader is, that the model or its input is changed. */

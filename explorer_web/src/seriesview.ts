@@ -23,7 +23,8 @@ export class SeriesView implements View {
     step: "any",
     "aria-label": "Its value",
   });
-  private readonly words = make("p", { class: "says", "aria-live": "polite" });
+  private readonly words = make("output", { class: "says", "aria-live": "polite" });
+  private readonly future = make("select", { "aria-label": "Step of the forecast" });
   private low = 0;
   private high = 1;
 
@@ -40,7 +41,11 @@ export class SeriesView implements View {
       make("label", {}, "Change ", this.place, " to ", this.value),
       make("button", { type: "submit", class: "primary" }, "Apply"),
     );
-    const { segment, best } = this.decoder;
+    const { segment, best, times } = this.decoder;
+    this.future.append(
+      ...times.slice(this.past).map((time, f) => make("option", { value: f }, time)),
+    );
+    this.future.addEventListener("change", () => store.set("asked", Number(this.future.value)));
     const blend = best === "network" ? "" : " and may blend it with a naive forecast";
     this.element = section(
       "reading",
@@ -48,7 +53,7 @@ export class SeriesView implements View {
       `The network reads ${segment} value${segment > 1 ? "s" : ""} at a step. Choose a place in the past to look at that step, or one in the forecast to ask about it. ` +
         `Shown is what the network says; the command forecast widens its quantiles to the measured coverage${blend}.`,
       this.canvas,
-      this.words,
+      make("div", { class: "asked" }, "Asked about: ", this.future, this.words),
       form,
     );
   }
@@ -189,7 +194,8 @@ export class SeriesView implements View {
     const range = last
       ? `, between ${measured(quantiles.at(f, 0))} and ${measured(quantiles.at(f, last))} (quantiles ${decoder.quantiles[0]} and ${decoder.quantiles[last]})`
       : "";
-    this.words.textContent = `Asked about: ${decoder.times[this.past + f]}. Forecast: ${measured(middle(quantiles)[f])}${range}.`;
+    this.future.value = String(f);
+    this.words.textContent = ` Forecast: ${measured(middle(quantiles)[f])}${range}.`;
   }
 
   private fillPlaces(): void {

@@ -16,6 +16,8 @@ export class TimePane {
   readonly element = make("div", { class: "pane" });
   private readonly cursor = make("div", { class: "cursor", "aria-hidden": "true" });
   private readonly axis: Strip;
+  /** Of the axis, until it changes: to ask the browser in the middle of drawing costs a layout. */
+  private measured: number | null = null;
 
   constructor(
     private readonly store: Store,
@@ -30,6 +32,7 @@ export class TimePane {
     this.element.append(this.cursor);
     this.axis = this.add("", 30, "");
     this.axis.canvas.setAttribute("aria-hidden", "true");
+    new ResizeObserver(() => (this.measured = null)).observe(this.axis.canvas);
   }
 
   /** A new chart at the end. */
@@ -60,7 +63,7 @@ export class TimePane {
 
   /** Pixels of the axis. */
   get width(): number {
-    return Math.max(10, this.axis.canvas.clientWidth);
+    return (this.measured ??= Math.max(10, this.axis.canvas.clientWidth));
   }
 
   get columnWidth(): number {

@@ -9,11 +9,12 @@ from gatewise.explorer.export import page
 from gatewise.explorer.subject import subject_of
 
 HEIGHT = 800
+ALLOWED = "allow-scripts allow-forms"  # the page's controls are forms, which send nothing
 
 SCRIPT = """
 function render({ model, el }) {
   const frame = document.createElement("iframe");
-  frame.setAttribute("sandbox", "allow-scripts");
+  frame.setAttribute("sandbox", model.get("allowed"));
   frame.title = model.get("title");
   frame.style.cssText = `width:100%;border:0;height:${model.get("height")}px`;
   frame.srcdoc = model.get("page");
@@ -47,7 +48,7 @@ def explore(model: Any, input: Any, height: int = HEIGHT) -> Any:
 def frame(text: str, title: str, height: int = HEIGHT) -> str:
     """A page as an HTML frame that holds it whole."""
     return (
-        f'<iframe sandbox="allow-scripts" title="{html.escape(title)}" '
+        f'<iframe sandbox="{ALLOWED}" title="{html.escape(title)}" '
         f'style="width:100%;border:0;height:{height}px" srcdoc="{html.escape(text)}"></iframe>'
     )
 
@@ -64,6 +65,7 @@ def _widget_class() -> Any:
         page = traitlets.Unicode().tag(sync=True)
         title = traitlets.Unicode().tag(sync=True)
         height = traitlets.Int(HEIGHT).tag(sync=True)
+        allowed = traitlets.Unicode(ALLOWED).tag(sync=True)
 
         def _repr_mimebundle_(self, **options: Any) -> Any:
             found = super()._repr_mimebundle_(**options)

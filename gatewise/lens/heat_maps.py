@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
 
-BETWEEN, AROUND = "cividis", "RdBu_r"
-"""Colours from 0 to 1, and around 0; both are told apart by colour-blind people."""
+BETWEEN, AROUND = "YlOrBr", "RdBu"
+"""Colours from 0 to 1, and around 0, in the explorer's order: the more of a gate the darker, above
+zero blue. Both are told apart by colour-blind people (Harrower & Brewer 2003)."""
 MISSING = "#DDDDDD"
 ORDERS = ("mean", "timescale", "similarity")
 

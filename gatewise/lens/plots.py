@@ -230,6 +230,9 @@ def mark_steps(ax: Axes, record: Record, T: int, labels: Sequence[str] | None) -
         ValueError: there are not as many labels as steps.
     """
     if labels is None:
+        from matplotlib.ticker import MaxNLocator
+
+        ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))  # there is no step 2.5
         ax.set_xlabel("step" if record.every == 1 else f"step / {record.every}")
         return
     shown = list(labels)[:: record.every]

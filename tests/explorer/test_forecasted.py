@@ -121,6 +121,13 @@ def test_what_is_shown_is_what_was_forecast(opened, tmp_path):
     ]
     assert shown == pytest.approx(expected[:, 1].tolist(), abs=5.1e-3)
     assert "A" in page.page.inner_text("h1")
+    page.page.select_option("#reading .asked select", "3")  # or the mouse, in the picture
+    page.settle()
+    assert page.tell("store.asked") == 3
+    assert f"Forecast: {page.page.inner_text('.bar-value >> nth=3')}" in page.page.inner_text(
+        "#reading .says"
+    )
+    page.tell("store.set('asked', 0)")
     page.page.click("text=Forget everything")
     page.settle()
     now = page.tell("store.prediction(store.T - 1)[0]")

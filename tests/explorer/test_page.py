@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import gatewise as gw
+from benchmarks.explorer import measure
 from gatewise.backends import Operands
 from gatewise.backends.reference import ReferenceBackend
 from gatewise.equations.rewrite import with_clamp
@@ -246,8 +247,20 @@ def test_the_keyboard_steps_through_everything(pages, opened):
     page.page.focus(".chips")
     keyboard.press("Enter")
     assert page.page.is_visible(".editor input")
+    active = page.page.get_attribute(".chips", "aria-activedescendant")
+    assert page.page.get_attribute(f"#{active}", "aria-selected") == "true"
     keyboard.press("Escape")
     assert not page.page.is_visible(".editor input")
+
+
+def test_what_the_mouse_chooses_in_the_ledger_the_keyboard_does_too(pages, opened):
+    page = opened(pages.paths["lstm"])
+    page.tell("store.set('source', 3)")
+    page.settle()
+    for label, step in (("next step", 4), ("step before", 3), ("step before", 2)):
+        page.page.locator(f"#memory button[aria-label*='{label}']").press("Enter")
+        page.settle()
+        assert f"(step {step}) wrote" in page.page.inner_text("#memory .says")
 
 
 def test_a_product_opens_into_its_multiplications(pages, opened, lstm):
@@ -291,22 +304,12 @@ def test_everything_has_a_name_for_screen_readers(pages, opened):
     assert nameless == []
 
 
-def test_a_thousand_steps_of_512_units_are_redrawn_within_100_ms(opened, tmp_path):
+def test_a_thousand_steps_of_512_units_are_redrawn_within_100_ms(browser, tmp_path):
     layer = gw.Recurrent("qrnn", 4, 512)  # as many maps as the LSTM, but quick to compute
     path = export(layer, torch.randn(1000, 4), tmp_path / "large.html")
-    page = opened(path, width=1280)
-    page.settle()
-    drawn = """(() => {
-        const times = [];
-        for (let k = 0; k < 6; k++) {
-            const begin = performance.now();
-            store.set("sort", k % 2 ? "number" : "timescale");
-            store.flush();
-            times.push(performance.now() - begin);
-        }
-        return Math.min(...times); })()"""
     deadline = time.monotonic() + 60
-    best = page.tell(drawn)
-    while best >= 100 and time.monotonic() < deadline:  # a busy machine may hold it
-        best = min(best, page.tell(drawn))
-    assert best < 100
+    _, redraws, requests = measure(browser, path)
+    while min(redraws) >= 100 and time.monotonic() < deadline:  # a busy machine may hold it
+        _, redraws, _ = measure(browser, path)
+    assert 1 < min(redraws) < 100  # every one of them did draw
+    assert requests == []

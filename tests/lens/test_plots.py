@@ -57,8 +57,16 @@ def test_gates_are_heat_maps_of_units_over_time(t):
         np.testing.assert_allclose(image.get_array(), expected, atol=1e-7)
         assert ax.get_title() == name
         assert image.get_clim() == ((-1, 1) if name == "g" else (0, 1))
-        assert image.get_cmap().name == ("RdBu_r" if name == "g" else "cividis")
+        assert image.get_cmap().name == ("RdBu" if name == "g" else "YlOrBr")
     assert [label.get_text() for label in axes[-1].get_xticklabels()] == WORDS
+
+
+def test_steps_are_whole_numbers():
+    layer = gw.LSTM(2, 3)
+    with gw.trace(layer) as trace:
+        layer(torch.randn(20, 1, 2))
+    for ax in (*trace.plot.gates(), trace.plot.ledger()):
+        assert all(tick == int(tick) for tick in ax.get_xticks())
 
 
 def test_states_have_a_scale_around_zero(t):
