@@ -164,11 +164,14 @@ class TrainingDisplay(LiveDisplay, Display):
             markup=False,
         )
 
-    def tuned(self, best: Trial, measured: Measurement | None) -> None:
+    def tuned(self, best: Trial, measured: Measurement | None, report: Path) -> None:
         """Say what training takes."""
         found = "" if measured is None else f" ({describe_measurement(measured)})"
         self.console.print(
-            f"Taken from {best.trials} trials{found}: {described(best.settings)}\n", markup=False
+            f"Taken from {best.trials} trials{found}: {described(best.settings)}\n"
+            f"All of them stand in {report}.\n",
+            soft_wrap=True,
+            markup=False,
         )
 
     # Its end

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import lightning
+import torch
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.strategies import DDPStrategy
 
@@ -37,6 +38,8 @@ def fit(task: Task, plan: Plan, folder: RunFolder, output: Path, display: Displa
         Stopped: The user stopped it (Ctrl-C or SIGTERM).
         RunError: The loss is no number any more, or the checkpoint is damaged.
     """
+    if not processes.is_first():  # else all would drop the same units
+        torch.manual_seed(task.settings.seed + 1_000_003 * processes.rank())
     with quiet_lightning():
         module = TrainingModule(task, plan, folder, output, display)
         with module.signals:

@@ -190,8 +190,8 @@ class Display:
     def tried(self, trial: Trial, measured: Measurement | None, outcome: str) -> None:
         """A trial is over; `outcome` is "done", or why it ended without a result."""
 
-    def tuned(self, best: Trial, measured: Measurement | None) -> None:
-        """All trials are over; training begins with the settings of the best."""
+    def tuned(self, best: Trial, measured: Measurement | None, report: Path) -> None:
+        """All trials are over, and reported; training begins with the settings of the best."""
 
     def started(self, run: Run[Any]) -> None:
         """Training begins or goes on."""

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 
@@ -13,9 +13,11 @@ from gatewise.data import processes
 from gatewise.training.checkpoint import Progress, RunError, RunFolder
 from gatewise.training.fit import fit
 from gatewise.training.launch import current_launch
-from gatewise.training.plan import AnyTask, Display, Plan, Run, Task
+from gatewise.training.plan import AnyTask, Display, Run
 
 Result = TypeVar("Result")
+
+BESIDE = (".md", ".html", ".png", ".mid")  # endings of what stands beside a model file
 
 
 class Source(Protocol):
@@ -78,8 +80,15 @@ def refuse_output(
         raise RunError(f"{output}: a model file is called something.safetensors")
     if output.is_dir():
         raise RunError(f"{output}: is a folder; name the model file in it")
-    if output.absolute() in [Path(source).absolute() for source in sources]:
+    read = {Path(source).absolute() for source in sources}
+    if output.absolute() in read:
         raise RunError(f"{output}: is the file to read; name another model file with -o")
+    for ending in BESIDE:
+        if output.with_suffix(ending).absolute() in read:
+            raise RunError(
+                f"{output.with_suffix(ending)}: is the file to read, but a file beside the model "
+                "would take its place; name another model file with -o"
+            )
     if output.exists() and not folder.exists() and not restart:
         raise RunError(
             f"{output}: exists already, and no unfinished run belongs to it; "
@@ -192,7 +201,8 @@ def train_task(
                 folder.remove()
             raise
         if not processes.is_first():
-            help_fit(task, plan, folder, output, settings.seed)
+            fit(task, plan, folder, output, Display())
+            raise SystemExit  # it only helped
         progress = Progress() if checkpoint is None else checkpoint.progress
         run = Run(name, task, plan, output, progress, tuple(said))
         display.started(run)
@@ -201,13 +211,6 @@ def train_task(
         result = finish(run)
     folder.remove()
     return result
-
-
-def help_fit(task: Task, plan: Plan, folder: RunFolder, output: Path, seed: int) -> NoReturn:
-    """Train as one of several processes that is not the first, and end."""
-    torch.manual_seed(seed + 1_000_003 * processes.rank())  # else all would drop the same units
-    fit(task, plan, folder, output, Display())
-    raise SystemExit
 
 
 def differences(known: dict[str, Any], now: dict[str, Any]) -> list[str]:

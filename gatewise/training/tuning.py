@@ -152,7 +152,8 @@ class Search:
             write_tuning_report(self.output, finished(self.study), self.count)
             content = self.folder.study_path.read_bytes()
             write_whole(self.output.with_suffix(".tuning.db"), content)
-        self.display.tuned(Trial(best.number, self.count, best.params), measured(best))
+        report = self.output.with_suffix(".tuning.html")
+        self.display.tuned(Trial(best.number, self.count, best.params), measured(best), report)
         return best.params
 
 

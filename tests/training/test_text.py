@@ -282,6 +282,10 @@ def test_outputs_that_cannot_be_are_refused(english, small, tmp_path):
     text = english.rename(tmp_path / "text.safetensors")
     with pytest.raises(RunError, match="is the file to read"):
         train_text([text], text, small(), restart=True)
+    for ending in (".md", ".html", ".png", ".mid"):
+        text = text.rename(tmp_path / f"text{ending}")
+        with pytest.raises(RunError, match=f"text{ending}: is the file to read, but a file beside"):
+            train_text([text], tmp_path / "text.safetensors", small(), restart=True)
 
 
 def test_divergence_is_an_error(english, small, tmp_path):
