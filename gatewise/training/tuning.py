@@ -1,9 +1,10 @@
 """A search for settings on validation before a training: `--tune`.
 
 Each trial is the training itself with other settings and a tenth of its budget, ended early where
-it falls behind the others. The first trial is of the settings that a training takes by itself. The
-study is a file in the run's folder, so that a search that was killed goes on behind its last whole
-trial.
+it falls behind the others. What counts is the loss: after so short a time it tells more than what
+chooses the best model of a training, such as BLEU. The first trial is of the settings that a
+training takes by itself. The study is a file in the run's folder, so that a search that was killed
+goes on behind its last whole trial.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ class Search:
         trial = Trial(number, self.count, values)
         watcher = Watcher(self.display, trial, asked)
         try:
-            progress = self.train(trial, watcher)
+            self.train(trial, watcher)
         except FellBehindError:
             watcher.outcome = "ended early"
         except ValueError as error:  # sizes that do not fit, or a loss that is no number
@@ -101,7 +102,7 @@ class Search:
                 raise
             watcher.outcome = str(error)
         else:
-            watcher.measured, watcher.outcome = progress.best, "done"
+            watcher.outcome = "done"
         if asked is not None:
             self.tell(asked, watcher)
         self.display.tried(trial, watcher.measured, watcher.outcome)
@@ -121,11 +122,11 @@ class Search:
         if watcher.measured is not None:
             asked.set_user_attr("measured", list(watcher.measured))
         if watcher.outcome == "done" and watcher.measured is not None:
-            self.study.tell(asked, watcher.measured.merit)
+            self.study.tell(asked, watcher.measured.validation)
         else:
             self.study.tell(asked, state=TrialState.PRUNED)
 
-    def train(self, trial: Trial, watcher: Watcher) -> Progress:
+    def train(self, trial: Trial, watcher: Watcher) -> None:
         """Train by a trial's settings for a tenth of the budget."""
         torch.manual_seed(self.settings.seed)
         task = self.build(replace(self.settings, **trial.settings))
@@ -135,7 +136,7 @@ class Search:
         try:
             with folder:
                 processes.release()
-                return fit(task, shortened(task.plan()), folder, model, watcher)
+                fit(task, shortened(task.plan()), folder, model, watcher)
         finally:
             folder.remove()
             if processes.is_first():
@@ -171,10 +172,10 @@ class Watcher(Display):
 
     def validated(self, progress: Progress) -> None:
         """See `Display.validated`."""
-        self.measured = progress.best
+        self.measured = min(progress.history, key=lambda each: each.validation)
         behind = False
         if self.asked is not None:
-            self.asked.report(progress.history[-1].merit, len(progress.history))
+            self.asked.report(progress.history[-1].validation, len(progress.history))
             behind = self.asked.should_prune()
         if processes.agreed(behind):
             raise FellBehindError

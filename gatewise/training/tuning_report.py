@@ -29,15 +29,15 @@ def write_tuning_report(output: Path, trials: list[FrozenTrial], count: int) -> 
     said = (
         f"{count} trials, each of a tenth of the training's budget, on validation alone; "
         f"{len(trials) - len(whole)} came to no end. Training took the settings of trial "
-        f"{trials.index(best) + 1}: {described(best.params)}. Its score is {best.value:.5g}; less "
-        "is better, and what counts more the better it is, such as accuracy, is negative."
+        f"{trials.index(best) + 1}: {described(best.params)}. Its validation loss is the least, "
+        f"{best.value:.5g}."
     )
     if trials[0] in whole:
         said += f" The settings taken without a search reached {trials[0].value:.5g}."
-    head = ("trial", *map(written, names), "validation", "score", "")
+    head = ("trial", *map(written, names), "loss", "also measured", "")
     rows = [row(k, each, names, best) for k, each in enumerate(trials)]
     tuning = output.with_suffix(".tuning.safetensors")
-    title = "Score of each trial over each setting; grey ones came to no end"
+    title = "Validation loss of each trial over each setting; grey ones came to no end"
     picture = Picture(f"{output.stem}.tuning.png", title, draw_slices(trials, names))
     blocks = [Paragraph(said), Table(head, rows), picture]
     return write_report(tuning, f"{output.name}: the search for its settings", blocks)
@@ -52,13 +52,18 @@ def row(number: int, trial: FrozenTrial, names: list[str], best: FrozenTrial) ->
         str(number + 1),
         *map(brief, values),
         "–" if measured is None else f"{measured.validation:.4f}",
-        "–" if measured is None else f"{measured.merit:.5g}",
+        "" if measured is None else described_metrics(measured),
         "best" if trial is best else trial.user_attrs.get("outcome", ""),
     ]
 
 
+def described_metrics(measured: Measurement) -> str:
+    """Return what a validation found besides the loss."""
+    return ", ".join(f"{name} {value:.4g}" for name, value in (measured.metrics or {}).items())
+
+
 def draw_slices(trials: list[FrozenTrial], names: list[str]) -> bytes:
-    """Draw the score over each setting."""
+    """Draw the validation loss over each setting."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(2.8 * len(names) + 0.6, 2.8), layout="constrained")
@@ -68,9 +73,9 @@ def draw_slices(trials: list[FrozenTrial], names: list[str]) -> bytes:
             found = trial.user_attrs.get("measured")
             if found is not None:
                 colour = DONE if trial.state is TrialState.COMPLETE else EARLY
-                axes.plot(trial.params[name], Measurement(*found).merit, "o", color=colour)
+                axes.plot(trial.params[name], Measurement(*found).validation, "o", color=colour)
         axes.set(xlabel=written(name))
         if name == "learning_rate":
             axes.set_xscale("log")
-    panels[0].set(ylabel="score")
+    panels[0].set(ylabel="validation loss")
     return picture_of(figure)

@@ -63,8 +63,10 @@ def test_a_poor_setting_is_replaced_by_a_better_one(english, small, tmp_path):
         tuned = train_text([english], tmp_path / "a.safetensors", settings, display=trials)
     usual = train_text([english], tmp_path / "b.safetensors", settings)
     assert trials.seen[0][0] == {"learning_rate": 0.5}  # the first is what it takes without
-    best = min(measured.merit for _, measured, outcome in trials.seen.values() if outcome == "done")
-    assert best < trials.seen[0][1].merit
+    best = min(
+        measured.validation for _, measured, outcome in trials.seen.values() if outcome == "done"
+    )
+    assert best < trials.seen[0][1].validation
     assert tuned.best.validation < usual.best.validation
 
 
