@@ -53,7 +53,10 @@ export class Health implements View {
           { class: level },
           make("b", {}, { good: "Good", notice: "Notice", unusual: "Unusual" }[level]),
           ` ${text}`,
-          advice ? make("span", { class: "advice" }, ` ${advice}`) : null,
+          // what the reader holds is no fault of the model's
+          advice && !this.store.changes.length
+            ? make("span", { class: "advice" }, ` ${advice}`)
+            : null,
         ),
       ),
     );
@@ -118,9 +121,9 @@ export class Health implements View {
 
   private changed(): Finding[] {
     if (!this.store.isChanged) return [];
-    return [
-      { level: "notice", text: "This is the report of the model and input as you changed them." },
-    ];
+    const held = this.store.changes.length ? "; it gives advice on the original model alone" : "";
+    const text = `This is the report of the model and input as you changed them${held}.`;
+    return [{ level: "notice", text }];
   }
 
   private gates(): Finding[] {

@@ -36,6 +36,11 @@ def test_the_health_report_tells_of_the_changed_model_and_not_of_what_the_reader
     assert "keep a value for good" in report
     assert "Infinity" not in report
     assert "f is open nearly everywhere" not in report
+    page.page.click("text=Back to the original >> nth=0")
+    page.page.click("text=Forget everything")
+    page.settle()
+    assert "for less than a tenth of a step" in page.page.inner_text("#health")
+    assert page.page.locator("#health .advice").count() == 0
 
 
 def test_a_gradient_that_vanishes_in_a_gated_cell_is_not_blamed_on_having_no_gate(opened, tmp_path):
