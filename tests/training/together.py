@@ -1,4 +1,4 @@
-"""Tiny trainings as programs of their own: `python -m tests.training.together KIND FOLDER …`."""
+"""Tiny trainings as programs of their own: `python -m tests.training.together KIND DATA …`."""
 
 import json
 import subprocess
@@ -16,11 +16,12 @@ def start(kind: str, output: Path, devices: int = 1, **changes: Any) -> subproce
 
     Args:
         kind: A key of `TINY`.
-        output: The model file; its folder holds the data.
+        output: The model file; the data are written into its folder.
         devices: Processes.
         changes: Of the tiny settings.
     """
-    words = [kind, str(output), str(devices), json.dumps(changes)]
+    data = TINY[kind].data(output.parent)  # before there are several who would write it
+    words = [kind, str(data), str(output), str(devices), json.dumps(changes)]
     return subprocess.Popen([sys.executable, "-m", "tests.training.together", *words])
 
 
@@ -30,12 +31,12 @@ def train(kind: str, output: Path, devices: int = 1, **changes: Any) -> ModelFil
     return read_model_file(output)
 
 
-def main(kind: str, output: str, devices: str, changes: str) -> None:
+def main(kind: str, data: str, output: str, devices: str, changes: str) -> None:
     """Train."""
-    task, folder = TINY[kind], Path(output).parent
-    with launched(devices=int(devices), log=folder / "logs", device="cpu"):
-        chosen = task.chosen(**json.loads(changes))
-        task.train(task.data(folder), output, chosen, checkpoint_seconds=0.05)
+    logs = Path(output).parent / "logs"
+    with launched(devices=int(devices), log=logs, device="cpu"):
+        chosen = TINY[kind].chosen(**json.loads(changes))
+        TINY[kind].train(Path(data), output, chosen, checkpoint_seconds=0.05)
 
 
 if __name__ == "__main__":
