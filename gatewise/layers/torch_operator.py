@@ -62,8 +62,8 @@ def steps_on_torch(layer: Any, T: int, B: int) -> bool:
         T: steps.
         B: sequences.
     """
-    if not layer.may_step_on_torch:  # an LSTM's weights are packed by torch too
-        return False
+    if not layer.may_step_on_torch or asked_backend() is not None:
+        return False  # torch packs the weights of an LSTM, too
     few = T <= FEW_STEPS and T * B <= FEW_ROWS and not torch.is_grad_enabled()
     columns = layer.input_size + layer.hidden_size
     return T == 1 or (few and len(layer.gates) * layer.hidden_size * columns >= MANY_WEIGHTS)

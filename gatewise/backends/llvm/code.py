@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -259,6 +259,44 @@ class Code:
         self.do(f"%{n}.next = add nsw i64 {index}, {step}")
         self.do(f"br label %{n}.head")
         self.label(f"{n}.exit")
+
+    def carry(
+        self,
+        start: object,
+        stop: object,
+        step: int,
+        values: list[str],
+        body: Callable[[str, list[str]], list[str]],
+    ) -> list[str]:
+        """For i from start below stop: vectors that a loop hands on in registers, after the last.
+
+        Args:
+            start: of i.
+            stop: likewise.
+            step: likewise.
+            values: the vectors before the first.
+            body: makes the next vectors, of i and the last ones.
+        """
+        n, before, kind = self.fresh("carry"), self.block, self.element.vector
+        self.do(f"br label %{n}.head")
+        self.label(f"{n}.head")
+        index, now = f"%{n}.i", [f"%{n}.v{k}" for k in range(len(values))]
+        head = len(self.lines)
+        self.do(f"%{n}.go = icmp slt i64 {index}, {stop}")
+        self.do(f"br i1 %{n}.go, label %{n}.body, label %{n}.exit")
+        self.label(f"{n}.body")
+        following = body(index, now)
+        self.do(f"%{n}.next = add nsw i64 {index}, {step}")
+        self.lines[head:head] = [
+            f"  {index} = phi i64 [{start}, %{before}], [%{n}.next, %{self.block}]",
+            *(
+                f"  {own} = phi {kind} [{first}, %{before}], [{later}, %{self.block}]"
+                for own, first, later in zip(now, values, following, strict=True)
+            ),
+        ]
+        self.do(f"br label %{n}.head")
+        self.label(f"{n}.exit")
+        return now
 
     @contextmanager
     def when(self, condition: str) -> Iterator[None]:

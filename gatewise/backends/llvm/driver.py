@@ -166,10 +166,14 @@ class Driver:
         code = self.code
         self.set("packed", self.pointer("base.packed"))
         self.set("constants", self.pointer("base.constants"))
+        self._locate_weights()
         # a stream packs once and then steps on
         with code.when(code.value(f"icmp ne i64 {self.size('prepare')}, 0")):
+            packs = code.value(f"icmp eq i64 {self.size('in_place')}, 0")
             for members in self._packed_together():
-                first, end = self.share(members[0][1].groups)
+                # where nothing is packed, no group is anybody's
+                count = code.value(f"select i1 {packs}, i64 {members[0][1].groups}, i64 0")
+                first, end = self.share(count)
                 # all factors of a group at once: their lines of memory are neighbours
                 with code.loop(first, end) as group:
                     for k, packed in members:
@@ -183,6 +187,16 @@ class Driver:
                     added = self.pointer(f"constant.{k}.added")
                     with code.when(code.value(f"icmp ne ptr {added}, null")):
                         code.do(f"call void @add_numbers(ptr {to}, ptr {added}, i64 {units})")
+
+    def _locate_weights(self) -> None:
+        """Say where weights are that are multiplied without being packed."""
+        words = {"in_place": "i64"}
+        for k in range(len(self.layout.packed)):
+            words |= {f"matrix.{k}": "ptr", f"matrix.{k}.row": "i64", f"matrix.{k}.column": "i64"}
+        for name, kind in words.items():
+            value = self.code.word("%context", self.context.index(name), kind)
+            if name in self.layout.frame:
+                self.code.set_word(self.frame, self.layout.frame[name], value, kind)
 
     def _packed_together(self) -> list[list[tuple[int, Packed]]]:
         """The packed matrices, with their positions, by the memory that they share."""

@@ -26,6 +26,11 @@ BACKWARD_ROWS = 512
 """Rows (steps times sequences) of a block of the backward pass: long sums for the products."""
 
 
+IN_PLACE_ROWS = {True: 4, False: 8}
+"""Up to so many rows (steps times sequences), in training and in evaluation, multiplying weights
+where they lie takes less time than packing them."""
+
+
 class Names(NamedTuple):
     """The operands of a kernel, in the order in which a call has their tensors."""
 
@@ -80,6 +85,8 @@ class Arrangement:
         """Words that are numbers, and the parts of the working memory that every call has."""
         words = Words(module.context.words)
         numbers = {"T": self.T, "B": self.B, "block": block, "prepare": 1, "by_unit": self.by_unit}
+        rows = IN_PLACE_ROWS[self.kernel.specification.training]
+        numbers["in_place"] = int(rows >= self.T * self.B and not module.layout.rounds)
         for name, value in numbers.items():
             words.set(name, value)
         layout = module.layout

@@ -17,6 +17,7 @@ from gatewise.backends.llvm.compiler import Compiled, compile_text, forget
 from gatewise.backends.llvm.division import divides_units, pairs_well
 from gatewise.backends.llvm.driver import Context
 from gatewise.backends.llvm.forward_driver import ForwardDriver
+from gatewise.backends.llvm.in_place import multiply_in_place
 from gatewise.backends.llvm.layout import Layout, TileShape
 from gatewise.backends.llvm.outer import (
     OuterShape,
@@ -62,7 +63,7 @@ class Module:
         self.layout = Layout(element, target, specification.products)
         self.context = Context()
         self.intrinsics: dict[str, str] = {}
-        makers = [copy_rows, add_numbers, pack_weights]
+        makers = [copy_rows, add_numbers, pack_weights, multiply_in_place]
         if self.layout.rounds:
             makers += [round_rows, pair_rows, turn_tiles]
         self.functions: list[str] = [make(element, self.intrinsics) for make in makers]

@@ -63,11 +63,15 @@ class WeightWords:
         """
         size = sources[0].element_size() if sources else 0
         starts, strides = found = locate(sources)
-        for address, row, column, k, first, turned in self._matrices:
-            down, right = strides[k]
-            values[address] = starts[k] + first * down * size
-            values[row], values[column] = (right, down) if turned else (down, right)
         copied = False
+        for address, row, column, k, first, turned in self._matrices:
+            (down, right), start = strides[k], starts[k]
+            if 1 not in (down, right):
+                matrix = sources[k].contiguous()
+                kept.append(matrix)
+                down, right, start, copied = *matrix.stride(), matrix.data_ptr(), True
+            values[address] = start + first * down * size
+            values[row], values[column] = (right, down) if turned else (down, right)
         for address, k, first in self._constants:
             stride = strides[k][0] if strides[k] else 1
             if stride != 1:

@@ -12,6 +12,9 @@ from gatewise.backends.llvm.part import Group, Part, Sweep
 UNROLL = 4
 """Steps of the innermost loop per branch."""
 
+TILE = ["ptr noalias %frame", "i64 %row", "i64 %group", "ptr noalias %buffer"]
+"""Arguments of a tile's function."""
+
 
 class VectorTiles:
     """Writes the products of a part's sweeps in the element type.
@@ -49,6 +52,20 @@ class VectorTiles:
             block: rows that `blocks` gave.
         """
         row, rows, group, buffer = arguments
+        in_place = code.word("%frame", self.layout.word("in_place"), "i64")
+        in_place = code.value(f"icmp ne i64 {in_place}, 0")
+        with code.when(in_place), code.loop(0, rows) as m:
+            size = shape.accumulators * shape.panels * self.element.lanes
+            to = code.address(buffer, code.integer("mul", m, size))
+            own = code.integer("add", row, m)
+            code.do(f"call void @{name}.in_place(ptr %frame, i64 {own}, i64 {group}, ptr {to})")
+        with code.when(code.value(f"xor i1 {in_place}, true")):
+            self._call_tile(code, name, shape, arguments)
+
+    def _call_tile(
+        self, code: Code, name: str, shape: TileShape, arguments: tuple[str, str, str, str]
+    ) -> None:
+        row, rows, group, buffer = arguments
         end = code.switch(rows, {m: f"rows{m}" for m in range(1, shape.rows + 1)})
         for m in range(1, shape.rows + 1):
             code.label(f"rows{m}")
@@ -63,9 +80,49 @@ class VectorTiles:
             code = Code(self.element, self.intrinsics)
             for chunk, reserved in zip(shape.chunks, chunks, strict=True):
                 self._chunk(code, shape, height, chunk, reserved)
-            arguments = ["ptr noalias %frame", "i64 %row", "i64 %group", "ptr noalias %buffer"]
-            functions.append(code.function(f"{name}.tile{height}", arguments))
-        return functions
+            functions.append(code.function(f"{name}.tile{height}", TILE))
+        return [*functions, self._in_place(name, sweep, shape, chunks)]
+
+    def _in_place(
+        self,
+        name: str,
+        sweep: Sweep,
+        shape: TileShape,
+        chunks: list[list[tuple[Group, list[int], int]]],
+    ) -> str:
+        """Products of one row with one panel group, of weights that are not packed."""
+        code, lanes = Code(self.element, self.intrinsics), self.element.lanes
+        for k in range(shape.accumulators * shape.panels):
+            code.store(self.element.splat(0.0), code.address("%buffer", k * lanes))
+        first = code.integer("mul", "%group", shape.panels)
+        units = [
+            code.integer("mul", code.integer("add", first, p), lanes) for p in range(shape.panels)
+        ]
+        for group, accumulators, offset in (each for chunk in chunks for each in chunk):
+            vector = self._vector(code, group)
+            matrices = [k for k, own in enumerate(self.layout.packed) if own.offset == offset]
+            for k, a in zip(matrices, accumulators, strict=True):
+                matrix = code.word("%frame", self.layout.word(f"matrix.{k}"))
+                row, column = (
+                    code.word("%frame", self.layout.word(f"matrix.{k}.{stride}"), "i64")
+                    for stride in ("row", "column")
+                )
+                for p, unit in enumerate(units):
+                    to = code.address("%buffer", (a * shape.panels + p) * lanes)
+                    code.do(
+                        f"call void @multiply_in_place(ptr {to}, ptr {matrix}, i64 {row}, "
+                        f"i64 {column}, i64 {sweep.units}, i64 {unit}, ptr {vector}, "
+                        f"i64 {group.depth})"
+                    )
+        return code.function(f"{name}.in_place", TILE)
+
+    def _vector(self, code: Code, group: Group) -> str:
+        """The address of a row's vector."""
+        place = self.places[group.vector]
+        stride = self.layout.buffers[place.buffer].stride
+        base = code.word("%frame", self.layout.word(place.buffer))
+        start = code.integer("add", code.integer("mul", "%row", stride), place.offset)
+        return code.address(base, start)
 
     def _chunk(
         self,
@@ -101,9 +158,7 @@ class VectorTiles:
         weights = code.address(weights, offset)
         jump = code.integer("mul", "%group", group.depth * width)
         weights = code.address(weights, jump)
-        base = code.word("%frame", self.layout.word(place.buffer))
-        start = code.integer("add", code.integer("mul", "%row", buffer.stride), place.offset)
-        base = code.address(base, start)
+        base = self._vector(code, group)
         keys = [
             (m, a, p)
             for m in range(height)

@@ -53,6 +53,9 @@ TAILS = (
 )
 """Sizes that fill no tile and no vector: a row too many, a unit too many, or hardly any."""
 
+FEW_ROWS = (2, 2)
+"""Steps and sequences: so few that weights are multiplied where they lie."""
+
 
 def graph_of(name: str):
     return gw.cells.get(name).graph
@@ -61,14 +64,17 @@ def graph_of(name: str):
 @pytest.mark.parametrize("name", CELLS)
 def test_every_cell_equals_the_reference_in_float64(name):
     reverse = CELLS.index(name) % 2 == 1
-    case = moderate(graph_of(name), T=4, B=3, I=5, H=19, P=7, reverse=reverse)
-    assert_float64_equals_reference(case)
+    for T, B in ((4, 3), FEW_ROWS):
+        case = moderate(graph_of(name), T=T, B=B, I=5, H=19, P=7, reverse=reverse)
+        assert_float64_equals_reference(case)
 
 
 @pytest.mark.parametrize("sizes", TAILS, ids=lambda s: f"{s['I']}x{s['H']}")
 @pytest.mark.parametrize("name", IMPORTANT)
 def test_important_cells_equal_the_reference_in_float32(name, sizes):
     assert_float32_equals_reference(moderate(graph_of(name), **sizes))
+    few = dict(zip("TB", FEW_ROWS, strict=True))
+    assert_float32_equals_reference(moderate(graph_of(name), **{**sizes, **few}))
 
 
 @pytest.mark.parametrize("cpu", ["x86-64-v2", "x86-64-v3"])
@@ -77,7 +83,8 @@ def test_kernels_for_other_processors(name, cpu, monkeypatch):
     if not runs_here(cpu):
         pytest.skip(f"this processor cannot run {cpu}")
     monkeypatch.setenv("GATEWISE_CPU", cpu)
-    assert_float32_equals_reference(moderate(graph_of(name), T=4, B=7, I=5, H=19))
+    for T, B in ((4, 7), FEW_ROWS):
+        assert_float32_equals_reference(moderate(graph_of(name), T=T, B=B, I=5, H=19))
     if cpu == "x86-64-v2":  # no fused multiplication and addition, and two numbers a vector
         assert_float64_equals_reference(moderate(graph_of(name), T=4, B=7, I=5, H=19))
 
