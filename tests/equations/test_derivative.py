@@ -131,7 +131,7 @@ def test_every_rule_is_tried():
     tried = {node.operation for e in EQUATIONS.values() for node in graph_of(e).order}
     computed = {op for op, (kind, operands) in SIGNATURES.items() if kind is Value and operands}
     assert set(RULES) == computed | {"layer_norm"}
-    assert set(RULES) - tried == {"detach"}
+    assert set(RULES) - tried == {"detach", "noise"}  # which hand nothing back
 
 
 @settings(max_examples=60, derandomize=True, deadline=None)

@@ -26,9 +26,9 @@ BACKWARD_ROWS = 512
 """Rows (steps times sequences) of a block of the backward pass: long sums for the products."""
 
 
-IN_PLACE_ROWS = {True: 4, False: 8}
-"""Up to so many rows (steps times sequences), in training and in evaluation, multiplying weights
-where they lie takes less time than packing them."""
+IN_PLACE_ROWS = 4
+"""Up to so many rows (steps times sequences), multiplying weights where they lie takes less time
+than packing them; in training and in evaluation alike, since both are to give the same numbers."""
 
 
 class Names(NamedTuple):
@@ -85,8 +85,8 @@ class Arrangement:
         """Words that are numbers, and the parts of the working memory that every call has."""
         words = Words(module.context.words)
         numbers = {"T": self.T, "B": self.B, "block": block, "prepare": 1, "by_unit": self.by_unit}
-        rows = IN_PLACE_ROWS[self.kernel.specification.training]
-        numbers["in_place"] = int(rows >= self.T * self.B and not module.layout.rounds)
+        few = self.T * self.B <= IN_PLACE_ROWS and not module.layout.rounds
+        numbers["in_place"] = int(few)
         for name, value in numbers.items():
             words.set(name, value)
         layout = module.layout

@@ -35,7 +35,7 @@ def test_strides_of_weights(change):
 def test_from_few_rows_to_many(learns):
     """The last call in place and the first that packs agree, step by step."""
     layer = gw.LSTM(9, 33, dtype=torch.float64)
-    rows = IN_PLACE_ROWS[learns]
+    rows = IN_PLACE_ROWS
     x = torch.randn(rows + 1, 1, 9, dtype=torch.float64)
     with gw.use_backend("llvm"), torch.set_grad_enabled(learns):
         packed, (in_place, _) = layer(x)[0], layer(x[:rows])
