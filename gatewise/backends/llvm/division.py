@@ -5,15 +5,16 @@ from __future__ import annotations
 UNIT_BYTES = 256 << 10
 """Weights below are multiplied in less time than threads need to wait for each other."""
 
-MANY_UNIT_BYTES = 2 << 20
-"""Weights beyond fit in no second-level cache; half of them may."""
-
-UNIT_SEQUENCES, MANY_UNIT_SEQUENCES = 3, 8
-"""Up to so many for each thread, weights are read rather than used."""
+UNIT_SEQUENCES = {UNIT_BYTES: 3, 2 << 20: 8, 3 << 20: 16}
+"""For more weights than so many bytes: up to so many sequences for each thread, weights are read
+rather than used. Those beyond 2 MiB fit in no second-level cache; half of them may."""
 
 FEW_STEPS, FEW_STEPS_SEQUENCES = 4, 16
 """In so few steps, packing takes most of the time: up to so many sequences for each thread, it is
 better to multiply the weights that the thread itself has packed."""
+
+BLOCK_BYTES, MANY_BLOCK_BYTES = 256 << 10, 2 << 20
+"""What a thread computes ahead for a block of steps, at least and at most."""
 
 THREAD_WORK = 1 << 19
 """Multiplications that take a thread longer than it takes to wake it."""
@@ -43,7 +44,19 @@ def divides_units(weights: int, T: int, B: int, team: int) -> bool:
 
 def _sequences(weights: int) -> int:
     """The same for many steps."""
-    return MANY_UNIT_SEQUENCES if weights >= MANY_UNIT_BYTES else UNIT_SEQUENCES
+    return max((n for least, n in UNIT_SEQUENCES.items() if weights >= least), default=0)
+
+
+def block_bytes(weights: int) -> int:
+    """What a thread computes ahead for a block of steps.
+
+    It stays in the second-level cache, unless weights are many: they are read once for each block,
+    so that it is better to read and write more of what is computed.
+
+    Args:
+        weights: bytes that are read for a block.
+    """
+    return max(BLOCK_BYTES, min(2 * weights, MANY_BLOCK_BYTES))
 
 
 def useful_threads(weights: int, T: int, B: int) -> int:

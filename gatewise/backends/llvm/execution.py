@@ -19,9 +19,6 @@ from gatewise.backends.llvm.sources import Places, WeightGradients, WeightWords,
 from gatewise.backends.llvm.words import Addresses, InputWords, Region, Words, dtype_of
 from gatewise.backends.llvm.workspace import workspace
 
-HOIST_BYTES = 256 << 10
-"""What a thread computes ahead for a block of steps stays in its second-level cache."""
-
 BACKWARD_ROWS = 512
 """Rows (steps times sequences) of a block of the backward pass: long sums for the products."""
 
@@ -117,8 +114,7 @@ class ForwardCall(Arrangement):
         super().__init__(kernel, T, B, team, places)
         plan = kernel.forward_plan
         buffers = plan.buffers
-        room = HOIST_BYTES * team // (B * kernel.hoisted_width * kernel.element.bytes)
-        block = max(1, min(T, room))
+        block = kernel.block_steps(T, B, team)
         self._words, parts = self.words(kernel.forward_module, block)
         self._words.set(FUNCTION, kernel.forward_code.address("forward"))
         parts |= {f"base.{n}": B * block * buffers[n].stride for n in kernel.block_buffers}

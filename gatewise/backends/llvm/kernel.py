@@ -14,7 +14,7 @@ from gatewise.backends.llvm.backward import Backward, BackwardPlanner, WeightGra
 from gatewise.backends.llvm.backward_driver import BackwardDriver, OuterJob
 from gatewise.backends.llvm.barrier import meet, wait
 from gatewise.backends.llvm.compiler import Compiled, compile_text, forget
-from gatewise.backends.llvm.division import divides_units, pairs_well
+from gatewise.backends.llvm.division import block_bytes, divides_units, pairs_well
 from gatewise.backends.llvm.driver import Context
 from gatewise.backends.llvm.forward_driver import ForwardDriver
 from gatewise.backends.llvm.in_place import multiply_in_place
@@ -201,6 +201,7 @@ class Kernel:
             module.layout.add(buffer)
         if plan.hoist is not None:
             module.add_part("hoist", plan.hoist)
+        self.hoisted_weights = module.layout.packed_elements
         module.add_part("step", plan.step, shared=True)
         driver = self._driver(ForwardDriver, module)
         module.add(driver.emit(plan, self.kept, module.units()))
@@ -234,7 +235,7 @@ class Kernel:
         for shape in sorted(shapes, key=lambda s: s.name):
             make = outer_matrix_tile if module.layout.rounds else outer_tile
             module.add(make(shape, self.element, module.intrinsics))
-            module.add(outer_panels(shape, self.element, module.intrinsics))
+            module.add(outer_panels(shape, module.layout, module.intrinsics))
         if self.jobs:
             module.add(pack_rows(self.element, module.intrinsics))
         if plan.vectors:
@@ -272,6 +273,12 @@ class Kernel:
     def weights(self) -> int:
         """How many weights a forward run packs and multiplies."""
         return self.forward_module.layout.packed_elements
+
+    def block_steps(self, T: int, B: int, team: int) -> int:
+        """Steps for which a forward run computes ahead what does not depend on the states."""
+        size = self.element.bytes
+        room = block_bytes(self.hoisted_weights * size) * team
+        return max(1, min(T, room // (B * self.hoisted_width * size)))
 
     @property
     def _packed_bytes(self) -> int:

@@ -12,6 +12,15 @@ from gatewise.backends.llvm.code import Code, Element
 from gatewise.backends.llvm.layout import TILE_DEPTH, TILE_ROWS, Layout
 from gatewise.backends.llvm.matrix_tiles import FACTOR, WEIGHTS, tile
 
+NEAR_BYTES = 32 << 10
+"""What of a panel of B goes with all panels of A at a time, so that it stays near."""
+
+SUMS = 8
+"""Vectors of column sums that are kept in registers: their lines of memory are neighbours."""
+
+NEIGHBOURS = 8
+"""Vectors of a row that are packed together."""
+
 TILE = ["ptr noalias %c", "i64 %ldc", "ptr noalias %a", "ptr noalias %b", "i64 %rows"]
 """Arguments of a tile's function."""
 
@@ -111,26 +120,35 @@ def outer_matrix_tile(shape: OuterShape, element: Element, intrinsics: dict[str,
     return code.function(shape.name, TILE)
 
 
-def outer_panels(shape: OuterShape, element: Element, intrinsics: dict[str, str]) -> str:
+def outer_panels(shape: OuterShape, layout: Layout, intrinsics: dict[str, str]) -> str:
     """All tiles of some panels of A (one vector wide) with all panels of B.
 
-    Each panel has room for `depth` rows.
+    Each panel has room for `depth` rows. Some rows of a panel of B, which stay in the first-level
+    cache, go with all panels of A before the next ones.
     """
+    element = layout.element
     code = Code(element, intrinsics)
     lanes, wide = element.lanes, shape.vectors * element.lanes
-    with code.loop("%b_first", "%b_end") as panel:
-        b = code.address("%b", code.integer("mul", panel, code.integer("mul", "%depth", wide)))
-        with code.loop("%first", "%end") as block:
-            a = code.address("%a", code.integer("mul", block, code.integer("mul", "%depth", lanes)))
-            with code.loop(0, lanes, shape.rows) as m:
-                row = code.integer("add", code.integer("mul", block, lanes), m)
-                at = code.integer("mul", row, "%ldc")
-                at = code.integer("add", at, code.integer("mul", panel, wide))
-                with code.when(code.less(row, "%m")):
-                    code.do(
-                        f"call void @{shape.name}(ptr {code.address('%c', at)}, i64 %ldc, "
-                        f"ptr {code.address(a, m)}, ptr {b}, i64 %rows)"
-                    )
+    near = "%rows" if layout.rounds else NEAR_BYTES // (wide * element.bytes)
+    with (
+        code.loop("%b_first", "%b_end") as panel,
+        code.loop(0, "%rows", near) as k,
+        code.loop("%first", "%end") as block,
+        code.loop(0, lanes, shape.rows) as m,
+    ):
+        a_row = code.integer("add", code.integer("mul", block, "%depth"), k)
+        b_row = code.integer("add", code.integer("mul", panel, "%depth"), k)
+        a = code.integer("add", code.integer("mul", a_row, lanes), m)
+        b = code.integer("mul", b_row, wide)
+        row = code.integer("add", code.integer("mul", block, lanes), m)
+        at = code.integer("mul", row, "%ldc")
+        at = code.integer("add", at, code.integer("mul", panel, wide))
+        count = code.minimum(code.integer("sub", "%rows", k), near)
+        with code.when(code.less(row, "%m")):
+            code.do(
+                f"call void @{shape.name}(ptr {code.address('%c', at)}, i64 %ldc, "
+                f"ptr {code.address('%a', a)}, ptr {code.address('%b', b)}, i64 {count})"
+            )
     arguments = [
         *("ptr noalias %c", "i64 %ldc", "i64 %m", "ptr noalias %a", "ptr noalias %b"),
         *("i64 %rows", "i64 %depth", "i64 %first", "i64 %end", "i64 %b_first", "i64 %b_end"),
@@ -141,24 +159,25 @@ def outer_panels(shape: OuterShape, element: Element, intrinsics: dict[str, str]
 def pack_rows(element: Element, intrinsics: dict[str, str]) -> str:
     """Rows of numbers into panels: ``to[panel][row][width]``, zeros past the last unit.
 
-    ``from`` is the first of `count` rows; they become the rows from `at` on of `total`.
+    ``from`` is the first of `count` rows; they become the rows from `at` on of `total`. Neighbours
+    in a row are read together, for some panels.
     """
     code = Code(element, intrinsics)
     lanes = element.lanes
-    with code.loop("%first", "%end") as panel, code.loop(0, "%vectors") as v:
-        start = code.integer("mul", panel, "%vectors")
-        start = code.integer("mul", code.integer("add", start, v), lanes)
-        left = code.integer("sub", "%units", start)
-        mask = code.lanes_below(left)
-        width = code.integer("mul", "%vectors", lanes)
-        base = code.integer("add", code.integer("mul", panel, "%total"), "%at")
-        base = code.integer("mul", base, width)
-        base = code.integer("add", base, code.integer("mul", v, lanes))
-        with code.loop(0, "%count") as row:
-            at = code.integer("add", code.integer("mul", row, "%stride"), start)
-            value = code.load(code.address("%from", at), mask)
-            to = code.integer("add", base, code.integer("mul", row, width))
-            code.store(value, code.address("%to", to))
+    width = code.integer("mul", "%vectors", lanes)
+    together = code.value(f"sdiv i64 {NEIGHBOURS}, %vectors")
+    with code.loop("%first", "%end", together) as start, code.loop(0, "%count") as row:
+        stop = code.minimum(code.integer("add", start, together), "%end")
+        source = code.address("%from", code.integer("mul", row, "%stride"))
+        own = code.address("%to", code.integer("mul", code.integer("add", "%at", row), width))
+        with code.loop(start, stop) as panel:
+            to = code.integer("mul", panel, code.integer("mul", "%total", width))
+            unit = code.integer("mul", panel, width)
+            with code.loop(0, width, lanes) as v:
+                at = code.integer("add", unit, v)
+                mask = code.lanes_below(code.integer("sub", "%units", at))
+                value = code.load(code.address(source, at), mask)
+                code.store(value, code.address(own, code.integer("add", to, v)))
     arguments = [
         *("ptr noalias %to", "ptr noalias %from", "i64 %stride", "i64 %units", "i64 %vectors"),
         *("i64 %count", "i64 %at", "i64 %total", "i64 %first", "i64 %end"),
@@ -169,13 +188,27 @@ def pack_rows(element: Element, intrinsics: dict[str, str]) -> str:
 def column_sums(element: Element, intrinsics: dict[str, str]) -> str:
     """``to[n] += Σ_r from[r, n]`` for some vectors of n, rows in order."""
     code = Code(element, intrinsics)
-    with code.loop("%first", "%end") as panel:
-        at = code.integer("mul", panel, element.lanes)
-        cell = code.address("%to", at)
-        source = code.address("%from", at)
-        with code.loop(0, "%rows") as row:
-            value = code.load(code.address(source, code.integer("mul", row, "%stride")))
-            code.store(code.arithmetic("fadd", code.load(cell), value), cell)
+    count = code.integer("sub", "%end", "%first")
+    wide = code.integer("sub", "%end", code.value(f"srem i64 {count}, {SUMS}"))
+    for first, end, width in (("%first", wide, SUMS), (wide, "%end", 1)):
+        with code.loop(first, end, width) as panel:
+            at = code.integer("mul", panel, element.lanes)
+            cells = [
+                code.address(code.address("%to", at), k * element.lanes) for k in range(width)
+            ]
+            source = code.address("%from", at)
+
+            def added(row: str, sums: list[str], source: str = source) -> list[str]:
+                start = code.address(source, code.integer("mul", row, "%stride"))
+                places = [code.address(start, k * element.lanes) for k in range(len(sums))]
+                return [
+                    code.arithmetic("fadd", total, code.load(place))
+                    for total, place in zip(sums, places, strict=True)
+                ]
+
+            sums = code.carry(0, "%rows", 1, [code.load(cell) for cell in cells], added)
+            for total, cell in zip(sums, cells, strict=True):
+                code.store(total, cell)
     arguments = [
         *("ptr noalias %to", "ptr noalias %from", "i64 %stride", "i64 %rows"),
         *("i64 %first", "i64 %end"),
