@@ -177,13 +177,13 @@ class ForwardCall(Arrangement):
         words = frame.words
         kept = self._nothing
         if self._kept.elements:
-            kept = workspace.lease(self._kept.elements, self.dtype)
+            kept = workspace.lease((self._kept.elements,), self.dtype)
             self._kept.place(words, kept)
         frame.place_weights(self._weights, sources, copies)
         self._inputs.place(words, inputs, copies)
         self._starts.place(words, states, copies)
         self._givens.place(words, givens, copies)
-        y = torch.empty(self._output_shape, dtype=self.dtype)
+        y = workspace.lease(self._output_shape, self.dtype)
         words[self._y] = y.data_ptr()
         return Started(frame, copies, (y, kept))
 
@@ -356,7 +356,7 @@ class BackwardCall(Arrangement):
         self._flows.place(words, flows, copies)
         self._outputs.place(words, outputs, copies)
         named = dict(zip(self.names.inputs, inputs, strict=True))
-        dx = [torch.empty(named[name].shape, dtype=self.dtype) for name in plan.input_gradients]
+        dx = [workspace.lease(named[name].shape, self.dtype) for name in plan.input_gradients]
         self._input_gradients.place(words, dx, copies)
         return Started(frame, copies, dx)
 

@@ -39,7 +39,7 @@ class Frame:
     def __init__(self, words: Words, region: Region, dtype: torch.dtype, zeroed: Sequence[slice]):
         # not made in inference mode, in which the next call may not be
         with torch.inference_mode(False):
-            self.memory = workspace.lease(region.elements, dtype)
+            self.memory = workspace.lease((region.elements,), dtype)
             self.zeroed = [self.memory[place] for place in zeroed]
         size = len(words.values)
         self.words = (ctypes.c_int64 * (size + 2 * LINE_WORDS))(*words.values)

@@ -193,9 +193,7 @@ def column_sums(element: Element, intrinsics: dict[str, str]) -> str:
     for first, end, width in (("%first", wide, SUMS), (wide, "%end", 1)):
         with code.loop(first, end, width) as panel:
             at = code.integer("mul", panel, element.lanes)
-            cells = [
-                code.address(code.address("%to", at), k * element.lanes) for k in range(width)
-            ]
+            cells = [code.address(code.address("%to", at), k * element.lanes) for k in range(width)]
             source = code.address("%from", at)
 
             def added(row: str, sums: list[str], source: str = source) -> list[str]:

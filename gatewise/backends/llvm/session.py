@@ -71,7 +71,7 @@ class Session:
         for name in self.starts:
             parts[f"base.past.{name}"] = 2 * B * buffers[f"state.{name}"].stride
         region = Region(words, parts, self.kernel.element.bytes)
-        self.memory = workspace.lease(region.elements, self.dtype)
+        self.memory = workspace.lease((region.elements,), self.dtype)
         region.place(words.values, self.memory)
         # a state's new value is in the second row of its past
         self.news = {

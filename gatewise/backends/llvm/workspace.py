@@ -7,9 +7,11 @@ gone, so saved values live exactly as long as the graph of gradients that needs 
 from __future__ import annotations
 
 import contextlib
+import math
 import mmap
 import threading
 import weakref
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -38,19 +40,20 @@ class Workspace:
         self._kept = 0
         self._lock = threading.RLock()
 
-    def lease(self, elements: int, dtype: torch.dtype) -> Tensor:
-        """A tensor of `elements` numbers with arbitrary content.
+    def lease(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """A tensor with arbitrary content.
 
         Its memory returns to the pool when nothing refers to the tensor's storage any more.
         """
-        size = dtype.itemsize
-        if elements * size <= self.small:
-            return torch.empty(max(1, elements), dtype=dtype)[:elements]
-        length = _rounded(max(1, elements) * size)
+        elements = math.prod(shape)
+        if elements * dtype.itemsize <= self.small:
+            return torch.empty(shape, dtype=dtype)
+        length = _rounded(elements * dtype.itemsize)
         block = self._take(length)
-        array = np.frombuffer(block, dtype=np.uint8)
-        weakref.finalize(array, self._give, length, block).atexit = False
-        return torch.from_numpy(array)[: elements * size].view(dtype)
+        numbers = np.frombuffer(block, str(dtype).removeprefix("torch."), elements)
+        weakref.finalize(numbers, self._give, length, block).atexit = False
+        # no view of another tensor: autograd would forbid changing such a result in place
+        return torch.from_numpy(numbers.reshape(shape))
 
     def _take(self, length: int) -> mmap.mmap:
         with self._lock:
