@@ -372,6 +372,7 @@ class BackwardCall(Arrangement):
         names = self.kernel.backward_plan.input_gradients
         wanted = dict(zip(names, started.results, strict=True))
         memory = started.frame.memory
+        assert memory is not None
         gradients = Gradients(
             [wanted.get(name) for name in self.names.inputs],
             [

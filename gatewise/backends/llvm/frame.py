@@ -18,7 +18,7 @@ LINE_WORDS = 8
 """Words of a cache line."""
 
 SPARE_BYTES = 1 << 20
-"""Frames of more memory are not kept: what they cost is little beside what they compute."""
+"""More memory than this goes back to the workspace between calls."""
 
 
 class Frame:
@@ -29,25 +29,20 @@ class Frame:
             line of its own, the counter of the team's barrier.
         address: of the words.
         counter: the position of that counter.
-        memory: the working memory.
-        zeroed: parts of it that are zero when a call begins.
+        memory: the working memory; none between calls that need much.
         weights: where the weights were that the words point to; None for nowhere yet.
     """
 
-    __slots__ = ("address", "counter", "memory", "weights", "words", "zeroed")
+    __slots__ = ("address", "counter", "memory", "weights", "words")
 
-    def __init__(self, words: Words, region: Region, dtype: torch.dtype, zeroed: Sequence[slice]):
-        # not made in inference mode, in which the next call may not be
-        with torch.inference_mode(False):
-            self.memory = workspace.lease((region.elements,), dtype)
-            self.zeroed = [self.memory[place] for place in zeroed]
+    def __init__(self, words: Words):
         size = len(words.values)
         self.words = (ctypes.c_int64 * (size + 2 * LINE_WORDS))(*words.values)
         self.address = ctypes.addressof(self.words)
         self.counter = size + -(self.address // 8 + size) % LINE_WORDS
         self.words[words.index["base.barrier"]] = self.address + 8 * self.counter
+        self.memory: Tensor | None = None
         self.weights: Locations | None = None
-        region.place(self.words, self.memory)
 
     def run_beside(self, other: Frame, team: int) -> None:
         """Run this call's kernel, and another's beside it, on a team."""
@@ -87,17 +82,24 @@ class Frames:
         self._keeps = region.elements * dtype.itemsize <= SPARE_BYTES
 
     def take(self) -> Frame:
-        """A frame that nobody else has."""
+        """A frame that nobody else has, with its memory."""
         try:
             frame = self._spare.pop()
-        except IndexError:
-            frame = Frame(self._words, self._region, self._dtype, self._zeroed)
+        except IndexError:  # another thread may take the last one at any moment
+            frame = Frame(self._words)
         frame.words[frame.counter] = 0
-        for part in frame.zeroed:
-            part.zero_()
+        memory = frame.memory
+        if memory is None:
+            # not made in inference mode, in which the next call may not be
+            with torch.inference_mode(False):
+                memory = frame.memory = workspace.lease((self._region.elements,), self._dtype)
+            self._region.place(frame.words, memory)
+        for part in self._zeroed:
+            memory[part].zero_()
         return frame
 
     def give(self, frame: Frame) -> None:
         """Let the next call have it."""
-        if self._keeps:
-            self._spare.append(frame)
+        if not self._keeps:
+            frame.memory = None
+        self._spare.append(frame)
