@@ -19,9 +19,9 @@ from gatewise.backends.llvm.sources import Places, WeightGradients, WeightWords,
 from gatewise.backends.llvm.words import Addresses, InputWords, Region, Words, dtype_of
 from gatewise.backends.llvm.workspace import workspace
 
-BACKWARD_ROWS = 512
-"""Rows (steps times sequences) of a block of the backward pass: long sums for the products."""
-
+BACKWARD_ROWS = 256
+"""Rows (steps times sequences) of a block of the backward pass: sums long enough for the products,
+of what is still near."""
 
 IN_PLACE_ROWS = 4
 """Up to so many rows (steps times sequences), multiplying weights where they lie takes less time

@@ -48,8 +48,8 @@ def stated(kind: str) -> tuple[int, int, int]:
 
 
 def rows_of(T: int, B: int) -> int:
-    """Of a block: whole steps of all sequences, up to 512 rows or one step."""
-    return B * max(1, min(T, 512 // B))
+    """Of a block: whole steps of all sequences, up to 256 rows or one step."""
+    return B * max(1, min(T, 256 // B))
 
 
 @pytest.mark.parametrize(("T", "B"), [(100, 32), (3, 600), (700, 1)])
