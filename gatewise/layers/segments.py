@@ -26,6 +26,8 @@ from gatewise.backends import (
     use_backend,
 )
 from gatewise.backends.explanation import explain, explaining, is_explaining
+from gatewise.backends.llvm.backend import ELEMENTS
+from gatewise.backends.llvm.workspace import workspace
 
 ROWS, SHARE = 512, 8
 """A segment has so many rows (steps times sequences) and this part of all steps, at least: less
@@ -180,7 +182,7 @@ class _Run(torch.autograd.Function):
                 ctx.traced = segments.traced(k, piece, ctx.needs_input_grad[1:])
                 output, *states = (result.detach() for result in ctx.traced.results)
             if y is None:
-                y = output.new_empty((len(tensors[0]), *output.shape[1:]))
+                y = _of_all_steps(output, len(tensors[0]))
             y[slice(*span)] = output
         ctx.segments = segments
         ctx.save_for_backward(*tensors, *starts)
@@ -240,9 +242,17 @@ def _with_piece(
     if piece is None:
         return whole
     if whole is None:
-        whole = piece.new_zeros((steps, *piece.shape[1:]))
+        whole = _of_all_steps(piece, steps).zero_()
     whole[span] = piece
     return whole
+
+
+def _of_all_steps(piece: Tensor, steps: int) -> Tensor:
+    """A tensor with room for what a span has a piece of, where kernels run in their memory."""
+    shape = (steps, *piece.shape[1:])
+    if piece.is_cpu and piece.dtype in ELEMENTS:
+        return workspace.lease(shape, piece.dtype)
+    return piece.new_empty(shape)
 
 
 def _sum(whole: Tensor | None, part: Tensor | None) -> Tensor | None:
