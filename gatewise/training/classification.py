@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import torch
 
 from gatewise.data.dataset import FILES, Dataset, prepare_dataset
-from gatewise.data.examples import Examples, Roles, read_examples
+from gatewise.data.example_files import read_examples
+from gatewise.data.examples import Examples, Roles
 from gatewise.data.source import DataError, DataFile
 from gatewise.data.vectors import WordVectors, read_vectors
 from gatewise.tasks.measures import Findings, fit_temperature

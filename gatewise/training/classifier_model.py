@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from gatewise.data.dataset import Dataset
-from gatewise.data.examples import Block, Examples, Roles, read_examples, reader_of
+from gatewise.data.example_files import read_examples, reader_of
+from gatewise.data.examples import Block, Examples, Roles
 from gatewise.data.features import Features, features_from_dict
 from gatewise.data.lines import divide
 from gatewise.data.source import DataError

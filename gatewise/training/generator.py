@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gatewise.data.examples import Examples, Roles, read_examples
+from gatewise.data.example_files import read_examples
+from gatewise.data.examples import Examples, Roles
 from gatewise.data.made_up import MADE_UP, make_up
 from gatewise.data.sequence_set import SequenceSet, gather_sequences
 from gatewise.training.checkpoint import Progress, RunFolder

@@ -12,7 +12,8 @@ import pytest
 from scipy.io import savemat
 
 from gatewise.data.dataset import Preparation, prepare_dataset
-from gatewise.data.examples import Roles, read_examples
+from gatewise.data.example_files import read_examples
+from gatewise.data.examples import Roles
 from gatewise.data.source import DataError
 
 TS = "@univariate false\n@dimensions 2\n@classLabel true a b\n@data\n"

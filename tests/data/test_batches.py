@@ -2,7 +2,7 @@ import polars as pl
 
 from gatewise.data.batches import Batches
 from gatewise.data.dataset import Preparation, prepare_dataset
-from gatewise.data.examples import read_examples
+from gatewise.data.example_files import read_examples
 
 
 def batches(folder, count=500, size=8):

@@ -3,7 +3,7 @@ import polars as pl
 import pytest
 
 from gatewise.data.dataset import FILES, Dataset, Preparation, prepare_dataset
-from gatewise.data.examples import read_examples
+from gatewise.data.example_files import read_examples
 from gatewise.data.source import DataError
 
 

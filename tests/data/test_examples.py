@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 from scipy.io import savemat
 
-from gatewise.data.examples import Roles, read_examples
+from gatewise.data.example_files import read_examples
+from gatewise.data.examples import Roles
 from gatewise.data.source import DataError
 
 ROWS = [("a fine film", "good"), ("a dull film", "bad"), ("a fine day", "good"), ("dull", "bad")]

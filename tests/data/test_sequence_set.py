@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from gatewise.data.examples import Roles, read_examples
+from gatewise.data.example_files import read_examples
+from gatewise.data.examples import Roles
 from gatewise.data.sequence_set import gather_sequences
 from gatewise.data.source import DataError
 

@@ -9,28 +9,21 @@ from functools import lru_cache
 from torch import Tensor
 
 from gatewise.backends.evaluation import Plan, constants, run
-from gatewise.backends.llvm import threads
 from gatewise.backends.llvm.backward import Backward, BackwardPlanner, WeightGradient
 from gatewise.backends.llvm.backward_driver import BackwardDriver, OuterJob
-from gatewise.backends.llvm.barrier import meet, wait
-from gatewise.backends.llvm.compiler import Compiled, compile_text, forget
+from gatewise.backends.llvm.compiler import forget
 from gatewise.backends.llvm.division import block_bytes, divides_units, pairs_well
-from gatewise.backends.llvm.driver import Context
 from gatewise.backends.llvm.forward_driver import ForwardDriver
-from gatewise.backends.llvm.in_place import multiply_in_place
-from gatewise.backends.llvm.layout import Layout, TileShape
+from gatewise.backends.llvm.layout import TileShape
+from gatewise.backends.llvm.module import Module
 from gatewise.backends.llvm.outer import (
     OuterShape,
-    add_numbers,
     column_sums,
-    copy_rows,
     outer_matrix_tile,
     outer_panels,
     outer_tile,
     pack_rows,
 )
-from gatewise.backends.llvm.packing import pack_weights
-from gatewise.backends.llvm.part import Part
 from gatewise.backends.llvm.program import (
     Equations,
     Forward,
@@ -38,65 +31,12 @@ from gatewise.backends.llvm.program import (
     choose_saved,
     plan_forward,
 )
-from gatewise.backends.llvm.rounding import pair_rows, round_rows, turn_tiles
-from gatewise.backends.llvm.sweep import PartEmitter
 from gatewise.backends.llvm.target import Target
 from gatewise.backends.llvm.words import elements_of
 from gatewise.equations.expression import (
     Expression,
-    given_leaf,
-    input_leaf,
-    state_leaf,
     topological,
 )
-
-TEAM_WORDS = ("team", "unit.thread", "unit.team", "barrier", "barrier.target")
-"""What a thread's frame says of the team, and of those who share its sequences."""
-
-
-class Module:
-    """The text of one kernel and the layout of what it works on."""
-
-    def __init__(self, equations: Equations, specification: Specification, target: Target):
-        element = specification.element
-        self.equations, self.element, self.target = equations, element, target
-        self.layout = Layout(element, target, specification.products)
-        self.context = Context()
-        self.intrinsics: dict[str, str] = {}
-        makers = [copy_rows, add_numbers, pack_weights, multiply_in_place]
-        if self.layout.rounds:
-            makers += [round_rows, pair_rows, turn_tiles]
-        self.functions: list[str] = [make(element, self.intrinsics) for make in makers]
-        for word in ("packed", "constants", *TEAM_WORDS):
-            self.layout.word(word)
-        self.functions += [make(self.layout, self.intrinsics) for make in (meet, wait)]
-
-    def add_part(self, name: str, part: Part, shared: bool = False) -> None:
-        """Write a part's functions; the threads of a team may share the units of a row."""
-        equations = self.equations
-        emitter = PartEmitter(
-            name, part, self.layout, equations.constant, equations.units, self.intrinsics, shared
-        )
-        self.functions += emitter.emit()
-
-    def add(self, text: str) -> None:
-        """Add a function."""
-        self.functions.append(text)
-
-    def compile(self) -> Compiled:
-        """Compile everything."""
-        threads.provide_symbols()
-        text = "\n\n".join(
-            [*sorted(self.intrinsics.values()), *self.functions, "attributes #0 = { nounwind }"]
-        )
-        return compile_text(text, self.target)
-
-    def units(self) -> dict[str, int]:
-        """Units of inputs, states and givens by buffer name."""
-        graph, numbers = self.equations.graph, self.equations
-        found = {f"in.{n}": numbers.units(input_leaf(n)) for n in graph.inputs}
-        found |= {f"state.{n}": numbers.units(state_leaf(n)) for n in graph.states}
-        return found | {f"given.{n}": numbers.units(given_leaf(n)) for n in graph.givens}
 
 
 @dataclass
