@@ -28,9 +28,15 @@ def get(name: str | Cell) -> Cell:
 
     Raises:
         KeyError: no cell has that name; the message proposes the nearest.
+        TypeError: it is neither, such as a function without ``@cell``.
     """
     if isinstance(name, Cell):
         return name
+    if not isinstance(name, str):
+        raise TypeError(
+            f"{name!r} is neither a cell nor a name of one; write @cell, of gatewise.equations, "
+            "above the function that is to be one."
+        )
     if name not in names():
         near = difflib.get_close_matches(name, names(), n=3)
         hint = f"did you mean {', '.join(near)}?" if near else "gatewise.cells.names() lists them."

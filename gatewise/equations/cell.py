@@ -237,6 +237,11 @@ def cell(
         >>> elman.states, list(elman.parameters)
         (('h',), ['W.h', 'U.h', 'b.h'])
     """
+    if function is not None and not inspect.isroutine(function):
+        raise EquationError(
+            f"@cell stands above a function, not {function!r}; its options go by name, as in "
+            "@cell(states=('h', 'c'))."
+        )
     if function is None:
         return lambda f: cell(f, states=states, inputs=inputs, output=output, initial=initial)
     declaration = Declaration(function, states, inputs, output)

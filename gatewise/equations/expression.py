@@ -59,7 +59,9 @@ class Value(Expression):
     def __rsub__(self, other: Value | Number) -> Value:
         return _subtract(as_value(other), self)
 
-    def __mul__(self, other: Value | Number) -> Value:
+    def __mul__(self, other: Any) -> Any:
+        if isinstance(other, Matrix):
+            return other * self
         return _multiply(self, as_value(other))
 
     def __rmul__(self, other: Value | Number) -> Value:

@@ -88,6 +88,7 @@ class _Inference:
     def run(self, order: list[Expression]) -> Sizes:
         for node in order:
             self._visit(node)
+            self._bind_state(node)
         for node, states in self.results.items():
             for name, size in states:
                 found = self._resolve(self.values[node])
@@ -125,6 +126,15 @@ class _Inference:
             self.matrices[node] = self._matrix(node)
         else:
             raise EquationError(f"{node} is not an input, a state or a constant of this cell.")
+
+    def _bind_state(self, node: Expression) -> None:
+        """A new state of unknown size has its state's, before its use says another.
+
+        A state of one number may multiply any vector, which tells nothing about its own size.
+        """
+        found = self._resolve(self.values[node]) if node in self.results else None
+        if isinstance(found, Unknown):
+            self.bound[found] = self.results[node][0][1]
 
     def _visit_parameter(self, node: Expression) -> None:
         if node.attributes[0] in SCALARS:

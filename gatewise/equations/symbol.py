@@ -84,8 +84,9 @@ class Expression:
 
     def __bool__(self) -> bool:
         raise EquationError(
-            f"`if` or `and` on the symbol {self}: it has no value when the cell is traced. "
-            "Use where(condition, value_if_true, value_if_false)."
+            f"`if`, `and`, `or`, `not`, max, min or a < b < c on the symbol {self}: it has no "
+            "value when the cell is traced. Use where(condition, value_if_true, value_if_false), "
+            "(a < b) & (b < c), maximum or minimum."
         )
 
     def __float__(self) -> float:

@@ -92,3 +92,9 @@ def test_learns_to_remember_a_symbol_over_five_steps(name):
         losses.append(float(loss.detach()))
     # who tells only two groups of the four apart ends at half; most end below a hundredth
     assert losses[-1] < 0.65 * losses[0]
+
+
+@pytest.mark.parametrize("other", [lambda x, h: dict(h=h), None, ["lstm"]])
+def test_what_is_no_cell_is_refused(other):
+    with pytest.raises(TypeError, match="neither a cell nor a name of one; write @cell"):
+        gw.Recurrent(other, 3, 5)

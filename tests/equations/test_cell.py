@@ -54,6 +54,11 @@ class TestWhatItMakes:
 
         assert bare.states == ("h",)
 
+    @pytest.mark.parametrize("given", [("h", "c"), 3, "h", gw.cells.lstm])
+    def test_decorator_takes_no_other_thing(self, given):
+        with pytest.raises(EquationError, match=r"stands above a function.*states=\('h', 'c'\)"):
+            cell(given)
+
     def test_function_docstring_names_title_and_paper(self):
         @cell
         def mine(x, h):

@@ -95,7 +95,7 @@ EQUATIONS = {
     "scalar expression": lambda x, h: exp(s.a * s.b) * tanh(W.h @ x) + h,
     "skew matrix": lambda x, h: tanh((U.h - U.h.T) @ h + W.h @ x),
     "low rank": lambda x, h: tanh((R.h @ V.h) @ h + W.h @ x),
-    "scaled matrix": lambda x, h: tanh((U.h * s.g) @ h + (0.5 * W.h) @ x),
+    "scaled matrix": lambda x, h: tanh((s.g * U.h) @ h + (0.5 * W.h) @ x),
     "matrix sum": lambda x, h: tanh((U.h + U.k @ U.h / s.g) @ h + (-W.h) @ x),
     "transposed twice in use": lambda x, h: tanh(U.h @ h) + U.h.T @ tanh(W.h @ x),
     "blocks": lambda x, h: tanh(block_diagonal(U.h, 2) @ h + W.h @ x),

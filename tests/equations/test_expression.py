@@ -129,7 +129,8 @@ class TestMisuse:
         [
             (lambda: 1 if x < h else 0, ["x < h", "where("]),
             (lambda: 1 if x else 0, ["symbol x", "where("]),
-            (lambda: 0 < x < 1, ["0 < x", "where("]),
+            (lambda: 0 < x < 1, ["0 < x", "(a < b) & (b < c)"]),
+            (lambda: max(x, h), ["x < h", "maximum"]),
             (lambda: x < h < 1, ["x < h", "where("]),
             (lambda: not x, ["symbol x", "where("]),
             (lambda: x == 0, ["x == 0", "where("]),
@@ -158,7 +159,7 @@ class TestMisuse:
             (lambda: W.a - 1, ["W.a - 1", "W.a @ x"]),
             (lambda: 1 - W.a, ["W.a is a matrix", "scale"]),
             (lambda: sigmoid(W.a), ["W.a is a matrix", "W.a @ x"]),
-            (lambda: x * W.a, ["W.a is a matrix", "W.a @ x"]),
+            (lambda: x * W.a, ["W.a * x", "s.name"]),
             (lambda: W.a * x, ["W.a * x", "s.name"]),
             (lambda: W.a * sigmoid(h), ["W.a * sigmoid(h)", "s.name"]),
             (lambda: W.a * U.a, ["W.a * U.a", "s.name"]),

@@ -109,6 +109,16 @@ def test_state_of_one_number_takes_no_vector():
             return dict(h=tanh(W.h @ x + h), k=k * h)
 
 
+def test_state_of_one_number_tells_the_size_of_what_it_becomes():
+    @cell(states=dict(h="H", k=1))
+    def shared_gate(x, h, k):
+        k = sigmoid(W.k @ x + U.k @ h + k)
+        return dict(h=k * h + (1 - k) * tanh(W.h @ x), k=k)
+
+    assert shapes(shared_gate)["W.k"] == (1, "I")
+    assert shapes(shared_gate)["U.k"] == (1, "H")
+
+
 def test_vector_state_takes_no_single_number():
     with pytest.raises(EquationError, match="has one number, but the state has size H"):
 
