@@ -14,6 +14,13 @@ UNITS = {"year": 12, "quarter": 3, "month": 1}  # in months
 SECONDS = {"week": 604800, "day": 86400, "hour": 3600, "minute": 60, "second": 1}
 SEASONS = {"quarter": 4, "month": 12, "week": 52, "day": 7, "business day": 5, "hour": 24}
 DAY = 86400
+ROUND = (  # customary steps, in seconds
+    *(count * unit for unit in (1, 60) for count in (1, 2, 5, 10, 15, 20, 30)),
+    *(count * 3600 for count in (1, 2, 3, 4, 6, 8, 12)),
+    DAY,
+    7 * DAY,
+)
+NEARLY_ROUND = 0.1  # a usual distance that differs by less is one of them
 
 
 @dataclass(frozen=True)
@@ -105,7 +112,7 @@ def find_frequency(groups: Sequence[NDArray[Any]]) -> tuple[Frequency, bool]:
 
     Returns:
         The grid, and whether all times lie on it. Where they do not, its step is the commonest
-        distance.
+        distance, or where none is common the middle one, made round.
 
     Raises:
         DataError: No series has two times.
@@ -157,17 +164,31 @@ def find_business_days(times: NDArray[Any], gaps: NDArray[Any]) -> tuple[Frequen
 
 
 def find_seconds(times: NDArray[Any], gaps: NDArray[Any]) -> tuple[Frequency, bool]:
-    """Return a grid of seconds: the commonest distance, if all others are multiples of it."""
+    """Return a grid of seconds: the commonest distance, or where none is common a usual one.
+
+    Of readings that come about once an hour hardly two distances are equal.
+    """
     seconds = gaps.astype("timedelta64[us]").astype(np.int64) / 1e6
     values, counts = np.unique(np.round(seconds), return_counts=True)
     values, counts = values[values > 0], counts[values > 0]
     if len(values) == 0:
         raise DataError("times lie less than a second apart; number the steps instead")
-    step = int(values[counts.argmax()])
     first = int(times.min().astype("datetime64[s]").astype(np.int64))
+    step = int(values[counts.argmax()])
     frequency = Frequency("second", step, first % step)
     places = frequency.numbers(times)
-    return frequency, bool((np.abs(places - np.round(places)) < 1e-6).all())
+    regular = bool((np.abs(places - np.round(places)) < 1e-6).all())
+    if regular or counts.max() * 2 >= counts.sum():
+        return frequency, regular
+    step = nearest_round(float(np.median(seconds[seconds > 0])))
+    return Frequency("second", step, first % step), False
+
+
+def nearest_round(seconds: float) -> int:
+    """Return the customary step that a distance nearly is, else the distance in whole seconds."""
+    nearest = min(ROUND, key=lambda step: abs(step - seconds))
+    near = abs(nearest - seconds) < NEARLY_ROUND * nearest
+    return nearest if near else max(1, round(seconds))
 
 
 def parse_frequency(text: str, first: Any) -> Frequency:

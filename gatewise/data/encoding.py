@@ -7,6 +7,10 @@ from pathlib import Path
 PIECE = 1 << 18  # bytes read at a time
 SAMPLE = 1 << 16  # bytes that the guess looks at
 
+OLD_PAGES = ("cp4", "cp7", "cp8", "mac_")  # of DOS and of the Macintosh
+NEARLY_AS_CLEAN = 0.03  # of charset-normalizer's "chaos", from 0 to 1
+NEARLY_AS_COHERENT = 0.05  # of its "coherence", likewise
+
 MARKS = (
     # UTF-32 first: its little-endian mark begins with the one of UTF-16.
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -109,16 +113,22 @@ def guess_encoding(path: Path, offset: int) -> str:
 
 
 def likeliest_encoding(sample: bytes) -> str | None:
-    """Ask charset-normalizer; where it sees several as equally likely, take Western Europe's."""
+    """Ask charset-normalizer; of what it finds nearly as likely, take Western Europe's.
+
+    In an English text a few bytes are all that tells encodings apart, and pages of DOS and of the
+    Macintosh then win by chance; so those have to be clearly better.
+    """
     from charset_normalizer import from_bytes
 
     matches = from_bytes(sample)
     best = matches.best()
     if best is None:
         return None
-    for match in matches:
-        equal = (match.chaos, match.coherence) == (best.chaos, best.coherence)
-        if equal and "cp1252" in match.could_be_from_charset:
+    rivals = [each for each in matches if each.chaos <= best.chaos + NEARLY_AS_CLEAN]
+    rivals = [each for each in rivals if not each.encoding.startswith(OLD_PAGES)]
+    for each in rivals:
+        behind = max(rival.coherence for rival in rivals) - each.coherence
+        if "cp1252" in each.could_be_from_charset and behind <= NEARLY_AS_COHERENT:
             return "cp1252"
     return codecs.lookup(best.encoding).name
 

@@ -90,7 +90,7 @@ def read_series(
 
     Series are held in memory. Rows may come in any order. Gaps in the grid of times are filled by
     lines between neighbours and marked; times that lie on no grid are moved to the nearest step of
-    the commonest distance, and values that meet there are averaged. Rows after the last target
+    the usual distance, and values that meet there are averaged. Rows after the last target
     tell the covariates of the future.
 
     Args:
@@ -275,7 +275,11 @@ def choose_season(
             raise DataError(f"--season {season}: 1 or more steps")
         return season
     if grid.unit != "step":
-        said.append(f"a season is {grid.season} steps; --season names another")
+        said.append(
+            f"a season is {grid.season} steps; --season names another"
+            if grid.season > 1
+            else f"a step of {grid} has no usual season; --season names one"
+        )
         return grid.season
     found = find_season([each.values[:, 0] for each in series])
     said.append(

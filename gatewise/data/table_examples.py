@@ -26,6 +26,7 @@ LABELS = (
     "rating",
     "stars",
     "rul",
+    "activity",
 )
 TEXTS = (
     "text",
@@ -56,6 +57,7 @@ IDS = (
     "sample",
 )
 TIMES = ("time", "t", "ds", "step", "cycle", "timestamp", "date", "datetime")
+NO_LABEL = ("", "nan", "null")  # words such as none and n/a may well be classes
 LONG_NAME = 30  # characters; what is longer on average is a text
 MANY = 3  # columns of numbers, beside which a column of short words names the row
 ENOUGH = 100_000  # numbers in a block of wide rows
@@ -88,6 +90,11 @@ def read_table_examples(data: Any, roles: Roles, part: str = "train") -> Example
     time = find_time(table, roles, label) if id_column else None
     taken = [column for column in (label, id_column, time) if column]
     inputs = find_inputs(table, roles, sample, taken)
+    if label in inputs:
+        raise DataError(
+            f"{table.name}: column {label!r} is both input and label, so the answer would be given "
+            "away; name other columns with --input or --label"
+        )
     intervals = find_intervals(table, roles, id_column, time)
     found = replace(
         roles,
@@ -164,12 +171,29 @@ def find_id(table: Table, roles: Roles, sample: pl.DataFrame, label: str | None)
         return table.find(roles.id, "--id")
     if any(is_text(table, name, sample) for name in table.names if name != label):
         return None
-    for column in table.names:
-        free = column != label and column not in roles.input
-        several = sample[column].n_unique() * 2 <= len(sample)  # rows for each
-        if free and several and column.strip().lower() in IDS:
-            return column
-    return None
+    taken = (label, roles.time, *roles.input)
+    several = [  # rows for each value
+        column
+        for column in table.names
+        if column not in taken and sample[column].n_unique() * 2 <= len(sample)
+    ]
+    named = [column for column in several if column.strip().lower() in IDS]
+    return next(iter(named or find_renewed(table, roles, sample, label, several)), None)
+
+
+def find_renewed(
+    table: Table, roles: Roles, sample: pl.DataFrame, label: str | None, columns: list[str]
+) -> list[str]:
+    """Return those of the columns that change exactly where times begin anew."""
+    time = find_time(table, roles, label)
+    if time is None:
+        return []
+    times = table.number(sample, time) if table.is_number(time, sample) else sample[time]
+    anew = (times <= times.shift())[1:]
+    if not anew.any():
+        return []
+    changes = {name: (sample[name] != sample[name].shift())[1:] for name in columns if name != time}
+    return [name for name, change in changes.items() if change.equals(anew)]
 
 
 def find_time(table: Table, roles: Roles, label: str | None) -> str | None:
@@ -368,5 +392,6 @@ def labels_of(block: pl.DataFrame, label: str | None) -> list[str | None] | None
     cells = block[label]
     if cells.dtype.is_float():
         return [None if cell is None or np.isnan(cell) else f"{cell:.9g}" for cell in cells]
-    words = cells.cast(pl.String).str.strip_chars().to_list()
-    return [word or None for word in words]
+    words = cells.cast(pl.String).str.strip_chars()
+    missing = words.str.to_lowercase().is_in(NO_LABEL)
+    return words.set(missing, None).to_list()

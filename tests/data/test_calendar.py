@@ -57,6 +57,19 @@ def test_weekdays_skip_the_weekend():
     assert str(found.times(number + 1)[0])[:10] == "2020-01-06"
 
 
+@pytest.mark.parametrize(
+    ("step", "late", "said"),
+    [(3600, 1500, "hour"), (300, 90, "5 minutes"), (86400, 30_000, "day"), (2537, 900, None)],
+)
+def test_times_that_come_late_now_and_then_have_a_round_step(step, late, said):
+    random = np.random.default_rng(0)
+    places = np.delete(np.arange(2_000), random.integers(0, 2_000, 60))
+    seconds = places * step + random.integers(0, late, len(places))
+    found, regular = find_frequency([np.datetime64("2023-01-01", "us") + seconds * 10**6])
+    assert not regular
+    assert str(found) == said if said else abs(found.count - step) < step / 50
+
+
 def test_gaps_do_not_change_the_grid():
     times = np.delete(every("2020-01-04T00", 99, "h"), [3, 4, 50])
     found, regular = find_frequency([times])

@@ -59,6 +59,22 @@ def test_one_western_byte_far_into_the_file_is_guessed_as_western(tmp_path):
     assert read(path)[0].endswith(content.decode("cp1252"))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "refund of 30 € please; love the café; my parcel was delayed. ",
+        "my parcel was delayed; password reset does not work; payment of 12 €. ",
+    ],
+)
+def test_few_western_characters_in_english_are_not_taken_for_dos(tmp_path, text):
+    assert read(write(tmp_path, (text * 3).encode("cp1252"))) == (text * 3, True)
+
+
+@pytest.mark.parametrize("encoding", ["cp437", "cp850"])
+def test_german_of_dos_stays_german(tmp_path, encoding):
+    assert read(write(tmp_path, (GERMAN * 3).encode(encoding))) == (GERMAN * 3, True)
+
+
 def archive():
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as file:

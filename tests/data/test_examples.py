@@ -84,6 +84,18 @@ def test_what_is_guessed_is_said_and_can_be_named(tmp_path):
     assert labels == ["x", "y", "x"]
 
 
+def test_only_what_can_be_no_class_is_a_missing_label(tmp_path):
+    cells = ["a", "NaN", "None", "", "null", "N/A", "-"]
+    (tmp_path / "a.csv").write_text("text,label\n" + "".join(f"a word,{y}\n" for y in cells))
+    assert whole(tmp_path / "a.csv")[1] == ["a", None, "None", None, None, "N/A", "-"]
+
+
+def test_a_label_is_no_input():
+    frame = pl.DataFrame({"stars": ["1", "2"] * 9, "text": ["a fine film", "a dull film"] * 9})
+    with pytest.raises(DataError, match="'stars' is both input and label"):
+        read_examples(frame, Roles(input=("text", "stars"), label="stars"))
+
+
 def test_texts_that_have_a_repeated_id_are_texts(tmp_path):
     rows = [f"{k % 3},{k / 2},text number {k},{k % 2}" for k in range(12)]
     (tmp_path / "a.csv").write_text("\n".join(["series,score,text,label", *rows]))
@@ -101,6 +113,21 @@ def test_rows_that_are_steps(tmp_path):
     assert inputs[1] == [[10.0, 0.0], [11.0, 0.5], [12.0, 1.0]]
     assert labels == ["a", "b"]
     assert examples.channels == ("v", "w")
+
+
+def test_what_changes_where_steps_begin_anew_says_which_rows_are_one_sequence():
+    lengths = {"w1": 3, "w2": 11, "w3": 10}
+    steps = [(window, t) for window, length in lengths.items() for t in range(length)]
+    rows = [(name, str(t), t / 4, -t, f"run {name}", name in ("w1", "w2")) for name, t in steps]
+    names = ["window", "step", "x", "y", "activity", "indoors"]
+    frame = pl.DataFrame(rows, schema=names, orient="row").rename({"y": "z"})
+    inputs, labels, examples = whole(frame.drop("activity"), label="indoors")
+    assert "sequences by window; ordered by step" in " ".join(examples.said)
+    assert (len(inputs), labels) == (3, ["true", "true", "false"])
+    assert examples.channels == ("x", "z")
+    assert whole(frame)[1] == ["run w1", "run w2", "run w3"]
+    single = frame.filter(pl.col("window") == "w2")  # no time begins anew
+    assert whole(single, label="indoors")[2].roles.id is None
 
 
 def test_steps_come_together_and_in_order(tmp_path):
