@@ -7,6 +7,8 @@ import typer
 
 from gatewise.cli.failure import failures_explained
 
+CLOCK = "%Y-%m-%dT%H:%M:%S"  # steps are whole seconds
+
 MODEL = Annotated[Path, typer.Argument(help="A model file that `gatewise train forecast` wrote.")]
 DATA = Annotated[
     Path | None,
@@ -84,7 +86,7 @@ def write_forecast(
     found = model.forecast(series, method)
     picture = None if plot is None else draw_forecast(model, series, found)
     if output is None:
-        typer.echo(found.write_csv(float_precision=6), nl=False)
+        typer.echo(found.write_csv(float_precision=6, datetime_format=CLOCK), nl=False)
     else:
         write_whole(output, as_bytes(found, output))
     if plot is not None and picture is not None:
@@ -103,7 +105,7 @@ def as_bytes(found: Any, output: Path) -> bytes:
         found.write_parquet(buffer)
         return buffer.getvalue()
     if output.suffix in (".csv", ""):
-        return found.write_csv().encode()
+        return found.write_csv(datetime_format=CLOCK).encode()
     raise ValueError(f"{output}: forecasts are written as .csv or .parquet")
 
 
@@ -164,9 +166,10 @@ def show_backtest(
     from gatewise.training.report import as_markdown
 
     tested = model.backtest(data, test, stride, **reading)
+    apart = "1 step" if tested.stride == 1 else f"{tested.stride} steps"
     typer.echo(
         f"{tested.origins:,} forecasts of {model.model.horizon} steps in {tested.series:,} series, "
-        f"{tested.stride} step(s) apart; `gatewise forecast` would use {model.best}\n"
+        f"{apart} apart; `gatewise forecast` would use {model.best}\n"
     )
     typer.echo(as_markdown(table_of(tested.accuracy)) + "\n")
     for line in [*coverage_lines(tested), LEGEND]:

@@ -48,10 +48,10 @@ def predict(
 ) -> None:
     """Write the label and the probability of each class, or the number, of every example.
 
-    A row of the output has the example's row in the data, or the sequence's id where a table has a
-    row for each step; its true label where the data has one,
-    the prediction, and a column `p(class)` for each class. An output that exists is replaced, once
-    the new one is whole.
+    A row of the output has the example's row in the data, the sequence's id where a table has a
+    row for each step, or the file in a folder; its true label where the data has one, the
+    prediction, and a column `p(class)` for each class. An output that exists is replaced, once the
+    new one is whole.
     """
     roles = {"input": tuple(input or ()), "label": label}
     roles |= {"label_place": label_place, "encoding": encoding}
@@ -83,5 +83,7 @@ def predict_with(
     if told.right is not None:
         share = f"{told.right / told.labelled:.2%}"
         typer.echo(f"{told.right:,} of {told.labelled:,} labels are right ({share})", err=True)
+    elif told.labelled and told.error is None:
+        typer.echo(f"none of the labels in {data} is a class of the model", err=True)
     if told.error is not None:
         typer.echo(f"mean absolute error {told.error:.6g}", err=True)

@@ -18,7 +18,7 @@ from gatewise.training.checkpoint import Measurement, Progress
 from gatewise.training.plan import Display, Plan, Run, Stopped, Trial
 from gatewise.training.ranges import described
 
-WIDTHS = {"epoch": 8, "step": 9, "training": 11, "validation": 12}  # of the first columns
+WIDTHS = {"epoch": 8, "step": 9, "training": 11, "validation": 12, "R²": 12}  # others have 8
 
 AnyDisplay = TypeVar("AnyDisplay", bound="TrainingDisplay")
 

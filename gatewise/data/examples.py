@@ -22,7 +22,8 @@ class Block(NamedTuple):
             phrases of a sentence; None where each stands for itself.
         measured: Which of them count when they are measured on, such as whole sentences among
             their phrases; None is all.
-        ids: What the table calls each sequence, where its rows are steps; else None.
+        ids: What the table calls each sequence, where its rows are steps; the file of each text in
+            a folder, with its line where a file has several; else None.
     """
 
     inputs: Sequence[Any]

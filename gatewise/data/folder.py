@@ -36,15 +36,17 @@ def read_folder(path: Path, roles: Roles) -> Examples:
     if not opened:
         raise DataError(f"{path}: all its texts are empty")
 
-    def texts() -> Iterator[tuple[str, str]]:
+    def texts() -> Iterator[tuple[str, str, str]]:
         for label, file in opened:
+            name = file.path.relative_to(path).as_posix()
             lines = PlainText(file.path, file.encoding).lines()
-            for text in lines if each_line else ["\n".join(lines)]:
+            for line, text in enumerate(lines if each_line else ["\n".join(lines)], 1):
                 if text.strip():
-                    yield text.strip(), label
+                    yield text.strip(), label, f"{name}:{line}" if each_line else name
 
-    def examples() -> Iterator[tuple[str, str, int]]:
-        return ((*example, number) for number, example in enumerate(texts(), 1))
+    def examples() -> Iterator[tuple[str, str, int, str]]:
+        for number, (text, label, place) in enumerate(texts(), 1):
+            yield text, label, number, place
 
     kinds = len({label for label, _ in labelled})
     said = [f"{kinds} labels; each {'line of their files' if each_line else 'file'} is an example"]
@@ -59,7 +61,7 @@ def read_folder(path: Path, roles: Roles) -> Examples:
     def read() -> Iterator[Block]:
         return blocks_of(examples())
 
-    return Examples(str(path), "text", read, True, (), sources, tuple(said), "text", roles)
+    return Examples(str(path), "text", read, True, (), sources, tuple(said), "file", roles)
 
 
 def is_text(path: Path) -> bool:

@@ -222,8 +222,8 @@ class ForecastModel:
                 time = series.frequency.times(np.array([each.start + step]))[0]
                 whose = f" of series {each.name!r}" if each.name else ""
                 raise DataError(
-                    f"covariate {name!r}{whose} has no value at {time}, but {horizon} steps behind "
-                    "the last target are needed: add rows with the target empty"
+                    f"covariate {name!r}{whose} has no value at {written(time)}, but {horizon} "
+                    "steps behind the last target are needed: add rows with the target empty"
                 )
 
     def backtest(
@@ -354,6 +354,12 @@ def readable(times: NDArray[Any]) -> pl.Series:
     column = pl.Series(times)
     dates = column.cast(pl.Date)
     return dates if (dates.cast(column.dtype) == column).all() else column
+
+
+def written(time: Any) -> str:
+    """Write a time for a message, without parts of a second and without a clock at midnight."""
+    text = str(time.astype("datetime64[s]") if time.dtype.kind == "M" else time)
+    return text.removesuffix("T00:00:00")
 
 
 def columns_from(described: dict[str, Any]) -> Columns:

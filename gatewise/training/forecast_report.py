@@ -87,8 +87,10 @@ def describe(model: ForecastModel, series: SeriesSet) -> list[str]:
     settings = model.training["settings"]
     network = model.config["network"]
     count = f"{len(series.series):,} series" if len(series.series) > 1 else "one series"
+    number = len(series.columns.targets)
+    targets = f"{number} targets" if number > 1 else "one target"
     return [
-        f"{count} of {len(series.columns.targets)} target(s), {series.steps:,} steps together",
+        f"{count}, {targets}, {series.steps:,} steps together",
         *series.said,
         f"cell {model.config['cell']['name']}, hidden size {network['hidden']}, look-back "
         f"{network['lookback']} steps in segments of {network['segment']}, horizon "
@@ -115,6 +117,8 @@ def verdict(model: ForecastModel, tested: Backtest | None) -> str:
         return f"{chosen} No series is long enough for a test."
     own = tested.accuracy[model.best].mase
     rivals = {name: tested.accuracy[name].mase for name in ("naive", "seasonal naive", "Naive2")}
+    if np.isnan(own):
+        return f"{chosen} In the test MASE has no value: no series changes over a season."
     listed = ", ".join(f"{name} {number:.3f}" for name, number in rivals.items())
     better = all(own < rival for name, rival in rivals.items() if name != model.best)
     word = "better than every naive forecast" if better else "no better than a naive forecast"

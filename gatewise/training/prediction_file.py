@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +22,8 @@ class Told(NamedTuple):
     Attributes:
         examples: How many there are.
         labelled: Those whose true label stands in the data.
-        right: How many of these were right; None where there are none, or numbers.
+        right: How many of these were right; None where there are none, where the model knows none
+            of them as a class, or for numbers.
         error: Mean absolute error of numbers, where the true ones are known.
     """
 
@@ -33,10 +34,15 @@ class Told(NamedTuple):
 
 
 class Tally:
-    """Counts what was right on the way."""
+    """Counts what was right on the way.
 
-    def __init__(self) -> None:
-        self.count = self.labelled = self.right = 0
+    Args:
+        classes: What the model tells apart; none for numbers.
+    """
+
+    def __init__(self, classes: Iterable[str]) -> None:
+        self.classes = set(classes)
+        self.count = self.labelled = self.known = self.right = 0
         self.errors = 0.0
 
     def take(self, part: Predictions) -> None:
@@ -50,15 +56,13 @@ class Tally:
                         float(label) - read_number(truth, "the label to compare with")
                     )
                 else:
+                    self.known += truth in self.classes
                     self.right += label == truth
 
-    def told(self, numbers: bool) -> Told:
+    def told(self) -> Told:
         """Return what was counted."""
-        if not self.labelled:
-            return Told(self.count, 0, None, None)
-        if numbers:
-            return Told(self.count, self.labelled, None, self.errors / self.labelled)
-        return Told(self.count, self.labelled, self.right, None)
+        error = self.errors / self.labelled if self.labelled and not self.classes else None
+        return Told(self.count, self.labelled, self.right if self.known else None, error)
 
 
 def write_predictions(model: Classifier, examples: Examples, output: Path | None) -> Told:
@@ -73,12 +77,12 @@ def write_predictions(model: Classifier, examples: Examples, output: Path | None
         ValueError: The output's ending is not known, or the examples cannot be read.
         OSError: It cannot be written; what was there before is still there.
     """
-    tally = Tally()
+    tally = Tally(model.classes)
     frames = table_blocks(model, examples, tally)
     if output is None:
         for number, frame in enumerate(frames):
             sys.stdout.write(frame.write_csv(include_header=number == 0))
-        return tally.told(not model.classes)
+        return tally.told()
     if output.suffix not in ENDINGS:
         raise ValueError(f"{output}: predictions are called something{', '.join(ENDINGS)}")
     if output.is_dir() or not output.parent.is_dir():
@@ -90,7 +94,7 @@ def write_predictions(model: Classifier, examples: Examples, output: Path | None
     finally:
         part.unlink(missing_ok=True)
     settle_folder(output.parent)
-    return tally.told(not model.classes)
+    return tally.told()
 
 
 def write_frames(frames: Iterator[pl.DataFrame], path: Path, ending: str) -> None:
@@ -116,7 +120,7 @@ def table_blocks(model: Classifier, examples: Examples, tally: Tally) -> Iterato
         tally.take(part)
         columns: dict[str, Any] = {examples.unit: part.rows}
         if part.ids is not None:
-            name = examples.roles.id or "id"
+            name = examples.roles.id or examples.unit
             columns = {"id" if name in ("label", "prediction") else name: part.ids}
         if examples.labelled:
             columns["label"] = part.truth

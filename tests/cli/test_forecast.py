@@ -107,16 +107,28 @@ def test_other_data_with_other_names_is_forecast(trained, tmp_path):
     assert "forecast by Naive2, as asked" in printed.output
 
 
+def test_forecasts_of_hours_have_a_clock_without_parts_of_a_second(trained, tmp_path):
+    folder, _ = trained
+    hours = pl.datetime_range(pl.datetime(2021, 1, 1), pl.datetime(2021, 1, 5), "1h", eager=True)
+    frame = pl.DataFrame({"hour": hours, "load": seasonal(len(hours), seed=3)})
+    frame.write_csv(tmp_path / "load.csv")
+    model, out = folder / "model.safetensors", tmp_path / "out.csv"
+    assert run("forecast", model, tmp_path / "load.csv", "-o", out).exit_code == 0
+    assert out.read_text().splitlines()[1].startswith("2021-01-05T01:00:00,")
+    printed = run("forecast", model, tmp_path / "load.csv").output
+    assert "\n2021-01-05T01:00:00," in printed
+
+
 def test_backtests_of_met_and_unmet_series(trained, tmp_path):
     folder, _ = trained
     met = run("backtest", folder / "model.safetensors")
     assert met.exit_code == 0, met.output
     assert "| Naive2 |" in met.output
-    assert "forecasts of 7 steps in 2 series, 1 step(s) apart" in met.output
+    assert "forecasts of 7 steps in 2 series, 1 step apart" in met.output
     long_frame(Z=seasonal(50, seed=4)).write_csv(tmp_path / "new.csv")
     options = ("--test", 20, "--stride", 3)
     new = run("backtest", folder / "model.safetensors", tmp_path / "new.csv", *options)
-    assert "5 forecasts of 7 steps in 1 series, 3 step(s) apart" in new.output
+    assert "5 forecasts of 7 steps in 1 series, 3 steps apart" in new.output
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,30 @@ def test_data_without_labels_is_labelled_on_the_terminal(run, tmp_path):
     assert [line.split(",")[1] for line in result.stdout.splitlines()[1:]] == ["1", "0", "0"]
 
 
+def test_texts_of_a_folder_are_called_by_their_files(run, tmp_path):
+    train(run)
+    for name, text in (
+        ("1/old.txt", "a fine\nfilm"),
+        ("0/new.txt", "a bad film"),
+        ("0/no.txt", ""),
+    ):
+        (tmp_path / "texts" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "texts" / name).write_text(text)
+    result = run("predict", "m.safetensors", "texts")
+    assert "2 of 2 labels are right" in result.stderr
+    lines = [line.split(",")[:3] for line in result.stdout.splitlines()]
+    assert lines == [
+        ["file", "label", "prediction"],
+        ["0/new.txt", "0", "0"],
+        ["1/old.txt", "1", "1"],
+    ]
+    (tmp_path / "flat").mkdir()
+    (tmp_path / "flat" / "new.txt").write_text("a bad film\na fine film\n")
+    result = run("predict", "m.safetensors", "flat")
+    assert "new.txt:2,new,1," in result.stdout
+    assert "none of the labels in flat is a class of the model" in result.stderr
+
+
 def test_sequences_are_called_as_the_table_calls_them(run, tmp_path):
     steps = [(f"unit {k}", t, k % 2 + t / 9, "ab"[k % 2]) for k in range(30) for t in range(4)]
     frame = pl.DataFrame(steps, ["sensor", "time", "x", "label"], orient="row")

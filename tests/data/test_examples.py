@@ -200,10 +200,16 @@ def test_folders(tmp_path):
         (tmp_path / "a" / name).write_text(text)
     (tmp_path / "a" / ".hidden").write_text("x")
     assert whole(tmp_path / "a")[:2] == (["dull", "fine\nfilm", "fine"], ["bad", "good", "good"])
+    assert places(tmp_path / "a") == ["bad/1.txt", "good/1.txt", "good/2.txt"]
     (tmp_path / "b").mkdir()
-    (tmp_path / "b" / "Czech.txt").write_text("Abl\nAdsit\n\n")
+    (tmp_path / "b" / "Czech.txt").write_text("Abl\n\nAdsit\n")
     (tmp_path / "b" / "Greek.txt").write_text("Chrysanthopoulos\n")
     assert whole(tmp_path / "b")[1] == ["Czech", "Czech", "Greek"]
+    assert places(tmp_path / "b") == ["Czech.txt:1", "Czech.txt:3", "Greek.txt:1"]
+
+
+def places(path):
+    return list(next(read_examples(path, Roles()).blocks()).ids or ())
 
 
 def test_archives(tmp_path):
