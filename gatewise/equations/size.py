@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 Size = str | int
 """``"H"``, ``"I"``, another name, or a number. The size 1 broadcasts against every other."""
 
+REDUCTIONS = ("row_sum", "unit_count", "inverse_deviation")
+"""Operations that make one number of a vector."""
+
+JOINING = ("product", "layer_norm", *REDUCTIONS)
+"""Operations that are not done unit by unit."""
+
 
 def check_size(name: str, size: object) -> None:
     """Raise an EquationError where a declared size is neither a name nor a number above zero."""
@@ -86,9 +92,11 @@ class _Inference:
         }
 
     def run(self, order: list[Expression]) -> Sizes:
+        single = self._single()
         for node in order:
             self._visit(node)
-            self._bind_state(node)
+            if node in single and isinstance(self._resolve(self.values[node]), Unknown):
+                self._unify(self.values[node], 1, node)
         for node, states in self.results.items():
             for name, size in states:
                 found = self._resolve(self.values[node])
@@ -111,7 +119,7 @@ class _Inference:
             self.values[node] = self.leaves[node]
         elif operation == "parameter":
             self._visit_parameter(node)
-        elif operation in ("number", "constant", "row_sum", "unit_count", "inverse_deviation"):
+        elif operation in ("number", "constant", *REDUCTIONS):
             self.values[node] = 1
         elif operation == "product":
             matrix, vector = operands
@@ -127,14 +135,20 @@ class _Inference:
         else:
             raise EquationError(f"{node} is not an input, a state or a constant of this cell.")
 
-    def _bind_state(self, node: Expression) -> None:
-        """A new state of unknown size has its state's, before its use says another.
+    def _single(self) -> set[Expression]:
+        """What a state of one number is made of, unit by unit, so that it is one number too.
 
-        A state of one number may multiply any vector, which tells nothing about its own size.
+        Nothing else would tell: one number may multiply a vector, and then looks like a vector.
         """
-        found = self._resolve(self.values[node]) if node in self.results else None
-        if isinstance(found, Unknown):
-            self.bound[found] = self.results[node][0][1]
+        results = self.results.items()
+        stack = [node for node, states in results if any(size == 1 for _, size in states)]
+        found: set[Expression] = set()
+        while stack:
+            node = stack.pop()
+            if node not in found:
+                found.add(node)
+                stack += () if node.operation in JOINING else node.operands
+        return found
 
     def _visit_parameter(self, node: Expression) -> None:
         if node.attributes[0] in SCALARS:

@@ -256,7 +256,8 @@ class Record:
         """∂L/∂ a value at every kept step, inside the recurrence, ``(T, B, size)``.
 
         What a small change of the value at that step would do to the loss, through everything that
-        follows. Where ``backward`` ran several times it is the sum, as for weights.
+        follows. Where ``backward`` ran several times it is the sum, as for weights; zero where
+        the loss depends on other traced values alone.
 
         Raises:
             KeyError: no gradient of that value was asked for.
@@ -268,11 +269,14 @@ class Record:
                 f"the gradient of {name!r} was not traced, but of {traced}: say "
                 f"gw.trace(model, grads=True) or grads=({name!r}, ...)."
             )
-        found = self._zeros[name].grad
+        zero = self._zeros[name]
+        found = zero.grad
+        if found is None and any(other.grad is not None for other in self._zeros.values()):
+            found = torch.zeros_like(zero)  # nothing is learned through it, as through a counter
         if found is None:
             raise TraceError(
                 f"no gradient of {name!r} in {self.place} yet: call loss.backward(), with "
-                "gradients enabled while the model runs."
+                "gradients enabled while the model runs, of a loss that depends on it."
             )
         return self.kept.cut(found[:: self.every], self.hidden_size)
 

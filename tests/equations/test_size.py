@@ -20,6 +20,7 @@ from gatewise.equations import (
     tanh,
     where,
 )
+from gatewise.equations.rewrite import with_lengths
 from gatewise.equations.size import check_size, size_number, stored_columns, stored_shape
 
 
@@ -117,6 +118,8 @@ def test_state_of_one_number_tells_the_size_of_what_it_becomes():
 
     assert shapes(shared_gate)["W.k"] == (1, "I")
     assert shapes(shared_gate)["U.k"] == (1, "H")
+    ended = with_lengths(shared_gate.graph)  # its new states are made of the cell's
+    assert ended.sizes.values[ended.values["k"]] == 1
 
 
 def test_vector_state_takes_no_single_number():

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 import gatewise as gw
+from gatewise.equations import U, W, cell, tanh
 from gatewise.lens import TraceError, inner_gradients
 
 T, B, I, H = 6, 2, 3, 4
@@ -64,6 +65,19 @@ def test_gradients_are_there_after_backward_only():
         _ = t.only.grad.r
     with pytest.raises(KeyError, match="the gradient of 'r' was not traced, but of h"):
         t.only.gradient("r")
+
+
+def test_what_the_loss_does_not_depend_on_has_gradient_zero():
+    @cell(states=("h", "count"))
+    def counting(x, h, count):
+        h = tanh(W.h @ x + U.h @ h)
+        return dict(h=h, count=count + 1)
+
+    layer = gw.Recurrent(counting, I, H)
+    with gw.trace(layer, grads=True) as t:
+        layer(torch.randn(T, B, I))[0].sum().backward()
+    assert t.only.grad.h.all()
+    assert torch.equal(t.only.grad.count, torch.zeros(T, B, H))
 
 
 def test_without_gradients_there_is_no_detour():

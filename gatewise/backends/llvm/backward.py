@@ -135,7 +135,8 @@ class BackwardPlanner:
     def _state_roots(self) -> None:
         for name in self.equations.graph.states:
             units = self.places.units(state_leaf(name))
-            value = self.derivative.states.get(name, number(0))
+            found = self.derivative.states
+            value = found[name] if name in found else self._zero()
             value = self._spread(value, cotangent_leaf(name))
             self.roots.append((value, Place(f"next_flow.{name}", 0, units == 1)))
 
@@ -143,9 +144,14 @@ class BackwardPlanner:
         """A gradient of one number (such as 0) for every unit of another value."""
         if self.places.units(value) == self.places.units(like):
             return value
-        never = Condition("less", (number(0), number(0)))
-        self.equations.constant |= {number(0)}
+        zero = self._zero()
+        never = Condition("less", (zero, zero))
         return Value("where", (never, like, value))
+
+    def _zero(self) -> Value:
+        """The number 0, known to kernels even where the derivative itself does not name it."""
+        self.equations.constant |= {number(0)}
+        return number(0)
 
     def _given_roots(self, leaves: dict[Expression, Place]) -> None:
         """Gradients of givens add up over the steps, in place."""

@@ -32,6 +32,13 @@ def of_weights(x, h, c):
     return dict(h=h, c=b.c * 1)
 
 
+@cell(states=dict(h="H", k=1))
+def counted(x, h, k):
+    k = detach(k) + 1
+    h = tanh(U.a @ h + W.x @ x) / k
+    return dict(h=h, k=k)
+
+
 @cell(states="h")
 def without_recurrence(x, h):
     h = tanh(W.x @ x)
@@ -92,7 +99,7 @@ def returns_one_number(x, dt, h):
 UNUSUAL = (
     *(of_weights, exchange, returns_the_input, returns_the_last_state),
     *(returns_a_weight, returns_one_number),
-    *(unread, read_by_a_condition, detached, without_recurrence),
+    *(unread, read_by_a_condition, detached, counted, without_recurrence),
     *(copy_of_the_input, delay, twice_the_same, keeps_the_last),
 )
 
