@@ -35,9 +35,11 @@ export abstract class Guide {
     store.flush();
   }
 
+  /** A value at the chosen unit; one number is that of all units. */
   protected at(name: string, t: number): number {
     const { store } = this;
-    return store.run.tracks[store.track].values[name].at(t, store.unit);
+    const values = store.run.tracks[store.track].values[name];
+    return values.at(t, values.columns === 1 ? 0 : store.unit);
   }
 
   protected answer(run = this.store.run): { label: string; share: number; index: number } | null {

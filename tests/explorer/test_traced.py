@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from torch import nn
 
 import gatewise as gw
+from gatewise.equations import U, W, cell, sigmoid, tanh
 from gatewise.explorer.traced import of_records
 
 
@@ -49,6 +52,29 @@ def test_the_page_computes_what_ran(recurrent, opened, tmp_path):
             atol=2e-6,
             rtol=0,
         )
+
+
+@cell(states=dict(h="H", k=1))
+def shared_gate(x, h, k):
+    k = sigmoid(W.k @ x + U.k @ h + 0.5 * k)
+    h = k * h + (1 - k) * tanh(W.h @ x + U.h @ (k * h))
+    return dict(k=k, h=h)
+
+
+def test_a_gate_that_all_units_share_is_told_of_each(opened, tmp_path):
+    layer = gw.Recurrent(shared_gate, 3, 6)
+    with torch.no_grad():
+        for name in ("W.h", "U.h"):
+            layer.weights()[name][:5] = 0  # the tour chooses the last unit
+    with gw.trace(layer) as t:
+        layer(torch.randn(7, 2, 3))
+    page = opened(t.explore(tmp_path / "page.html"))
+    assert page.tell("store.network.difference(store.original)") < 2e-6
+    (told,) = [text for _, text in page.take_tour() if text.startswith("k decides")]
+    found = re.search(r"In unit 5 it lies between (\S+) and \S+ after step (\d+)", told)
+    assert found, told
+    least = t.only.k.detach()[int(found[2]) + 1 :, 0].min()
+    assert float(found[1]) == pytest.approx(float(least), abs=6e-4)
 
 
 def test_padding_is_left_out_and_a_state_that_was_given_is_where_it_begins():
