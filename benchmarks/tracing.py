@@ -38,8 +38,8 @@ def runs_of(layer: nn.Module, x: torch.Tensor) -> dict[str, Callable[[], object]
     def traced(read: tuple[str, ...] = (), **options) -> Callable[[], object]:
         def run():
             with gw.trace(layer, **options) as t:
-                layer(x)
-            return [t.only[name] for name in read]
+                y = layer(x)  # what its backward pass needs is there while it is
+            return [y, *(t.only[name] for name in read)]
 
         return run
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import torch
@@ -235,11 +236,14 @@ class Result(NamedTuple):
         states: the states after the last step that was run, ``(B, size)`` by name.
         values: the named values that were asked for, ``(T, B, size)`` by name. Compiled kernels
             hand them out without gradients (`equations.rewrite.with_change` gives those).
+        saved: where `values` were asked for, named values that are kept for the backward pass
+            anyway: each is read by a call, and None once that pass has let go of them.
     """
 
     output: Tensor
     states: Mapping[str, Tensor]
     values: dict[str, Tensor]
+    saved: Mapping[str, Callable[[], Tensor | None]] = MappingProxyType({})
 
 
 class Backend(Protocol):

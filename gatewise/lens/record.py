@@ -50,6 +50,7 @@ class Record:
         kept: which units and steps are wanted.
         zeros: by name what was added to values, for its gradient.
         versions: what must not change until values are computed; the operands where they are known.
+        saved: read values that are kept for the backward pass; None once that has let go of them.
     """
 
     def __init__(
@@ -62,12 +63,14 @@ class Record:
         kept: Kept | None = None,
         zeros: Mapping[str, Tensor] | None = None,
         versions: Versions | None = None,
+        saved: Mapping[str, Callable[[], Tensor | None]] | None = None,
     ):
         self.place, self.recurrence, self.kept = place, recurrence, kept or Kept()
         self._operands, self._last = operands, last
         self._past = None if past is None else {n: self.kept.thin(v) for n, v in past.items()}
         self._zeros = dict(zeros or {})
         self._stored: dict[str, Tensor] = {}
+        self._saved = saved or {}
         self._versions = Versions(operands) if isinstance(operands, Operands) else versions
 
     # -- what it is
@@ -235,7 +238,7 @@ class Record:
             family = next((f for f in self._known.families if name in f), None)
             if family is None:
                 raise KeyError(f"{name!r} is no value of {self.graph.name!r}: {self._known}.")
-            if not self._handed_on(name):
+            if not self._is_there(name):
                 self._evaluate(family)
         return self._stored[name]
 
@@ -308,7 +311,7 @@ class Record:
     def _evaluate(self, family: Mapping[str, Value]) -> None:
         past, operands = self._run_again(), self.operands
         self._check_versions()
-        names = [n for n in family if n not in self._stored and not self._handed_on(n)]
+        names = [n for n in family if n not in self._stored and not self._is_there(n)]
         inputs = {name: value[:: self.every] for name, value in operands.inputs.items()}
         given = replace(operands, inputs=inputs)
         nodes = [family[name] for name in names]
@@ -322,6 +325,18 @@ class Record:
         if self.alive is not None:
             series = series.masked_fill(~self.alive[..., None], torch.nan)
         self._stored[name] = series
+
+    def _is_there(self, name: str) -> bool:
+        """Store a value that need not be computed; False for others."""
+        return self._handed_on(name) or self._saved_anyway(name)
+
+    def _saved_anyway(self, name: str) -> bool:
+        """Store a value that the backward pass is still to read; False for others."""
+        series = self._saved[name]() if name in self._saved else None
+        if series is None:
+            return False
+        self._store(name, self.kept.cut(self.kept.thin(series), self.hidden_size))
+        return True
 
     def _handed_on(self, name: str) -> bool:
         """Store a state's new value, which is what the next step started from; False for others."""
@@ -401,4 +416,5 @@ class Record:
         found = {name: self.series(name) for name in names}
         self.alive  # noqa: B018
         self._stored, self._operands, self._past, self._last = found, None, None, None
+        self._saved = {}
         vars(self).pop("output", None)

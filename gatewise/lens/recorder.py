@@ -62,6 +62,7 @@ class Recorder:
                 {name: value.detach() for name, value in result.states.items()},
                 self.kept,
                 zeros,
+                saved=result.saved,
             )
         )
         return result._replace(values={name: result.values[name] for name in keep})
@@ -137,8 +138,8 @@ def with_zeros(
     for name in dict.fromkeys(names):
         graph = with_change(graph, name)
         size = size_number(graph.inputs[f"change_{name}"], recurrence.sizes)
-        zeros[name] = torch.zeros(
-            T, B, size, dtype=operands.dtype, device=operands.device, requires_grad=True
-        )
+        # one row of zeros for all steps and sequences; its gradient has them all
+        zero = torch.zeros(size, dtype=operands.dtype, device=operands.device)
+        zeros[name] = zero.expand(T, B, size).requires_grad_()
     inputs = {**operands.inputs, **{f"change_{name}": zero for name, zero in zeros.items()}}
     return replace(recurrence, graph=graph), replace(operands, inputs=inputs), zeros

@@ -7,6 +7,7 @@ import gatewise as gw
 from gatewise.backends import Operands
 from gatewise.backends.reference import ReferenceBackend
 from gatewise.lens import inner_gradients
+from gatewise.lens.record import Record
 
 T, B, I, H = 9, 3, 8, 16
 
@@ -53,7 +54,8 @@ def test_every_cell_on_kernels(name):
     # a zero is added to states, so that the kernel is another one
     torch.testing.assert_close(y, expected, rtol=0, atol=1e-6)
     with gw.trace(layer) as plain:
-        assert torch.equal(layer(x, **extra)[0], expected)
+        kept, _ = layer(x, **extra)  # what its backward pass would read is seen, not computed
+    assert torch.equal(kept, expected)
     with gw.use_backend("reference"):
         inner = inner_gradients(lambda: layer(x, **extra)[0].pow(2).mean())
     eps = torch.finfo(torch.float32).eps
@@ -68,3 +70,57 @@ def test_every_cell_on_kernels(name):
             torch.testing.assert_close(
                 record.gradient(key), gradients.values[key], rtol=1e-4, atol=1e-6
             )
+
+
+@pytest.mark.kernels
+class TestWhatTheBackwardPassReads:
+    """Gates that training saves are read where they are, as long as they are there."""
+
+    @pytest.fixture
+    def no_computing(self, monkeypatch):
+        def compute(record, family):
+            raise AssertionError("a value was computed")
+
+        monkeypatch.setattr(Record, "_evaluate", compute)
+
+    @pytest.mark.parametrize("options", [{}, {"units": (0, 3)}, {"every": 2}])
+    @pytest.mark.parametrize("lengths", [None, [T, 4, 0]])
+    def test_is_not_computed_again(self, options, lengths, no_computing, monkeypatch):
+        layer = gw.LSTM(I, H, bidirectional=True)
+        x = torch.randn(T, B, I)
+        with gw.trace(layer, **options) as t:
+            _kept, _ = layer(x, lengths=lengths)
+        gates = [{name: record[name] for name in ("i", "f", "g", "o")} for record in t]
+        monkeypatch.undo()
+        with gw.use_backend("reference"), gw.trace(layer, **options) as expected:
+            layer(x, lengths=lengths)
+        for record, other in zip(gates, expected, strict=True):
+            for name, value in record.items():
+                torch.testing.assert_close(value, other[name], equal_nan=True)
+
+    def test_is_computed_once_the_backward_pass_has_run(self):
+        layer, x = gw.GRU(I, H), torch.randn(T, B, I)
+        with gw.trace(layer) as t:
+            y, _ = layer(x)
+        seen = t.only.r.clone()
+        y.sum().backward()
+        assert t.only._saved["z"]() is None
+        with gw.use_backend("reference"), gw.trace(layer) as expected:
+            layer(x)
+        torch.testing.assert_close(seen, expected.only.r)
+        torch.testing.assert_close(t.only.z, expected.only.z)
+
+    def test_a_trace_keeps_none_of_it(self):
+        layer, x = gw.GRU(I, H), torch.randn(T, B, I)
+        with gw.trace(layer) as t:
+            layer(x)
+        assert t.only._saved["z"]() is None
+        assert t.only.z.isfinite().all()
+
+    def test_weights_may_change_before_it_is_read(self, no_computing):
+        layer, x = gw.LSTM(I, H), torch.randn(T, B, I)
+        with gw.trace(layer) as t:
+            _kept, _ = layer(x)
+        with torch.no_grad():
+            layer.weight_hh_l0.zero_()
+        assert t.only.f.isfinite().all()  # the gate as it was

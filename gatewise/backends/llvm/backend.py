@@ -90,7 +90,7 @@ class LlvmBackend:
             return ReferenceBackend().run(recurrence, operands, keep)
         from gatewise.backends.llvm.operation import run_kernel
 
-        return Result(*run_kernel(made, recurrence, operands, training, keep))
+        return run_kernel(made, recurrence, operands, training, keep)
 
     def run_pair(self, jobs: Sequence[Job]) -> tuple[list[Result], list[str]] | None:
         """Run two recurrences side by side, each on half of the threads.

@@ -5,106 +5,32 @@ What calls of the same T and B share is worked out once; a call then fills in ad
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
+from weakref import ref
 
 import torch
 from torch import Tensor
 
 from gatewise.backends.llvm import threads
-from gatewise.backends.llvm.frame import Frame, Frames
+from gatewise.backends.llvm.arrangement import Arrangement, Started
+from gatewise.backends.llvm.frame import Frames
 from gatewise.backends.llvm.job import FUNCTION
 from gatewise.backends.llvm.kernel import Kernel
 from gatewise.backends.llvm.sources import Places, WeightGradients, WeightWords, pieces_of
-from gatewise.backends.llvm.words import Addresses, InputWords, Region, Words, dtype_of
+from gatewise.backends.llvm.words import Addresses, InputWords, Region
 from gatewise.backends.llvm.workspace import workspace
 
 BACKWARD_ROWS = 256
 """Rows (steps times sequences) of a block of the backward pass: sums long enough for the products,
 of what is still near."""
 
-IN_PLACE_ROWS = 4
-"""Up to so many rows (steps times sequences), multiplying weights where they lie takes less time
-than packing them; in training and in evaluation alike, since both are to give the same numbers."""
-
-
-class Names(NamedTuple):
-    """The operands of a kernel, in the order in which a call has their tensors."""
-
-    inputs: tuple[str, ...]
-    states: tuple[str, ...]
-    givens: tuple[str, ...]
-
-    @classmethod
-    def of(cls, kernel: Kernel) -> Names:
-        """Those of the kernel's graph."""
-        graph = kernel.specification.graph
-        return cls(tuple(graph.inputs), tuple(graph.states), tuple(graph.givens))
-
-
-class Started(NamedTuple):
-    """A call whose frame is ready for the kernel, or that the kernel has run.
-
-    Attributes:
-        frame: what it works in.
-        copies: of operands; they live as long as the kernel runs.
-        results: tensors that it fills.
-    """
-
-    frame: Frame
-    copies: list[Tensor]
-    results: Sequence[Tensor]
-
+Memory = tuple[tuple[int, ...], tuple[int, ...], int]
+"""A piece of a memory: its shape, its strides and its first element."""
 
 Forwarded = tuple[Tensor, list[Tensor], Tensor]
 """An output, the last states, and the memory of what was kept."""
-
-
-class Arrangement:
-    """What forward and backward calls of one kernel, T and B share.
-
-    Args:
-        kernel: the kernel.
-        T: steps.
-        B: sequences.
-        team: threads.
-        places: where the weights are.
-    """
-
-    def __init__(self, kernel: Kernel, T: int, B: int, team: int, places: Places):
-        self.kernel, self.T, self.B, self.team, self.places = kernel, T, B, team, places
-        self.names = Names.of(kernel)
-        self.by_unit = int(kernel.divides_units(T, B, team))
-        self.size = kernel.element.bytes
-        self.dtype = dtype_of(self.size)
-
-    def words(self, module, block: int) -> tuple[Words, dict[str, int]]:
-        """Words that are numbers, and the parts of the working memory that every call has."""
-        words = Words(module.context.words)
-        numbers = {"T": self.T, "B": self.B, "block": block, "prepare": 1, "by_unit": self.by_unit}
-        few = self.T * self.B <= IN_PLACE_ROWS and not module.layout.rounds
-        numbers["in_place"] = int(few)
-        for name, value in numbers.items():
-            words.set(name, value)
-        layout = module.layout
-        return words, {
-            "base.packed": layout.packed_elements,
-            "base.constants": layout.constant_elements,
-            "base.rounded": self.team * layout.rounded_elements,
-        }
-
-    def given_parts(self, buffers) -> dict[str, int]:
-        """Padded copies of givens."""
-        return {
-            f"base.given.{name}": self.B * buffers[f"given.{name}"].stride
-            for name in self.names.givens
-            if f"given.{name}" in buffers
-        }
-
-    def kept(self, words: Words) -> Region:
-        """What outlives a forward run: values for the backward run, and the states' past."""
-        parts = self.kernel.kept_parts(self.T, self.B)
-        return Region(words, {f"base.{name}": n for name, n in parts.items()}, self.size)
 
 
 class ForwardCall(Arrangement):
@@ -132,14 +58,12 @@ class ForwardCall(Arrangement):
         with torch.inference_mode(False):
             self._nothing = torch.empty(0, dtype=self.dtype)
         self._output_shape = (T, B, buffers["y"].stride)
+        self._saved = self._saved_values()
         self._last_step = 0 if kernel.specification.reverse else T - 1
         self._ends = self._state_ends()
 
-    def _state_ends(self) -> list[tuple[tuple[int, int], tuple[int, int], int] | None]:
-        """Where each state is after the last step: None for the output, else a piece of memory.
-
-        A piece is its shape, its strides and its first element.
-        """
+    def _state_ends(self) -> list[Memory | None]:
+        """Where each state is after the last step: None for the output, else a piece of memory."""
         kernel, plan, T, B = self.kernel, self.kernel.forward_plan, self.T, self.B
         reverse, ends = kernel.specification.reverse, []
         for name, keeps in kernel.kept.items():
@@ -151,6 +75,17 @@ class ForwardCall(Arrangement):
             start = self._kept.slices[f"base.past.{name}"].start + row * B * stride
             ends.append(((B, kernel.units[f"state.{name}"]), (stride, 1), start))
         return ends
+
+    def _saved_values(self) -> dict[str, Memory]:
+        """Where the named values of all steps are that the backward pass reads."""
+        kernel, plan = self.kernel, self.kernel.forward_plan
+        stride, found = plan.buffers["saved"].stride, {}
+        for name, node in kernel.equations.graph.values.items():
+            if node in plan.saved:
+                shape = (self.T, self.B, kernel.equations.units(node))
+                start = self._kept.slices["base.saved"].start + plan.saved[node].offset
+                found[name] = (shape, (self.B * stride, stride, 1), start)
+        return found
 
     def run(self, *operands: Sequence[Tensor]) -> Forwarded:
         """Run all steps; see `start`."""
@@ -194,6 +129,20 @@ class ForwardCall(Arrangement):
         last = y[self._last_step]
         ends = [(last if end is None else kept.as_strided(*end)).clone() for end in self._ends]
         return y, ends, kept
+
+    def saved(self, kept: Tensor) -> dict[str, Callable[[], Tensor | None]]:
+        """What reads the values that the backward pass needs, as long as it has not run.
+
+        Args:
+            kept: the memory that the forward run left, which nobody here keeps alive.
+        """
+        memory = ref(kept)
+
+        def read(place: Memory) -> Tensor | None:
+            alive = memory()
+            return None if alive is None else alive.as_strided(*place)
+
+        return {name: partial(read, place) for name, place in self._saved.items()}
 
     def past(self, states: Sequence[Tensor], y: Tensor, kept: Tensor) -> dict[str, Tensor]:
         """The states before each step, ``(T, B, units)``: views where the kernel keeps them.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate
 from typing import Any
@@ -22,9 +23,30 @@ from gatewise.backends.llvm.execution import (
 )
 from gatewise.backends.llvm.kernel import Kernel
 from gatewise.backends.llvm.sources import Places
-from gatewise.backends.recurrence import ADDED, PAST, Operands, Recurrence, Stacked, Stacking
+from gatewise.backends.recurrence import (
+    ADDED,
+    PAST,
+    Operands,
+    Recurrence,
+    Result,
+    Stacked,
+    Stacking,
+)
 from gatewise.backends.reference import ReferenceBackend, evaluate_steps
 from gatewise.equations.size import stored_shape
+
+
+@dataclass
+class Seen:
+    """What is inside a run, for somebody who wants to see it.
+
+    Attributes:
+        past: the states before each step, ``(T, B, size)``.
+        saved: read named values that are kept for the backward pass; see `Result`.
+    """
+
+    past: dict[str, Tensor] = field(default_factory=dict)
+    saved: dict[str, Callable[[], Tensor | None]] = field(default_factory=dict)
 
 
 class Call:
@@ -152,10 +174,11 @@ class Call:
             for state, flow in zip(states, flows, strict=True)
         ]
 
-    def past(self, tensors: Sequence[Tensor], y: Tensor, kept: Tensor) -> dict[str, Tensor]:
-        """The states before each step, as the forward run left them."""
+    def see(self, seen: Seen, tensors: Sequence[Tensor], y: Tensor, kept: Tensor) -> None:
+        """Show what the forward run left."""
         call = self.forward_call(self._team())
-        return call.past(self.split(tensors)[1], y, kept)
+        seen.past = call.past(self.split(tensors)[1], y, kept)
+        seen.saved = call.saved(kept)
 
     def forward_call(self, team: int) -> ForwardCall:
         """The forward run on so many threads."""
@@ -256,20 +279,18 @@ class Run(torch.autograd.Function):
     """A call with its derivative."""
 
     @staticmethod
-    def forward(
-        ctx: Any, call: Call, past: dict[str, Tensor] | None, *tensors: Tensor
-    ) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, call: Call, seen: Seen | None, *tensors: Tensor) -> tuple[Tensor, ...]:
         """Run the kernel and keep what the backward pass reads.
 
         Args:
             ctx: torch's.
             call: what is run.
-            past: takes the states before each step, where somebody wants to see them.
+            seen: takes what is inside, where somebody wants to see it.
             *tensors: see `Call`.
         """
         y, last, kept = call.forward(tensors)
-        if past is not None:
-            past |= call.past(tensors, y, kept)
+        if seen is not None:
+            call.see(seen, tensors, y, kept)
         ctx.call = call
         ctx.save_for_backward(*tensors, y, kept)
         ctx.set_materialize_grads(False)
@@ -320,24 +341,20 @@ def _read_by_reference(call: Call, tensors: Sequence[Tensor]) -> list[Sequence[T
 
 def run_kernel(
     kernel: Kernel, recurrence: Recurrence, operands: Operands, training: bool, keep: Sequence[str]
-) -> tuple[Tensor, Mapping[str, Tensor], dict[str, Tensor]]:
-    """Run a kernel.
-
-    Returns:
-        The output, the last states, and the values that `keep` names.
-    """
+) -> Result:
+    """Run a kernel; the result has the values that `keep` names."""
     call, tensors = Call.of(kernel, recurrence, operands)
-    past: dict[str, Tensor] | None = {} if keep else None
-    y, *last = run_call(call, tensors, training, past)
-    named = call.named_values(operands, past, keep) if past is not None else {}
-    return y, dict(zip(recurrence.graph.states, last, strict=True)), named
+    seen = Seen()
+    y, *last = run_call(call, tensors, training, seen if keep else None)
+    named = call.named_values(operands, seen.past, keep) if keep else {}
+    return Result(y, dict(zip(recurrence.graph.states, last, strict=True)), named, seen.saved)
 
 
 def run_call(
     call: Call,
     tensors: Sequence[Tensor],
     training: bool,
-    past: dict[str, Tensor] | None = None,
+    seen: Seen | None = None,
 ) -> Sequence[Tensor]:
     """The output and the last states.
 
@@ -345,11 +362,11 @@ def run_call(
         call: what is run.
         tensors: see `Call`.
         training: whether a backward pass may follow.
-        past: takes the states before each step, where somebody wants to see them.
+        seen: takes what is inside, where somebody wants to see it.
     """
     if training:
-        return Run.apply(call, past, *tensors)  # type: ignore[return-value]
+        return Run.apply(call, seen, *tensors)  # type: ignore[return-value]
     y, last, kept = call.forward(tensors)
-    if past is not None:
-        past |= call.past(tensors, y, kept)
+    if seen is not None:
+        call.see(seen, tensors, y, kept)
     return [y, *last]

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from gatewise.backends.differentiation import asks_for_more
 from gatewise.backends.llvm import threads
+from gatewise.backends.llvm.arrangement import Started
 from gatewise.backends.llvm.division import useful_threads
-from gatewise.backends.llvm.execution import BackwardOperands, Forwarded, Started
+from gatewise.backends.llvm.execution import BackwardOperands, Forwarded
 from gatewise.backends.llvm.job import shares
 from gatewise.backends.llvm.kernel import Kernel
 from gatewise.backends.llvm.operation import Call, through_reference

@@ -58,8 +58,8 @@ def _mistrust(kernel: Kernel, recurrence: Recurrence, dtype: torch.dtype) -> str
     operands = _operands(recurrence, dtype, kernel.specification.input_gradients)
 
     def ours() -> Ends:
-        y, states, _ = run_kernel(kernel, recurrence, operands, training, ())
-        return y, list(states.values())
+        result = run_kernel(kernel, recurrence, operands, training, ())
+        return result.output, list(result.states.values())
 
     def theirs() -> Ends:
         with RoundedProducts() if rounds else nullcontext():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import gatewise as gw
-from gatewise.backends.llvm.execution import IN_PLACE_ROWS
+from gatewise.backends.llvm.arrangement import IN_PLACE_ROWS
 from gatewise.backends.recurrence import Stacked
 from tests.backends.llvm.comparison import LLVM, REFERENCE, assert_equal, changed, moderate
 from tests.backends.llvm.comparison import training as trained

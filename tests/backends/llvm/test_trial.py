@@ -51,8 +51,8 @@ def broken(fresh, monkeypatch):
     run_kernel = trial.run_kernel
 
     def wrong(*arguments):
-        y, states, values = run_kernel(*arguments)
-        return y + 1e-2, states, values
+        result = run_kernel(*arguments)
+        return result._replace(output=result.output + 1e-2)
 
     monkeypatch.setattr(trial, "run_kernel", wrong)
 
