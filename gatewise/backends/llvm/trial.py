@@ -110,10 +110,11 @@ def _operands(recurrence: Recurrence, dtype: torch.dtype, wanted: tuple[str, ...
         return torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)
 
     inputs = {name: draw(size, leading=(STEPS, SEQUENCES)) for name, size in graph.inputs.items()}
-    inputs = {
-        name: (value > 0).to(dtype) if name.startswith(CONDITIONS) else value
-        for name, value in inputs.items()
-    }
+    for name, value in inputs.items():
+        if name.startswith(CONDITIONS):
+            inputs[name] = (value > 0).to(dtype)
+        elif name != "x":  # a time since the last step is positive, and may be divided by
+            inputs[name] = value.abs_()
     parameters = {}
     for name, parameter in graph.parameters.items():
         shape = stored_shape(parameter, numbers)

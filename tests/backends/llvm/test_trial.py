@@ -14,6 +14,7 @@ from gatewise.backends.llvm.backend import kernel_for
 from gatewise.backends.llvm.compiler import cache_directory
 from gatewise.backends.llvm.kernel import _kernel
 from gatewise.backends.recurrence import Recurrence
+from gatewise.equations import U, W, b, cell, softplus, tanh
 from gatewise.equations.rewrite import with_lengths, with_reset
 from tests.backends.llvm.comparison import LLVM, REFERENCE, assert_equal, moderate, training
 
@@ -31,6 +32,18 @@ def test_lengths_and_resets_are_tried_too():
     graph = with_lengths(with_reset(gw.cells.get("lstm").graph))
     recurrence = Recurrence(graph, {"I": 3, "H": 18}, False)
     made = kernel_for(recurrence, torch.float32, True, ("x",))
+    assert trial.mistrust(made, recurrence, torch.float32) is None
+
+
+def test_a_cell_that_divides_by_what_grows_with_time_is_trusted():
+    @cell(states=("h",), inputs=dict(x="I", dt=1))
+    def implicit(x, dt, h):
+        share = dt / (softplus(W.tau @ x + U.tau @ h + b.tau) + 0.1)
+        h = (h + share * tanh(W.a @ x + U.a @ h + b.a)) / (1 + share)
+        return dict(h=h)
+
+    recurrence = Recurrence(implicit.graph, {"I": 64, "H": 126}, False)
+    made = kernel_for(recurrence, torch.float32, True, ())
     assert trial.mistrust(made, recurrence, torch.float32) is None
 
 
