@@ -62,8 +62,11 @@ def subject_of_file(model: Any, given: str, row: int) -> Any:
         from gatewise.explorer.composed import of_music
 
         return of_music(model, given, row)
-    if model.task == "classification" and model.features.kind == "numbers":
+    is_file = Path(given).is_file()
+    if model.task == "classification" and (is_file or model.features.kind == "numbers"):
         from gatewise.explorer.classified import example_of
 
         return subject_of(model, example_of(model, Path(given), row))
+    if is_file:
+        raise ValueError(f"{given}: is a file, where this model reads a text; give the text itself")
     return subject_of(model, given)

@@ -160,6 +160,8 @@ def as_sequence(values: Any, name: str) -> np.ndarray:
         if array.dtype != np.uint8:
             array = array.astype(np.float32)
     except (TypeError, ValueError) as error:
+        if "inhomogeneous" in str(error):
+            raise DataError(f"{name}: steps of different lengths; each has all channels") from error
         raise DataError(f"{name}: not numbers ({error})") from error
     if array.ndim == 1:
         array = array[:, None]

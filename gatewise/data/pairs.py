@@ -12,7 +12,15 @@ from typing import Any
 import polars as pl
 
 from gatewise.data.source import DataError, DataFile, PlainText, ending, open_data_file
-from gatewise.data.table import ROW, FrameContents, Table, guessed_encoding, is_frame, read_table
+from gatewise.data.table import (
+    ROW,
+    SAMPLE,
+    FrameContents,
+    Table,
+    guessed_encoding,
+    is_frame,
+    read_table,
+)
 
 PLAIN_TABLES = (".tsv", ".tab", ".txt", "")  # columns between tabs, quotation marks are signs
 SOURCES = ("source", "src", "input", "question", "from", "word", "spelling")
@@ -148,7 +156,7 @@ def read_columns(file: DataFile, roles: PairRoles) -> Pairs:
             f"{file.path}: line {rows[0][0]} has no tab: give two files, line by line, or one with "
             "a tab (or .csv, .parquet, .jsonl) between two columns"
         )
-    header = has_names(first, roles)
+    header = has_names(first, [cells for _, cells in rows[1:SAMPLE]], roles)
     names = first if header else [str(k + 1) for k in range(len(first))]
     texts = [name for name, cell in zip(names, rows[-1][1], strict=False) if not is_number(cell)]
     found = find_columns(names, texts, roles, str(file.path))
@@ -171,8 +179,9 @@ def open_table(path: Path, roles: PairRoles) -> Table:
     """Open a table; whether its first row names the columns is found out from the row itself."""
     header = roles.header
     if header is None and ending(path) == ".csv":
-        first = read_table(path, roles.encoding, False).head(1).drop(ROW).row(0)
-        header = has_names([str(cell or "") for cell in first], roles)
+        sample = read_table(path, roles.encoding, False).head().drop(ROW)
+        first, *rest = [[str(cell or "") for cell in row] for row in sample.rows()]
+        header = has_names(first, rest, roles)
     table = read_table(path, roles.encoding, header)
     table.said += say_header(bool(header), roles) if ending(path) == ".csv" else []
     return table
@@ -215,11 +224,11 @@ def read_list(data: Any, roles: PairRoles) -> Pairs:
     return Pairs(pairs.name, pairs.sources, pairs.targets, (contents,), pairs.said)
 
 
-def has_names(cells: Sequence[str], roles: PairRoles) -> bool:
+def has_names(cells: Sequence[str], rest: Sequence[Sequence[str]], roles: PairRoles) -> bool:
     """Say whether a first row names the columns.
 
     It does where the user named one of its cells; or where all are single words and one of them is
-    a usual name or a language, such as de or pt-BR.
+    a usual name or a language, such as de or pt-BR, or has no digit where all below it have one.
     """
     if roles.header is not None:
         return roles.header
@@ -229,7 +238,19 @@ def has_names(cells: Sequence[str], roles: PairRoles) -> bool:
     known = {*SOURCES, *TARGETS, *LANGUAGES}
     codes = sum(re.fullmatch(r"[a-z]{2}([-_][A-Za-z]{2,4})?", cell) is not None for cell in shown)
     words = all(len(cell.split()) == 1 for cell in shown)
-    return words and (codes == 2 or any(cell.lower() in known for cell in shown))
+    usual = codes == 2 or any(cell.lower() in known for cell in shown)
+    return words and (usual or any(above_numbers(cell, k, rest) for k, cell in enumerate(shown)))
+
+
+def above_numbers(cell: str, column: int, rest: Sequence[Sequence[str]]) -> bool:
+    """Say whether a first cell has no digit, and each below it one."""
+    below = [row[column] for row in rest if len(row) > column]
+    return bool(below) and not has_digit(cell) and all(map(has_digit, below))
+
+
+def has_digit(cell: str) -> bool:
+    """Say whether a cell has a digit, as dates and amounts have."""
+    return any(map(str.isdecimal, cell))
 
 
 def say_header(header: bool, roles: PairRoles) -> list[str]:

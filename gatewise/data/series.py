@@ -112,6 +112,8 @@ def read_series(
     table = lengthen(data if isinstance(data, Table) else read_table(data, encoding))
     columns, guessed = find_columns(table, id, time, targets, known, static)
     frame = table.collect()
+    if not len(frame):
+        raise DataError(f"{table.name}: has no rows")
     said = [*table.said, *guessed]
     times = column_of_times(table, frame, columns, time_format)
     values = table.numbers(frame, columns.targets).to_numpy().astype(np.float64)

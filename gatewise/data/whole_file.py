@@ -14,6 +14,8 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         OSError: It cannot be written; what was there before is still there.
     """
+    if path.is_dir() or not path.parent.is_dir():
+        raise FileNotFoundError(f"{path}: not a file in a folder that exists")
     part = part_of(path)
     try:
         with part.open("wb") as file:

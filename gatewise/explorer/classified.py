@@ -57,8 +57,8 @@ def of_classifier(model: Any, given: Any) -> Subject:
     )
 
 
-def example_of(model: Any, data: Any, row: int = 0) -> np.ndarray:
-    """One example of a file, as a classifier of numbers reads it, ``(T, C)``.
+def example_of(model: Any, data: Any, row: int = 0) -> str | np.ndarray:
+    """One example of a file, as a classifier reads it: a text, or numbers ``(T, C)``.
 
     Args:
         model: a classifier as `gatewise.load` returns it.
@@ -74,7 +74,8 @@ def example_of(model: Any, data: Any, row: int = 0) -> np.ndarray:
     examples, before = model.examples(data), 0
     for block in examples.blocks():
         if row < before + len(block.inputs):
-            return np.asarray(block.inputs[row - before])
+            found = block.inputs[row - before]
+            return found if isinstance(found, str) else np.asarray(found)
         before += len(block.inputs)
     raise ValueError(f"{examples.name} has {before} examples, from 0; there is no row {row}.")
 

@@ -116,13 +116,20 @@ def verdict(model: ForecastModel, tested: Backtest | None) -> str:
     if tested is None:
         return f"{chosen} No series is long enough for a test."
     own = tested.accuracy[model.best].mase
-    rivals = {name: tested.accuracy[name].mase for name in ("naive", "seasonal naive", "Naive2")}
+    others = {name: each.mase for name, each in tested.accuracy.items() if name != model.best}
     if np.isnan(own):
         return f"{chosen} In the test MASE has no value: no series changes over a season."
-    listed = ", ".join(f"{name} {number:.3f}" for name, number in rivals.items())
-    better = all(own < rival for name, rival in rivals.items() if name != model.best)
+    if model.best not in learned:
+        return f"{chosen} In the test its MASE is {own:.3f} ({listed(others)})."
+    rivals = {name: number for name, number in others.items() if name not in learned}
+    better = own < min(rivals.values())
     word = "better than every naive forecast" if better else "no better than a naive forecast"
-    return f"{chosen} In the test its MASE is {own:.3f}, {word} ({listed})."
+    return f"{chosen} In the test its MASE is {own:.3f}, {word} ({listed(rivals)})."
+
+
+def listed(errors: dict[str, float]) -> str:
+    """Write methods with their errors."""
+    return ", ".join(f"{name} {number:.3f}" for name, number in errors.items())
 
 
 def table_of(accuracy: dict[str, Accuracy]) -> Table:

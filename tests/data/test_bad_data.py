@@ -94,6 +94,7 @@ CASES = {
     "none.json": (b"[]\n", {}, "the list is empty"),
     "mixed.json": (b'[{"x": [1], "label": "a"}, {"x": "b", "label": 1}]', {}, "make no table"),
     "lists.jsonl": (b'{"x": [], "label": "a"}\n{"x": [1], "label": "b"}\n', {}, "an empty list"),
+    "ragged.jsonl": (b'{"x": [[1, 2], [3]], "label": "a"}\n' * 2, {}, "steps of different lengths"),
     "blank.txt": (b" \n\n", {}, "no line with anything"),
     "labels.txt": (b"1 good\n0 bad\n1\n", {"label_place": "first"}, "line 3: '1' is a label"),
     "columns.txt": (b"1 good\n0 bad\n", {"input": ("text",)}, "plain text has no columns"),

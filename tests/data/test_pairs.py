@@ -76,6 +76,17 @@ def test_languages_name_columns(tmp_path):
     assert whole.sources == ("de", *SOURCES)
 
 
+@pytest.mark.parametrize("separator", [",", "\t"])
+def test_words_above_dates_name_the_columns(tmp_path, separator):
+    path = tmp_path / ("dates.csv" if separator == "," else "dates.tsv")
+    rows = [("written", "iso"), ("3 March 2021", "2021-03-03"), ("1. Jan 2000", "2000-01-01")]
+    path.write_text("".join(separator.join(row) + "\n" for row in rows))
+    assert read_pairs(path).sources == ("3 March 2021", "1. Jan 2000")
+    rows[2] = ("sometime", "never")
+    path.write_text("".join(separator.join(row) + "\n" for row in rows))
+    assert read_pairs(path).sources[0] == "written"
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [

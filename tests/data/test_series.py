@@ -120,6 +120,7 @@ def test_frames_gzip_parquet_and_json_lines_are_read_alike(write, tmp_path):
         ("ds,y\n2020-01-01,1\n2020-01-01,2\n", {}, "row 3: the series has this time already"),
         ("id,ds,y\nA,1,1\nA,2,2\nA,2,3\n", {}, "row 4: series 'A' has this time already in row 3"),
         ("ds,y\n2020-01-01,1\n", {}, "at least two"),
+        ("ds,y\n", {"time": "ds", "targets": ["y"]}, "has no rows"),
         ("ds,y\n2020-01-01,\n2020-01-02,\n", {}, "no series has a value"),
         ("ds,y\n2020-01-01,1\n2020-01-02,2\n", {"targets": ["z"]}, "--target z: no such column"),
         ("ds,y\n2020-01-01,1\n2020-01-02,2\n", {"time": "when"}, "--time when: no such column"),

@@ -25,3 +25,11 @@ def test_a_failure_leaves_the_old_one_and_nothing_else(tmp_path, monkeypatch):
         write_whole(path, b"new")
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_missing_folder_is_named_and_not_the_unfinished_file(tmp_path):
+    for path in (tmp_path / "no" / "a.csv", tmp_path):
+        with pytest.raises(FileNotFoundError) as caught:
+            write_whole(path, b"new")
+        assert str(caught.value) == f"{path}: not a file in a folder that exists"
+    assert os.listdir(tmp_path) == []

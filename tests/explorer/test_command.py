@@ -71,12 +71,28 @@ def test_numbers_come_from_a_file(tmp_path):
     assert not page.exists()
 
 
+def test_a_text_comes_from_a_file_where_that_holds_examples(tmp_path):
+    model = text_classifier(THREE)
+    model.config["cell"] = describe_cell("lstm")
+    file = file_of(model, tmp_path / "model.safetensors", "classification")
+    (tmp_path / "new.txt").write_text("good film\nbad film\n")
+    page = tmp_path / "page.html"
+    result = run(file, "--input", tmp_path / "new.txt", "--row", 1, "-o", page)
+    assert result.exit_code == 0, result.output
+    assert "bad film" in page.read_text()
+    model = language_model(CharacterTokenizer.build([WORDS]))
+    file = file_of(model, tmp_path / "language.safetensors", "language")
+    result = run(file, "--input", tmp_path / "new.txt", "-o", tmp_path / "no.html")
+    assert "is a file, where this model reads a text" in result.output
+    assert not (tmp_path / "no.html").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
         (["nothing.safetensors", "--input", "a"], "no such file"),
         (["MODEL", "--input", " "], "empty"),
-        (["MODEL", "--input", "good", "-o", "no/such/folder/page.html"], "No such file"),
+        (["MODEL", "--input", "good", "-o", "no/such/folder/page.html"], "a folder that exists"),
     ],
 )
 def test_what_it_cannot_do_it_says(tmp_path, monkeypatch, words, says):
