@@ -122,7 +122,10 @@ def build_targets(
     if kind == "regression":
         values = np.array([read_number(label, place) for label, place in labels])
         if len(values) == 0 or values.std() == 0:
-            raise DataError(f"{name}: every label is the same; there is nothing to learn")
+            raise DataError(
+                f"{name}: every label is the same; there is nothing to learn (where rows are the "
+                "steps of a sequence, the label in its last row counts)"
+            )
         return NumberTargets(float(values.mean()), float(values.std()))
     counts = Counter(label for label, _ in labels)
     if len(counts) < 2:

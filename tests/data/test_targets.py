@@ -34,3 +34,9 @@ def test_what_is_no_target_is_refused():
         targets_from_dict({"kind": "colour"})
     with pytest.raises(DataError, match=r"a\.csv: row 7: the label 'x' is none of those learned"):
         ClassTargets(["a", "b"]).encode("x", "a.csv: row 7")
+
+
+def test_equal_numbers_are_refused_with_a_word_on_steps():
+    labels = [("1", "a.csv: row 9"), ("1", "a.csv: row 18")]
+    with pytest.raises(DataError, match=r"a\.csv: every label is the same.*its last row counts"):
+        build_targets("regression", labels, "a.csv")
