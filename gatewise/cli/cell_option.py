@@ -1,6 +1,7 @@
 """The option `--cell`: a cell of the catalogue, or one in a file of the user's own."""
 
 import importlib.util
+import inspect
 import sys
 from pathlib import Path
 
@@ -46,6 +47,8 @@ def cell_in_file(path: Path, name: str) -> Cell:
     except Exception as error:
         raise ValueError(f"--cell {path}: {type(error).__name__}: {error}") from error
     found = getattr(module, name, None)
+    if inspect.isfunction(found):
+        raise ValueError(f"--cell {path}:{name}: {name} is no cell; write @cell above it")
     if not isinstance(found, Cell):
         known = [key for key, value in vars(module).items() if isinstance(value, Cell)]
         raise ValueError(

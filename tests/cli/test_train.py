@@ -142,6 +142,7 @@ def test_a_cell_of_ones_own(run, tmp_path):
         (["text.txt", "--cell", "cells.py:a"], "there is no file cells.py"),
         (["text.txt", "--cell", "broken.py:a"], "ZeroDivisionError"),
         (["text.txt", "--cell", "other.py:a"], "no such cell; the file has none"),
+        (["text.txt", "--cell", "other.py:f"], "f is no cell; write @cell above it"),
         (["text.txt", "--tokens", "letters"], "none of characters, words, bpe"),
         (["text.txt", "--dropout", "1"], "dropout lies from 0 to below 1"),
         (["text.txt", "--batch-size", "9999"], "too few for 9999 streams"),
@@ -155,7 +156,7 @@ def test_bad_input_is_one_clear_line_and_writes_nothing(run, tmp_path, arguments
     (tmp_path / "binary.bin").write_bytes(bytes(range(256)) * 9)
     (tmp_path / "cut.txt").write_bytes("日本語日本".encode()[:4] + b"\n" + "日本".encode() * 9)
     (tmp_path / "broken.py").write_text("1 / 0")
-    (tmp_path / "other.py").write_text("a = 1")
+    (tmp_path / "other.py").write_text("a = 1\ndef f(x, h): return {}")
     before = sorted(os.listdir(tmp_path))
     result = run("train", "text", *arguments)
     assert result.exit_code == 1, result.output
