@@ -14,7 +14,7 @@ from gatewise.backends.llvm.backend import kernel_for
 from gatewise.backends.llvm.compiler import cache_directory
 from gatewise.backends.llvm.kernel import _kernel
 from gatewise.backends.recurrence import Recurrence
-from gatewise.equations import U, W, b, cell, softplus, tanh
+from gatewise.equations import U, W, b, cell, p, sigmoid, softplus, tanh
 from gatewise.equations.rewrite import with_lengths, with_reset
 from tests.backends.llvm.comparison import LLVM, REFERENCE, assert_equal, moderate, training
 
@@ -43,6 +43,26 @@ def test_a_cell_that_divides_by_what_grows_with_time_is_trusted():
         return dict(h=h)
 
     recurrence = Recurrence(implicit.graph, {"I": 64, "H": 126}, False)
+    made = kernel_for(recurrence, torch.float32, True, ())
+    assert trial.mistrust(made, recurrence, torch.float32) is None
+
+
+def test_rounding_of_the_equations_themselves_is_no_mistake():
+    exact = torch.tensor([1.0, 2.003]).double()
+    rounded = torch.tensor([1.0, 2.002])  # the reference's own numbers
+    assert trial._is_rounding(torch.tensor([1.0, 2.0]), rounded, exact)
+    assert not trial._is_rounding(torch.tensor([1.0, 2.1]), rounded, exact)
+    assert not trial._is_rounding(torch.tensor([1.0, 2.0]), exact.float(), exact)
+
+
+def test_a_cell_that_divides_by_almost_nothing_is_trusted():
+    @cell(states=("h",))
+    def liquid(x, h, *, dt=0.1):
+        f = sigmoid(W.f @ x + U.f @ h + b.f)
+        h = (h + dt * f * p.A) / (1 + dt * (1 / p.tau + f))
+        return dict(h=h)
+
+    recurrence = Recurrence(liquid.graph, {"I": 64, "H": 512}, False)
     made = kernel_for(recurrence, torch.float32, True, ())
     assert trial.mistrust(made, recurrence, torch.float32) is None
 
