@@ -38,8 +38,8 @@ def runs_of(layer: nn.Module, x: torch.Tensor) -> dict[str, Callable[[], object]
     def traced(read: tuple[str, ...] = (), **options) -> Callable[[], object]:
         def run():
             with gw.trace(layer, **options) as t:
-                y = layer(x)  # what its backward pass needs is there while it is
-            return [y, *(t.only[name] for name in read)]
+                _result = layer(x)  # while it is there, so is what its backward pass needs
+            return [t.only[name] for name in read]
 
         return run
 
