@@ -13,7 +13,7 @@ from torch._C._functorch import is_functorch_wrapped_tensor  # type: ignore[impo
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.autograd import forward_ad
 
-from gatewise.backends.llvm.library import run_operator
+from gatewise.backends.llvm.registration import run_operator
 from gatewise.backends.recurrence import (
     Job,
     Operands,

@@ -7,11 +7,12 @@ import sys
 
 import pytest
 import torch
+from torch import library
 from torch.export import Dim, export
 
 import gatewise as gw
 from gatewise.backends import Result
-from gatewise.backends.llvm.library import run_operator
+from gatewise.backends.llvm.registration import run_operator
 from tests.backends.llvm.comparison import REFERENCE, assert_equal, moderate, training
 from tests.recurrences import sample
 
@@ -65,7 +66,7 @@ def test_the_operator_keeps_torchs_rules():
     arguments = (case.recurrence.document, list(operands.parameters), True, wanted, tensors)
     # not the comparison of every number of the output: there are gaps in what is kept
     checks = ("test_schema", "test_autograd_registration", "test_faketensor")
-    torch.library.opcheck(torch.ops.gatewise.recurrence.default, arguments, test_utils=checks)
+    library.opcheck(torch.ops.gatewise.recurrence.default, arguments, test_utils=checks)
 
 
 LAYERS = {

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, library
 
 from gatewise.backends.recurrence import (
     ADDED,
@@ -27,7 +27,7 @@ from gatewise.backends.reference import ReferenceBackend
 if TYPE_CHECKING:
     from gatewise.backends.llvm.operation import Call
 
-LIBRARY = torch.library.Library("gatewise", "DEF")
+LIBRARY = library.Library("gatewise", "DEF")
 LIBRARY.define(
     "recurrence(str recurrence, str[] members, bool training, bool[] wanted, Tensor[] tensors)"
     " -> Tensor[]"
@@ -108,7 +108,7 @@ def _split(recurrence: Recurrence, tensors: Sequence[Tensor]) -> list[Sequence[T
     return [*kinds, tensors[start:]]
 
 
-@torch.library.impl(LIBRARY, "recurrence", "CPU")
+@library.impl(LIBRARY, "recurrence", "CPU")
 def _forward(
     recurrence: str, members: list[str], training: bool, wanted: list[bool], tensors: list[Tensor]
 ) -> list[Tensor]:
@@ -124,7 +124,7 @@ def _forward(
     return [y, *last, kept if training else y.new_empty(0)]
 
 
-@torch.library.impl(LIBRARY, "recurrence_backward", "CPU")
+@library.impl(LIBRARY, "recurrence_backward", "CPU")
 def _backward(
     recurrence: str,
     members: list[str],
@@ -172,7 +172,7 @@ def _through_expressions(
     return [*found[:first], *own]
 
 
-@torch.library.register_fake("gatewise::recurrence", lib=LIBRARY)
+@library.register_fake("gatewise::recurrence", lib=LIBRARY)
 def _forward_shapes(
     recurrence: str, members: list[str], training: bool, wanted: list[bool], tensors: list[Tensor]
 ) -> list[Tensor]:
@@ -190,7 +190,7 @@ def _forward_shapes(
     return [*made, x.new_empty(kernel.kept_elements(T, B))]
 
 
-@torch.library.register_fake("gatewise::recurrence_backward", lib=LIBRARY)
+@library.register_fake("gatewise::recurrence_backward", lib=LIBRARY)
 def _backward_shapes(
     recurrence: str,
     members: list[str],
@@ -239,4 +239,4 @@ def _derive(ctx: Any, gradients: list[Tensor]) -> tuple:
     return None, None, None, None, found
 
 
-torch.library.register_autograd("gatewise::recurrence", _derive, setup_context=_keep, lib=LIBRARY)
+library.register_autograd("gatewise::recurrence", _derive, setup_context=_keep, lib=LIBRARY)
