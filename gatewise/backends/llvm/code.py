@@ -150,6 +150,12 @@ class Code:
             f"{e.vector} zeroinitializer)"
         )
 
+    def prefetch(self, pointer: str, level: int) -> None:
+        """Ask for a line of memory to come to a cache of this level; any address will do."""
+        name = "llvm.prefetch.p0"
+        self.intrinsics[name] = f"declare void @{name}(ptr, i32 immarg, i32 immarg, i32 immarg)"
+        self.do(f"call void @{name}(ptr {pointer}, i32 0, i32 {4 - level}, i32 1)")
+
     def store(self, value: str, pointer: str, mask: str | None = None) -> None:
         """Write a vector, or its lanes inside the mask."""
         e = self.element

@@ -127,6 +127,7 @@ class TileShape:
         panel_groups: how many such groups there are.
         accumulators: of one panel.
         chunks: accumulators that are computed together; the others follow.
+        far: whether weights are so many that they come from far.
     """
 
     rows: int
@@ -134,6 +135,7 @@ class TileShape:
     panel_groups: int
     accumulators: int
     chunks: tuple[range, ...]
+    far: bool = False
 
     @classmethod
     def of(cls, sweep: Sweep, layout: Layout) -> TileShape:
@@ -143,7 +145,9 @@ class TileShape:
         count = len(sweep.accumulators)
         if not count:
             return cls(64, 1, total, 0, ())
-        width = _width(sweep, layout)
+        columns = sum(group.depth * len(group.factors) for group in sweep.groups)
+        far = columns * sweep.units * layout.element.bytes > FAR_BYTES
+        width = _width(count, far, target.vectors_per_row)
         parts = -(-count // width)
         size = -(-count // parts)
         chunks = tuple(range(start, min(start + size, count)) for start in range(0, count, size))
@@ -151,20 +155,17 @@ class TileShape:
         # fewest panels computed for nothing, then the widest tile
         panels = min(range(1, widest + 1), key=lambda p: (-(-total // p) * p / min(p + 1, 3), -p))
         rows = TILE_ROWS if layout.rounds else target.tile_rows(size * panels)
-        return cls(rows, panels, -(-total // panels), count, chunks)
+        return cls(rows, panels, -(-total // panels), count, chunks, far)
 
 
-def _width(sweep: Sweep, layout: Layout) -> int:
+def _width(count: int, far: bool, widest: int) -> int:
     """Accumulators of one row of a tile: fewer where weights come from far.
 
     A narrow tile has more rows, for which a weight is read once. It pays for the gates of a cell
     alone: one accumulator, as backward passes have it, is as fast in wide tiles, and three would be
     two and one, which loads more than it multiplies.
     """
-    width, count = layout.target.vectors_per_row, len(sweep.accumulators)
-    columns = sum(group.depth * len(group.factors) for group in sweep.groups)
-    far = columns * sweep.units * layout.element.bytes > FAR_BYTES
-    return width // 2 if far and count >= width > 2 else width
+    return widest // 2 if far and count >= widest > 2 else widest
 
 
 def reserve(

@@ -70,7 +70,9 @@ def outer_tile(shape: OuterShape, element: Element, intrinsics: dict[str, str]) 
     code = Code(element, intrinsics)
     keys = [(m, v) for m in range(shape.rows) for v in range(shape.vectors)]
     rows = [code.address("%c", code.integer("mul", "%ldc", m)) for m in range(shape.rows)]
-    start = {(m, v): code.load(code.address(rows[m], v * element.lanes)) for m, v in keys}
+    places = {(m, v): code.address(rows[m], v * element.lanes) for m, v in keys}
+    for place in places.values():
+        code.prefetch(place, 1)
     before = code.block
     code.do("br label %k")
     code.label("k")
@@ -85,15 +87,15 @@ def outer_tile(shape: OuterShape, element: Element, intrinsics: dict[str, str]) 
         for v in range(shape.vectors):
             grown[m, v] = code.fma(spread, columns[v], f"%s{m}.{v}")
     code.lines[head:head] = [
-        f"  %s{m}.{v} = phi {element.vector} [{start[m, v]}, %{before}], [{grown[m, v]}, %k]"
+        f"  %s{m}.{v} = phi {element.vector} [{element.splat(0.0)}, %{before}], [{grown[m, v]}, %k]"
         for m, v in keys
     ]
     code.do("%next = add nuw nsw i64 %i, 1")
     code.do("%go = icmp ult i64 %next, %rows")
     code.do("br i1 %go, label %k, label %done")
     code.label("done")
-    for m, v in keys:
-        code.store(grown[m, v], code.address(rows[m], v * element.lanes))
+    for key, place in places.items():
+        code.store(code.arithmetic("fadd", code.load(place), grown[key]), place)
     return code.function(shape.name, TILE)
 
 

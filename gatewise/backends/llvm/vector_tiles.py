@@ -12,6 +12,10 @@ from gatewise.backends.llvm.part import Group, Part, Sweep
 UNROLL = 4
 """Steps of the innermost loop per branch."""
 
+AHEAD = ((1, 2 << 10), (2, 8 << 10))
+"""How many bytes before they are read weights are asked for that come from far, to which cache: the
+processor's own guesses stop at the end of a page."""
+
 TILE = ["ptr noalias %frame", "i64 %row", "i64 %group", "ptr noalias %buffer"]
 """Arguments of a tile's function."""
 
@@ -169,6 +173,8 @@ class VectorTiles:
 
         def step(k: str, ahead: int, now: dict[tuple[int, int, int], str]) -> None:
             at = code.address(weights, code.integer("mul", k, width))
+            if shape.far:
+                self._ask(code, code.address(at, ahead * width), width)
             columns = [
                 [
                     code.load(
@@ -193,6 +199,12 @@ class VectorTiles:
             self._carried_loop(code, bulk, keys, sums, step)
         for k in range(bulk, group.depth):
             step(str(k), 0, sums)
+
+    def _ask(self, code: Code, weights: str, width: int) -> None:
+        """Have so many weights brought near that are behind these."""
+        for level, distance in AHEAD:
+            for first in range(0, width, self.element.lanes):
+                code.prefetch(code.address(weights, first + distance // self.element.bytes), level)
 
     def _carried_loop(
         self,
