@@ -286,7 +286,7 @@ class LSTM(_Layer):
 
     Memory, for each layer and direction where proj_size is 0, H and I counted in whole vectors (16
     numbers of float32 at most): training keeps 6 · T · B · H numbers, the output among them, until
-    the backward pass. That adds T · B · I for the gradient of the input, two copies of the weights,
+    the backward pass. That adds T · B · I for the gradient of the input, three copies of the weights,
     and for each of up to 256 rows (steps times sequences, one step at least) 13 · H + I. Inference
     keeps the output alone.
 
@@ -319,7 +319,7 @@ class GRU(_Layer):
         **kwargs: likewise; besides, `forget_bias` and `chrono` for the update gate.
 
     Memory, as for `LSTM`: training keeps 5 · T · B · H numbers; the backward pass adds T · B · I,
-    two copies of the weights, and for each of up to 256 rows 11 · H + 2 · I.
+    three copies of the weights, and for each of up to 256 rows 11 · H + 2 · I.
 
     Example:
         >>> import torch, gatewise as gw
@@ -349,7 +349,7 @@ class RNN(_Layer):
         **kwargs: likewise.
 
     Memory, as for `LSTM`: training keeps T · B · H numbers, the output; the backward pass adds
-    T · B · I, two copies of the weights, and for each of up to 256 rows 4 · H + I.
+    T · B · I, three copies of the weights, and for each of up to 256 rows 4 · H + I.
 
     Example:
         >>> import torch, gatewise as gw

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -37,12 +37,12 @@ class Started(NamedTuple):
     Attributes:
         frame: what it works in.
         copies: of operands; they live as long as the kernel runs.
-        results: tensors that it fills.
+        results: tensors that it fills, None where one is not wanted.
     """
 
     frame: Frame
     copies: list[Tensor]
-    results: Sequence[Tensor]
+    results: Sequence[Any]
 
 
 class Arrangement:

@@ -11,6 +11,21 @@ from gatewise.backends.llvm.part import Place
 
 
 @dataclass(frozen=True)
+class Delivery:
+    """What of a product goes to a tensor of its own, without padding.
+
+    Attributes:
+        word: of the context, which says where; null for nowhere.
+        first: the first row of the product.
+        rows: how many rows.
+    """
+
+    word: str
+    first: int
+    rows: int
+
+
+@dataclass(frozen=True)
 class OuterJob:
     """One product of gradients with vectors, added up over all rows.
 
@@ -22,6 +37,7 @@ class OuterJob:
         columns: units of a vector.
         swapped: whether the vectors, too narrow for a panel, are the broadcast side.
         shape: of the register tile.
+        deliveries: what its rows are, all of them; empty where some are not delivered.
     """
 
     name: str
@@ -31,6 +47,7 @@ class OuterJob:
     columns: int
     swapped: bool
     shape: OuterShape
+    deliveries: tuple[Delivery, ...]
 
     def sides(self, lanes: int) -> tuple[int, int, int, int]:
         """Units of A, its panels, units of B, its panels."""
@@ -41,6 +58,16 @@ class OuterJob:
         """Units of A and of B, rounded up to whole panels: the shape of C."""
         _, a_panels, _, b_panels = self.sides(lanes)
         return a_panels * lanes, b_panels * self.shape.vectors * lanes
+
+
+def matrix_word(k: int) -> str:
+    """The word that says where the k-th gradient of a matrix goes."""
+    return f"matrix.{k}.gradient"
+
+
+def vector_words(k: int) -> tuple[str, str]:
+    """The words that say where the gradient of the k-th vector goes: two tensors at most."""
+    return f"vector.{k}.gradient", f"vector.{k}.gradient.added"
 
 
 class BackwardDriver(Driver):
@@ -72,9 +99,17 @@ class BackwardDriver(Driver):
             t0, t1 = self._block(j)
             self._steps(plan, kept, units, t0, t1)
             self.barrier()
-            self._after_block(plan, jobs, kept, t0, t1)
+            self._after_block(plan, jobs, kept, (t0, t1), self._edges(j, blocks))
             self.barrier()
+        with code.when(code.value(f"icmp eq i64 {self.tid}, 0")):
+            self._deliver_vectors(plan)
         return self.end("backward")
+
+    def _edges(self, j: str, blocks: str) -> tuple[str, str]:
+        """Whether the j-th block is the first, and the last."""
+        code = self.code
+        following = code.integer("add", j, 1)
+        return code.value(f"icmp eq i64 {j}, 0"), code.value(f"icmp eq i64 {following}, {blocks}")
 
     def _block(self, j: str) -> tuple[str, str]:
         """The steps of the j-th block: the end of the sequence first, unless time runs back."""
@@ -119,9 +154,15 @@ class BackwardDriver(Driver):
             code.do(f"call void @step(ptr {self.frame}, i64 0, i64 {self.rows})")
 
     def _after_block(
-        self, plan: Backward, jobs: list[OuterJob], kept: dict[str, bool], t0: str, t1: str
+        self,
+        plan: Backward,
+        jobs: list[OuterJob],
+        kept: dict[str, bool],
+        steps: tuple[str, str],
+        edges: tuple[str, str],
     ) -> None:
         code = self.code
+        t0, t1 = steps
         many = code.integer("mul", code.integer("sub", t1, t0), self.B)
         depth = many
         if self.layout.rounds:
@@ -132,24 +173,11 @@ class BackwardDriver(Driver):
             self._pack(job, kept, (t0, t1), many, depth)
         if jobs:
             self.barrier()
-        lanes = self.element.lanes
         for job in jobs:
-            _, a_panels, _, b_panels = job.sides(lanes)
-            a, b = (0, a_panels), (0, b_panels)
-            if a_panels >= b_panels:
-                a = self.share(a_panels)
-            else:
-                b = self.share(b_panels)
-            ldc = b_panels * job.shape.vectors * lanes
-            code.do(
-                f"call void @{job.shape.name}.all(ptr {self.pointer(f'base.{job.name}.c')}, "
-                f"i64 {ldc}, i64 {job.sides(lanes)[0]}, ptr {self.pointer(f'base.{job.name}.a')}, "
-                f"ptr {self.pointer(f'base.{job.name}.b')}, i64 {many}, "
-                f"i64 {depth}, i64 {a[0]}, i64 {a[1]}, i64 {b[0]}, i64 {b[1]})"
-            )
+            self._multiply(job, many, depth, edges)
         if plan.vectors:
             stride = self.layout.buffers["gradients"].stride
-            first, end = self.share(stride // lanes)
+            first, end = self.share(stride // self.element.lanes)
             code.do(
                 f"call void @column_sums(ptr {self.pointer('base.sums')}, "
                 f"ptr {self.pointer('base.gradients')}, i64 {stride}, i64 {many}, "
@@ -165,6 +193,42 @@ class BackwardDriver(Driver):
             first, end = self.share(many)
             code.do(f"call void @deferred(ptr {self.frame}, i64 {first}, i64 {end})")
             self.set("scratch", self.row("scratch", self.first_row))
+
+    def _multiply(self, job: OuterJob, many: str, depth: str, edges: tuple[str, str]) -> None:
+        """This thread's part of a block's product; the last one goes to its destinations."""
+        code, lanes = self.code, self.element.lanes
+        units, a_panels, _, b_panels = job.sides(lanes)
+        a, b = (0, a_panels), (0, b_panels)
+        if a_panels >= b_panels:
+            a = self.share(a_panels)
+        else:
+            b = self.share(b_panels)
+        sums, left, right = (self.pointer(f"base.{job.name}.{side}") for side in "cab")
+        head = (
+            f"call void @{job.shape.name}.all(ptr {sums}, "
+            f"i64 {b_panels * job.shape.vectors * lanes}, i64 {units}, ptr {left}, ptr {right}, "
+            f"i64 {many}, i64 {depth}"
+        )
+        tail = f"i64 {b[0]}, i64 {b[1]}, i1 {edges[0]}"
+        if not job.deliveries:
+            nowhere = "ptr null, i64 0, i64 0, i64 0"
+            code.do(f"{head}, i64 {a[0]}, i64 {a[1]}, {tail}, {nowhere})")
+        for own in job.deliveries:
+            first = code.maximum(a[0], own.first // lanes)
+            end = code.minimum(a[1], -(-(own.first + own.rows) // lanes))
+            to = code.value(f"select i1 {edges[1]}, ptr {self.pointer(own.word)}, ptr null")
+            place = f"ptr {to}, i64 {own.first}, i64 {own.rows}, i64 {job.columns}"
+            code.do(f"{head}, i64 {first}, i64 {end}, {tail}, {place})")
+
+    def _deliver_vectors(self, plan: Backward) -> None:
+        """Copy the gradients of vectors of weights to the tensors that want them."""
+        code = self.code
+        for k, (_, place, units) in enumerate(plan.vectors):
+            source = code.address(self.pointer("base.sums"), place.offset)
+            for word in vector_words(k):
+                to = self.pointer(word)
+                with code.when(code.value(f"icmp ne ptr {to}, null")):
+                    self.copy(to, 0, source, 0, units, 1)
 
     def _pack(
         self, job: OuterJob, kept: dict[str, bool], steps: tuple[str, str], many: str, depth: str

@@ -120,6 +120,10 @@ class Code:
         """The smaller of two i64."""
         return self.value(f"select i1 {self.less(a, c)}, i64 {a}, i64 {c}")
 
+    def maximum(self, a: object, c: object) -> str:
+        """The greater of two i64."""
+        return self.value(f"select i1 {self.less(a, c)}, i64 {c}, i64 {a}")
+
     def address(self, pointer: str, offset: object) -> str:
         """The address of an element."""
         if offset in (0, "0"):

@@ -18,7 +18,7 @@ from gatewise.backends.llvm.arrangement import Arrangement, Started
 from gatewise.backends.llvm.frame import Frames
 from gatewise.backends.llvm.job import FUNCTION
 from gatewise.backends.llvm.kernel import Kernel
-from gatewise.backends.llvm.sources import Places, WeightGradients, WeightWords, pieces_of
+from gatewise.backends.llvm.sources import Places, WeightGradients, WeightWords
 from gatewise.backends.llvm.words import Addresses, InputWords, Region
 from gatewise.backends.llvm.workspace import workspace
 
@@ -165,7 +165,17 @@ class ForwardCall(Arrangement):
 
 
 class BackwardOperands(NamedTuple):
-    """What a backward call reads; see `BackwardCall.start`."""
+    """What a backward call reads.
+
+    Attributes:
+        inputs: as the forward run had them; likewise states, givens and sources.
+        states: ``(B, units)``.
+        givens: ``(B, units)``.
+        sources: tensors that hold the weights.
+        outputs: the output of the forward run and its gradient, ``(T, B, units)``.
+        kept: the memory that the forward run left.
+        flows: gradients of the last states ``(B, units)``.
+    """
 
     inputs: Sequence[Tensor]
     states: Sequence[Tensor]
@@ -221,7 +231,7 @@ class BackwardCall(Arrangement):
         self._input_gradients = Addresses(
             self._words, [f"base.dx.{name}" for name in plan.input_gradients]
         )
-        self._gradients = WeightGradients(pieces_of(kernel, self._working), places, sources)
+        self._gradients = WeightGradients(kernel, self._words, self._working, places, sources)
         flow = {name: self._working.slices[f"base.flow.{name}"] for name in names.states}
         self._state_gradients = [
             (
@@ -249,14 +259,12 @@ class BackwardCall(Arrangement):
         for job in kernel.jobs:
             a, b = job.padded(kernel.element.lanes)
             parts[f"base.{job.name}.a"], parts[f"base.{job.name}.b"] = a * depth, b * depth
+            parts[f"base.{job.name}.c"] = a * b
         return parts | self.given_parts(buffers)
 
     def _sum_parts(self) -> dict[str, int]:
         """Buffers that gradients are added to, from zero."""
         parts = {"base.sums": self._buffers["gradients"].stride}
-        for job in self.kernel.jobs:
-            a, b = job.padded(self.kernel.element.lanes)
-            parts[f"base.{job.name}.c"] = a * b
         for name in self.names.givens:
             if f"dgiven.{name}" in self._buffers:
                 parts[f"base.dgiven.{name}"] = self.B * self._buffers[f"dgiven.{name}"].stride
@@ -269,31 +277,18 @@ class BackwardCall(Arrangement):
             operands: of the call.
             needs: whose gradients are wanted.
         """
-        started = self.start(*operands)
+        started = self.start(operands, needs)
         self._run(started.frame.address)
         return self.finish(started, operands.sources, needs)
 
-    def start(
-        self,
-        inputs: Sequence[Tensor],
-        states: Sequence[Tensor],
-        givens: Sequence[Tensor],
-        sources: Sequence[Tensor],
-        outputs: tuple[Tensor, Tensor],
-        kept: Tensor,
-        flows: Sequence[Tensor],
-    ) -> Started:
+    def start(self, operands: BackwardOperands, needs: Needs) -> Started:
         """Make everything ready.
 
         Args:
-            inputs: as the forward run had them; likewise states, givens and sources.
-            states: ``(B, units)``.
-            givens: ``(B, units)``.
-            sources: tensors that hold the weights.
-            outputs: the output of the forward run and its gradient, ``(T, B, units)``.
-            kept: the memory that the forward run left.
-            flows: gradients of the last states ``(B, units)``.
+            operands: of the call.
+            needs: whose gradients are wanted.
         """
+        inputs, states, givens, sources, outputs, kept, flows = operands
         frame, copies, plan = self._frames.take(), [], self.kernel.backward_plan
         assert plan is not None
         words = frame.words
@@ -307,7 +302,7 @@ class BackwardCall(Arrangement):
         named = dict(zip(self.names.inputs, inputs, strict=True))
         dx = [workspace.lease(named[name].shape, self.dtype) for name in plan.input_gradients]
         self._input_gradients.place(words, dx, copies)
-        return Started(frame, copies, dx)
+        return Started(frame, copies, [*dx, *self._gradients.place(words, sources, needs.sources)])
 
     def finish(self, started: Started, sources: Sequence[Tensor], needs: Needs) -> Gradients:
         """The gradients.
@@ -319,7 +314,8 @@ class BackwardCall(Arrangement):
         """
         assert self.kernel.backward_plan is not None
         names = self.kernel.backward_plan.input_gradients
-        wanted = dict(zip(names, started.results, strict=True))
+        wanted = dict(zip(names, started.results, strict=False))
+        made = started.results[len(names) :]
         memory = started.frame.memory
         assert memory is not None
         gradients = Gradients(
@@ -330,7 +326,7 @@ class BackwardCall(Arrangement):
             ],
             [self._given_gradient(name, memory) for name in self.names.givens],
             [
-                self._gradients.gather(k, source, memory) if needed else None
+                self._gradients.complete(k, made[k], source, memory) if needed else None
                 for k, (source, needed) in enumerate(zip(sources, needs.sources, strict=True))
             ],
         )

@@ -10,7 +10,12 @@ from torch import Tensor
 
 from gatewise.backends.evaluation import Plan, constants, run
 from gatewise.backends.llvm.backward import Backward, BackwardPlanner, WeightGradient
-from gatewise.backends.llvm.backward_driver import BackwardDriver, OuterJob
+from gatewise.backends.llvm.backward_driver import (
+    BackwardDriver,
+    Delivery,
+    OuterJob,
+    matrix_word,
+)
 from gatewise.backends.llvm.compiler import forget
 from gatewise.backends.llvm.division import block_bytes, divides_units, pairs_well
 from gatewise.backends.llvm.forward_driver import ForwardDriver
@@ -19,11 +24,13 @@ from gatewise.backends.llvm.module import Module
 from gatewise.backends.llvm.outer import (
     OuterShape,
     column_sums,
+    deliver_tile,
     outer_matrix_tile,
     outer_panels,
     outer_tile,
     pack_rows,
 )
+from gatewise.backends.llvm.part import Place
 from gatewise.backends.llvm.program import (
     Equations,
     Forward,
@@ -175,6 +182,7 @@ class Kernel:
         for shape in sorted(shapes, key=lambda s: s.name):
             make = outer_matrix_tile if module.layout.rounds else outer_tile
             module.add(make(shape, self.element, module.intrinsics))
+            module.add(deliver_tile(shape, self.element, module.intrinsics))
             module.add(outer_panels(shape, module.layout, module.intrinsics))
         if self.jobs:
             module.add(pack_rows(self.element, module.intrinsics))
@@ -187,18 +195,20 @@ class Kernel:
 
     def _outer_jobs(self, plan: Backward) -> list[OuterJob]:
         """One product for each run of gradients that share their vector."""
-        runs: dict[tuple, set[tuple[int, int]]] = {}
+        runs: dict[tuple[Place, int], list[WeightGradient]] = {}
         for item in plan.weights:
-            span = (item.gradient.offset, self.element.padded(item.rows))
-            runs.setdefault((item.vector, item.columns), set()).add(span)
+            runs.setdefault((item.vector, item.columns), []).append(item)
         jobs = []
-        for (vector, columns), spans in runs.items():
+        for (vector, columns), items in runs.items():
+            spans = {(i.gradient.offset, self.element.padded(i.rows)) for i in items}
             for start, width in _joined(sorted(spans)):
                 swapped = columns * 2 <= self.element.lanes
                 m, n = (columns, width) if swapped else (width, columns)
                 shape = OuterShape.of(m, n, self.backward_module.layout)
                 name = f"outer{len(jobs)}"
-                jobs.append(OuterJob(name, start, width, vector, columns, swapped, shape))
+                own = [i for i in items if start <= i.gradient.offset < start + width]
+                found = () if swapped else _deliveries(plan, own, start)
+                jobs.append(OuterJob(name, start, width, vector, columns, swapped, shape, found))
         return jobs
 
     def divides_units(self, T: int, B: int, team: int) -> bool:
@@ -322,6 +332,18 @@ def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             joined.append((start, width))
     return joined
+
+
+def _deliveries(plan: Backward, items: list[WeightGradient], start: int) -> tuple[Delivery, ...]:
+    """Where the rows of a product go; none where one is in two gradients, or only a part of one."""
+    places = [item.gradient.offset for item in items]
+    matrices = [item.matrix for item in plan.weights]
+    if len(set(places)) < len(places) or any(matrices.count(i.matrix) > 1 for i in items):
+        return ()
+    return tuple(
+        Delivery(matrix_word(plan.weights.index(item)), item.gradient.offset - start, item.rows)
+        for item in items
+    )
 
 
 @lru_cache(maxsize=256)

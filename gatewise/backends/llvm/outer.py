@@ -21,8 +21,11 @@ SUMS = 8
 NEIGHBOURS = 8
 """Vectors of a row that are packed together."""
 
-TILE = ["ptr noalias %c", "i64 %ldc", "ptr noalias %a", "ptr noalias %b", "i64 %rows"]
-"""Arguments of a tile's function."""
+TILE = [
+    *("ptr %c", "i64 %ldc", "ptr %to", "i64 %to_stride"),
+    *("ptr noalias %a", "ptr noalias %b", "i64 %rows"),
+]
+"""Arguments of a tile's function: what it adds to, where the sums go, and the factors."""
 
 
 @dataclass(frozen=True)
@@ -66,17 +69,18 @@ class OuterShape:
 
 
 def outer_tile(shape: OuterShape, element: Element, intrinsics: dict[str, str]) -> str:
-    """The function that adds to one tile of C: A and B are packed."""
+    """The function that adds a product to one tile: A and B are packed."""
     code = Code(element, intrinsics)
     keys = [(m, v) for m in range(shape.rows) for v in range(shape.vectors)]
-    rows = [code.address("%c", code.integer("mul", "%ldc", m)) for m in range(shape.rows)]
-    places = {(m, v): code.address(rows[m], v * element.lanes) for m, v in keys}
-    for place in places.values():
-        code.prefetch(place, 1)
-    before = code.block
+    before, after = (
+        [code.address(start, code.integer("mul", stride, m)) for m in range(shape.rows)]
+        for start, stride in (("%c", "%ldc"), ("%to", "%to_stride"))
+    )
+    for m, v in keys:
+        code.prefetch(code.address(before[m], v * element.lanes), 1)
     code.do("br label %k")
     code.label("k")
-    code.do(f"%i = phi i64 [0, %{before}], [%next, %k]")
+    code.do("%i = phi i64 [0, %entry], [%next, %k]")
     head = len(code.lines)
     a = code.address("%a", code.integer("mul", "%i", element.lanes))
     b = code.address("%b", code.integer("mul", "%i", shape.vectors * element.lanes))
@@ -87,15 +91,17 @@ def outer_tile(shape: OuterShape, element: Element, intrinsics: dict[str, str]) 
         for v in range(shape.vectors):
             grown[m, v] = code.fma(spread, columns[v], f"%s{m}.{v}")
     code.lines[head:head] = [
-        f"  %s{m}.{v} = phi {element.vector} [{element.splat(0.0)}, %{before}], [{grown[m, v]}, %k]"
+        f"  %s{m}.{v} = phi {element.vector} [{element.splat(0.0)}, %entry], [{grown[m, v]}, %k]"
         for m, v in keys
     ]
     code.do("%next = add nuw nsw i64 %i, 1")
     code.do("%go = icmp ult i64 %next, %rows")
     code.do("br i1 %go, label %k, label %done")
     code.label("done")
-    for key, place in places.items():
-        code.store(code.arithmetic("fadd", code.load(place), grown[key]), place)
+    for m, v in keys:
+        total = code.load(code.address(before[m], v * element.lanes))
+        total = code.arithmetic("fadd", total, grown[m, v])
+        code.store(total, code.address(after[m], v * element.lanes))
     return code.function(shape.name, TILE)
 
 
@@ -103,10 +109,9 @@ def outer_matrix_tile(shape: OuterShape, element: Element, intrinsics: dict[str,
     """The same in bfloat16: A is turned and B paired (see `rounding`), each in whole tiles."""
     code = Code(element, intrinsics)
     lanes, bytes_ = element.lanes, element.bytes
-    stride = code.integer("mul", "%ldc", bytes_)
-    places = [code.address("%c", v * lanes) for v in range(shape.vectors)]
-    for v, place in enumerate(places):
-        tile(code, "tileloadd64", v, place, stride)
+    strides = [code.integer("mul", stride, bytes_) for stride in ("%ldc", "%to_stride")]
+    for v in range(shape.vectors):
+        tile(code, "tileloadd64", v, code.address("%c", v * lanes), strides[0])
     blocks = code.value(f"sdiv i64 {code.integer('add', '%rows', TILE_DEPTH - 1)}, {TILE_DEPTH}")
     with code.loop(0, blocks) as k:
         a = code.address("%a", code.integer("mul", k, TILE_ROWS * lanes))
@@ -117,21 +122,36 @@ def outer_matrix_tile(shape: OuterShape, element: Element, intrinsics: dict[str,
             held = WEIGHTS[v % len(WEIGHTS)]
             tile(code, "tileloadd64", held, code.address(b, v * lanes), wide * bytes_)
             tile(code, "tdpbf16ps", v, FACTOR, held)
-    for v, place in enumerate(places):
-        tile(code, "tilestored64", v, place, stride)
+    for v in range(shape.vectors):
+        tile(code, "tilestored64", v, code.address("%to", v * lanes), strides[1])
     return code.function(shape.name, TILE)
+
+
+PANELS = [
+    *("ptr noalias %c", "i64 %ldc", "i64 %m", "ptr noalias %a", "ptr noalias %b"),
+    *("i64 %rows", "i64 %depth", "i64 %first", "i64 %end", "i64 %b_first", "i64 %b_end"),
+    *("i1 %begins", "ptr noalias %to", "i64 %to_first", "i64 %to_rows", "i64 %to_columns"),
+]
+"""Arguments of `outer_panels`' function."""
 
 
 def outer_panels(shape: OuterShape, layout: Layout, intrinsics: dict[str, str]) -> str:
     """All tiles of some panels of A (one vector wide) with all panels of B.
 
     Each panel has room for `depth` rows. Some rows of a panel of B, which stay in the first-level
-    cache, go with all panels of A before the next ones.
+    cache, go with all panels of A before the next ones. Where the sums begin, what is in C does not
+    count. Where there is a place that they are to go to, they do not return to C in the end: row
+    `to_first` of C is the first of `to_rows` rows there, which have `to_columns` numbers each.
     """
     element = layout.element
     code = Code(element, intrinsics)
     lanes, wide = element.lanes, shape.vectors * element.lanes
     near = "%rows" if layout.rounds else NEAR_BYTES // (wide * element.bytes)
+    zeros = code.value(f"alloca [{wide} x {element.name}], align 64")
+    whole = code.value(f"alloca [{shape.rows * wide} x {element.name}], align 64")
+    for v in range(0, wide, lanes):
+        code.store(element.splat(0.0), code.address(zeros, v))
+    goes = code.value("icmp ne ptr %to, null")
     with (
         code.loop("%b_first", "%b_end") as panel,
         code.loop(0, "%rows", near) as k,
@@ -140,22 +160,51 @@ def outer_panels(shape: OuterShape, layout: Layout, intrinsics: dict[str, str]) 
     ):
         a_row = code.integer("add", code.integer("mul", block, "%depth"), k)
         b_row = code.integer("add", code.integer("mul", panel, "%depth"), k)
-        a = code.integer("add", code.integer("mul", a_row, lanes), m)
-        b = code.integer("mul", b_row, wide)
+        a = code.address("%a", code.integer("add", code.integer("mul", a_row, lanes), m))
+        b = code.address("%b", code.integer("mul", b_row, wide))
         row = code.integer("add", code.integer("mul", block, lanes), m)
-        at = code.integer("mul", row, "%ldc")
-        at = code.integer("add", at, code.integer("mul", panel, wide))
-        count = code.minimum(code.integer("sub", "%rows", k), near)
+        column = code.integer("mul", panel, wide)
+        at = code.address("%c", code.integer("add", code.integer("mul", row, "%ldc"), column))
+        left = code.integer("sub", "%rows", k)
+        count = code.minimum(left, near)
+        begins = code.value(f"and i1 %begins, {code.value(f'icmp eq i64 {k}, 0')}")
+        ends = code.value(f"and i1 {goes}, {code.value(f'icmp sle i64 {left}, {near}')}")
+        start = code.value(f"select i1 {begins}, ptr {zeros}, ptr {at}")
+        stride = code.value(f"select i1 {begins}, i64 0, i64 %ldc")
+        to = code.value(f"select i1 {ends}, ptr {whole}, ptr {at}")
+        to_stride = code.value(f"select i1 {ends}, i64 {wide}, i64 %ldc")
         with code.when(code.less(row, "%m")):
             code.do(
-                f"call void @{shape.name}(ptr {code.address('%c', at)}, i64 %ldc, "
-                f"ptr {code.address('%a', a)}, ptr {code.address('%b', b)}, i64 {count})"
+                f"call void @{shape.name}(ptr {start}, i64 {stride}, ptr {to}, i64 {to_stride}, "
+                f"ptr {a}, ptr {b}, i64 {count})"
             )
-    arguments = [
-        *("ptr noalias %c", "i64 %ldc", "i64 %m", "ptr noalias %a", "ptr noalias %b"),
-        *("i64 %rows", "i64 %depth", "i64 %first", "i64 %end", "i64 %b_first", "i64 %b_end"),
-    ]
-    return code.function(f"{shape.name}.all", arguments)
+            with code.when(ends):
+                own = code.integer("sub", row, "%to_first")
+                place = code.integer("add", code.integer("mul", own, "%to_columns"), column)
+                rows = code.minimum(shape.rows, code.integer("sub", "%to_rows", own))
+                columns = code.integer("sub", "%to_columns", column)
+                code.do(
+                    f"call void @{shape.name}.deliver(ptr {code.address('%to', place)}, "
+                    f"i64 %to_columns, ptr {whole}, i64 {rows}, i64 {columns})"
+                )
+    return code.function(f"{shape.name}.all", PANELS)
+
+
+def deliver_tile(shape: OuterShape, element: Element, intrinsics: dict[str, str]) -> str:
+    """The function that copies some rows of a tile to where there may be fewer columns."""
+    code = Code(element, intrinsics)
+    wide = shape.vectors * element.lanes
+    whole = code.value(f"icmp sge i64 %columns, {wide}")
+    for condition, masked in ((whole, False), (code.value(f"xor i1 {whole}, true"), True)):
+        with code.when(condition), code.loop(0, "%rows") as m:
+            to = code.address("%to", code.integer("mul", m, "%stride"))
+            source = code.address("%from", code.integer("mul", m, wide))
+            for v in range(0, wide, element.lanes):
+                left = code.integer("sub", "%columns", v)
+                mask = code.lanes_below(left) if masked else None
+                code.store(code.load(code.address(source, v)), code.address(to, v), mask)
+    arguments = ["ptr noalias %to", "i64 %stride", "ptr noalias %from"]
+    return code.function(f"{shape.name}.deliver", [*arguments, "i64 %rows", "i64 %columns"])
 
 
 def pack_rows(element: Element, intrinsics: dict[str, str]) -> str:

@@ -88,12 +88,12 @@ def _backward(
 ) -> list[list[Tensor | None]]:
     team = _team_of(calls)
     runs = [call.backward_call(share) for call, share in zip(calls, shares(team), strict=True)]
-    started = [run.start(*own) for run, own in zip(runs, operands, strict=True)]
+    wanted = [calls[k].needs(tensors[k], needs[k]) for k in range(len(calls))]
+    started = [runs[k].start(operands[k], wanted[k]) for k in range(len(calls))]
     _run(started, team)
     gradients = []
     for k, (call, run) in enumerate(zip(calls, runs, strict=True)):
-        wanted = call.needs(tensors[k], needs[k])
-        found = run.finish(started[k], operands[k].sources, wanted)
+        found = run.finish(started[k], operands[k].sources, wanted[k])
         gradients.append(call.in_order(found, tensors[k]))
     return gradients
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor
 
-from gatewise.backends.llvm.words import Region, Values
+from gatewise.backends.llvm.backward_driver import matrix_word, vector_words
+from gatewise.backends.llvm.words import Region, Values, Words
+from gatewise.backends.llvm.workspace import workspace
 from gatewise.equations.expression import Expression
 
 if TYPE_CHECKING:
@@ -142,36 +145,121 @@ def pieces_of(kernel: Kernel, sums: Region) -> dict[Expression, list[Piece]]:
 class WeightGradients:
     """Puts the gradients of tensors together that hold weights.
 
+    The kernel writes into new tensors what it can; the rest is read out of its sums.
+
     Args:
-        pieces: of each expression.
+        kernel: the kernel.
+        words: of a call.
+        sums: the memory of sums.
         places: which tensor holds which expression, at which row.
         count: how many tensors there are.
     """
 
-    def __init__(self, pieces: Mapping[Expression, list[Piece]], places: Places, count: int):
+    def __init__(self, kernel: Kernel, words: Words, sums: Region, places: Places, count: int):
+        delivered = _delivered(kernel)
+        pieces = pieces_of(kernel, sums)
+        self._words: list[list[tuple[int, int]]] = [[] for _ in range(count)]
         members: list[list[tuple[int, list[Piece]]]] = [[] for _ in range(count)]
+        left: list[list[tuple[int, list[Piece]]]] = [[] for _ in range(count)]
         for node, found in places.items():
-            for k, first in found if node in pieces else ():
+            if node not in pieces:
+                continue
+            own = delivered.get(node, ())
+            for n, (k, first) in enumerate(found):
                 members[k].append((first, pieces[node]))
-        self._runs = [_joined(sorted(each, key=lambda member: member[0])) for each in members]
+                if n < len(own):
+                    at = first * math.prod(pieces[node][0].shape[1:]) * sums.size
+                    self._words[k].append((words.index[own[n]], at))
+                else:
+                    left[k].append((first, pieces[node]))
+        self._runs = [_joined(_by_row(each)) for each in members]
+        self._left = [_joined(_by_row(each)) for each in left]
 
-    def gather(self, k: int, like: Tensor, memory: Tensor) -> Tensor | None:
-        """The gradient of tensor k, read out of memory; None where it has none."""
+    def place(
+        self, values: Values, sources: Sequence[Tensor], needs: Sequence[bool]
+    ) -> list[Tensor | None]:
+        """Make tensors for what the kernel writes, and point words to them.
+
+        Args:
+            values: of the words.
+            sources: the tensors that hold the weights.
+            needs: whose gradients are wanted.
+
+        Returns:
+            For each source its gradient, to be; None where the kernel writes nothing of it.
+        """
+        made: list[Tensor | None] = []
+        for placed, source, needed in zip(self._words, sources, needs, strict=True):
+            gradient = workspace.lease(source.shape, source.dtype) if needed and placed else None
+            start = 0 if gradient is None else gradient.data_ptr()
+            for word, at in placed:
+                values[word] = start and start + at
+            made.append(gradient)
+        return made
+
+    def complete(
+        self, k: int, gradient: Tensor | None, like: Tensor, memory: Tensor
+    ) -> Tensor | None:
+        """The gradient of tensor k.
+
+        Args:
+            k: its position.
+            gradient: what `place` made for it.
+            like: the tensor.
+            memory: of sums.
+
+        Returns:
+            None where it has none.
+        """
+        if gradient is None:
+            return self._gather(k, like, memory)
+        for run in self._left[k]:
+            gradient[run.first : run.first + run.rows] = run.read(memory)
+        for first, end in _between(self._runs[k], like.shape[0] if like.dim() else 1):
+            gradient[first:end] = 0
+        return gradient
+
+    def _gather(self, k: int, like: Tensor, memory: Tensor) -> Tensor | None:
+        """The same where the kernel wrote nothing."""
         runs = self._runs[k]
         if not runs:
             return None
         if len(runs) == 1 and like.dim() and runs[0].covers(like.shape[0]):
             return runs[0].read(memory).clone(memory_format=torch.contiguous_format)
-        parts: list[Tensor] = []
-        row = 0
-        for run in runs:
-            if run.first > row:
-                parts.append(like.new_zeros(run.first - row, *like.shape[1:]))
-            parts.append(run.read(memory))
-            row = run.first + run.rows
-        if like.dim() and row < like.shape[0]:
-            parts.append(like.new_zeros(like.shape[0] - row, *like.shape[1:]))
-        return torch.cat(parts).view(like.shape)
+        parts = [(run.first, run.read(memory)) for run in runs]
+        for first, end in _between(runs, like.shape[0] if like.dim() else 1):
+            parts.append((first, like.new_zeros(end - first, *like.shape[1:])))
+        return torch.cat([part for _, part in _by_row(parts)]).view(like.shape)
+
+
+def _delivered(kernel: Kernel) -> dict[Expression, tuple[str, ...]]:
+    """The words that say where the kernel writes the gradient of an expression, if it does."""
+    plan = kernel.backward_plan
+    assert plan is not None
+    found: dict[Expression, tuple[str, ...]] = {}
+    words = {own.word for job in kernel.jobs for own in job.deliveries}
+    for k, item in enumerate(plan.weights):
+        if matrix_word(k) in words:
+            found[item.matrix] = (matrix_word(k),)
+    vectors = [vector for vector, _, _ in plan.vectors]
+    for k, vector in enumerate(vectors):
+        if vectors.count(vector) == 1:
+            found[vector] = vector_words(k)
+    return found
+
+
+Part = TypeVar("Part")
+
+
+def _by_row(parts: Sequence[tuple[int, Part]]) -> list[tuple[int, Part]]:
+    return sorted(parts, key=lambda part: part[0])
+
+
+def _between(runs: Sequence[Run], rows: int) -> list[tuple[int, int]]:
+    """The rows that no run has, as first and end."""
+    firsts = [*(run.first for run in runs), rows]
+    ends = [0, *(run.first + run.rows for run in runs)]
+    return [pair for pair in zip(ends, firsts, strict=True) if pair[0] < pair[1]]
 
 
 @dataclass(frozen=True)

@@ -52,11 +52,13 @@ class Region:
         size: bytes of an element.
 
     Attributes:
+        size: bytes of an element.
         elements: of the whole memory.
         slices: where in it each buffer is.
     """
 
     def __init__(self, words: Words, parts: Mapping[str, int], size: int):
+        self.size = size
         self.slices: dict[str, slice] = {}
         self.elements = 0
         for name, elements in parts.items():
