@@ -30,22 +30,20 @@ class Lane:
 
     Attributes:
         recurrence: graph, sizes and direction.
-        names: of the layer's parameters that hold its weights.
-        shapes: of these parameters.
+        stored: the names and shapes of the layer's parameters that hold its weights.
         stacking: what they hold.
         starts: size and number of each state before the first step.
     """
 
     recurrence: Recurrence
-    names: tuple[str, ...]
-    shapes: tuple[tuple[int, ...], ...]
+    stored: tuple[tuple[str, torch.Size], ...]
     stacking: Stacking
     starts: tuple[tuple[int, float], ...]
 
     def weights(self, layer: nn.Module, dtype: torch.dtype) -> list[Tensor] | None:
         """The parameters as they are now; None where one is no plain tensor of this kind."""
         found, registry = [], layer._parameters
-        for name, shape in zip(self.names, self.shapes, strict=True):
+        for name, shape in self.stored:
             tensor = registry.get(name)
             if tensor is None or not _is_plain(tensor, shape, dtype):
                 return None
@@ -123,9 +121,11 @@ def _run(layer: Any, x: Tensor, state: Any = None) -> tuple[Any, Any] | None:
 def _run_rows(
     x: Tensor, rows: Sequence[int], plan: Sequence[tuple[Any, list[Tensor], bool]], dropout: float
 ) -> tuple[Tensor, list[Sequence[Tensor]]]:
-    from gatewise.backends.llvm.operation import run_call
-    from gatewise.backends.llvm.pair import pairs_well, run_pair
-
+    run_call, pairs_well, run_pair = _runners()
+    if len(plan) == 1:
+        call, tensors, training = plan[0]
+        y, *ends = run_call(call, [x, *tensors], training)
+        return y, [ends]
     last: list[Sequence[Tensor]] = []
     for count in rows:
         if last and dropout:
@@ -143,6 +143,15 @@ def _run_rows(
             last.append(ends)
         x = outputs[0] if count == 1 else torch.cat(outputs, -1)
     return x, last
+
+
+@lru_cache(maxsize=1)
+def _runners() -> tuple[Callable[..., Any], ...]:
+    """What runs calls; imported with the first, since it takes a while."""
+    from gatewise.backends.llvm.operation import run_call
+    from gatewise.backends.llvm.pair import pairs_well, run_pair
+
+    return run_call, pairs_well, run_pair
 
 
 def _states(
@@ -165,10 +174,7 @@ def _states(
 
 def _is_plain(tensor: Any, shape: tuple[int, ...], dtype: torch.dtype) -> bool:
     return (
-        type(tensor) in PLAIN
-        and tensor.dtype is dtype
-        and tensor.is_cpu
-        and tuple(tensor.shape) == shape
+        type(tensor) in PLAIN and tensor.dtype is dtype and tensor.is_cpu and tensor.shape == shape
     )
 
 

@@ -210,8 +210,7 @@ class Recurrent(RecurrentLayer, nn.Module):
         starts = self.start_values(recurrence).items()
         return Lane(
             recurrence,
-            tuple(stack.name + suffix for stack in stored),
-            tuple(stack.stacked_shape for stack in stored),
+            tuple((stack.name + suffix, torch.Size(stack.stacked_shape)) for stack in stored),
             self._stackings[layer],
             tuple((recurrence.state_size(name), number) for name, number in starts),
         )

@@ -153,8 +153,8 @@ class _Layer(RecurrentLayer, nn.RNNBase):
         }
         stacking = weights_stacking(self.gates, tuple(shapes), tuple(shapes.values()), self.graph)
         starts = tuple((recurrence.state_size(name), 0.0) for name in self.states)
-        names = tuple(name + suffix for name in shapes)
-        return Lane(recurrence, names, tuple(shapes.values()), stacking, starts)
+        stored = tuple((name + suffix, torch.Size(shape)) for name, shape in shapes.items())
+        return Lane(recurrence, stored, stacking, starts)
 
     def packed_state(self, last: Items[Items[Tensor]]) -> Any:
         """The last states in torch's form, from those of each layer and direction."""
@@ -286,9 +286,9 @@ class LSTM(_Layer):
 
     Memory, for each layer and direction where proj_size is 0, H and I counted in whole vectors (16
     numbers of float32 at most): training keeps 6 · T · B · H numbers, the output among them, until
-    the backward pass. That adds T · B · I for the gradient of the input, three copies of the weights,
-    and for each of up to 256 rows (steps times sequences, one step at least) 13 · H + I. Inference
-    keeps the output alone.
+    the backward pass. That adds T · B · I for the gradient of the input, three copies of the
+    weights, and for each of up to 256 rows (steps times sequences, one step at least) 13 · H + I.
+    Inference keeps the output alone.
 
     Example:
         >>> import torch, gatewise as gw

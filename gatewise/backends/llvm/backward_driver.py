@@ -181,7 +181,7 @@ class BackwardDriver(Driver):
             code.do(
                 f"call void @column_sums(ptr {self.pointer('base.sums')}, "
                 f"ptr {self.pointer('base.gradients')}, i64 {stride}, i64 {many}, "
-                f"i64 {first}, i64 {end})"
+                f"i64 {first}, i64 {end}, i1 {edges[0]})"
             )
         if plan.deferred is not None:
             for buffer in ("gradients", "rest"):

@@ -54,27 +54,12 @@ class ForwardCall(Arrangement):
         self._inputs = InputWords(self._words, names.inputs)
         self._starts = Addresses(self._words, [f"base.start.{n}" for n in names.states])
         self._givens = Addresses(self._words, [f"source.given.{n}" for n in names.givens])
-        self._y = self._words.index["base.y"]
-        with torch.inference_mode(False):
-            self._nothing = torch.empty(0, dtype=self.dtype)
-        self._output_shape = (T, B, buffers["y"].stride)
+        self._results = Addresses(self._words, ["base.y", *(f"base.end.{n}" for n in names.states)])
         self._saved = self._saved_values()
-        self._last_step = 0 if kernel.specification.reverse else T - 1
-        self._ends = self._state_ends()
-
-    def _state_ends(self) -> list[Memory | None]:
-        """Where each state is after the last step: None for the output, else a piece of memory."""
-        kernel, plan, T, B = self.kernel, self.kernel.forward_plan, self.T, self.B
-        reverse, ends = kernel.specification.reverse, []
-        for name, keeps in kernel.kept.items():
-            if name == plan.output_state:
-                ends.append(None)
-                continue
-            stride = plan.buffers[f"state.{name}"].stride
-            row = (0 if reverse else T) if keeps else T & 1
-            start = self._kept.slices[f"base.past.{name}"].start + row * B * stride
-            ends.append(((B, kernel.units[f"state.{name}"]), (stride, 1), start))
-        return ends
+        shapes = [(T, B, buffers["y"].stride)]
+        shapes += [(B, kernel.units[f"state.{name}"]) for name in names.states]
+        self._lease_results = [workspace.leaser(shape, self.dtype) for shape in shapes]
+        self._lease_kept = workspace.leaser((self._kept.elements,), self.dtype)
 
     def _saved_values(self) -> dict[str, Memory]:
         """Where the named values of all steps are that the backward pass reads."""
@@ -110,25 +95,21 @@ class ForwardCall(Arrangement):
         """
         frame, copies = self._frames.take(), []
         words = frame.words
-        kept = self._nothing
-        if self._kept.elements:
-            kept = workspace.lease((self._kept.elements,), self.dtype)
-            self._kept.place(words, kept)
+        kept = self._lease_kept()
+        self._kept.place(words, kept)
         frame.place_weights(self._weights, sources, copies)
         self._inputs.place(words, inputs, copies)
         self._starts.place(words, states, copies)
         self._givens.place(words, givens, copies)
-        y = workspace.lease(self._output_shape, self.dtype)
-        words[self._y] = y.data_ptr()
-        return Started(frame, copies, (y, kept))
+        results = [lease() for lease in self._lease_results]
+        self._results.place(words, results, copies)
+        return Started(frame, copies, [*results, kept])
 
     def finish(self, started: Started) -> Forwarded:
         """The output ``(T, B, units)``, the last states, and the memory of what was kept."""
-        y, kept = started.results
         self._frames.give(started.frame)
-        last = y[self._last_step]
-        ends = [(last if end is None else kept.as_strided(*end)).clone() for end in self._ends]
-        return y, ends, kept
+        y, *last, kept = started.results
+        return y, last, kept
 
     def saved(self, kept: Tensor) -> dict[str, Callable[[], Tensor | None]]:
         """What reads the values that the backward pass needs, as long as it has not run.
@@ -205,7 +186,15 @@ class Gradients(NamedTuple):
 class BackwardCall(Arrangement):
     """Backward calls: all steps, from the last to run to the first."""
 
-    def __init__(self, kernel: Kernel, T: int, B: int, team: int, places: Places, sources: int):
+    def __init__(
+        self,
+        kernel: Kernel,
+        T: int,
+        B: int,
+        team: int,
+        places: Places,
+        rows: Sequence[int],
+    ):
         super().__init__(kernel, T, B, team, places)
         plan = kernel.backward_plan
         assert plan is not None
@@ -213,11 +202,10 @@ class BackwardCall(Arrangement):
         block = max(1, min(T, BACKWARD_ROWS // B))
         self._words, parts = self.words(kernel.backward_module, block)
         self._words.set(FUNCTION, kernel.backward_code.address("backward"))
-        sums = self._sum_parts()
         parts |= self._parts(block * B)
+        sums = self._given_sums()
         self._working = Region(self._words, parts | sums, self.size)
-        first = self._working.slices["base.sums"].start
-        zeroed = [slice(first, self._working.elements)]
+        zeroed = [self._working.slices[name] for name in sums]
         self._frames = Frames(self._words, self._working, self.dtype, zeroed)
         self._kept = self.kept(self._words)
         self._weights = WeightWords(kernel.backward_weights, places)
@@ -228,10 +216,12 @@ class BackwardCall(Arrangement):
         self._givens = Addresses(self._words, [f"source.given.{n}" for n in names.givens])
         self._flows = Addresses(self._words, [f"source.flow.{n}" for n in names.states])
         self._outputs = Addresses(self._words, ["base.y", "base.dy"])
-        self._input_gradients = Addresses(
-            self._words, [f"base.dx.{name}" for name in plan.input_gradients]
-        )
-        self._gradients = WeightGradients(kernel, self._words, self._working, places, sources)
+        dx = plan.input_gradients
+        self._input_gradients = Addresses(self._words, [f"base.dx.{name}" for name in dx])
+        shapes = [(T, B, kernel.units[f"in.{name}"]) for name in dx]
+        self._lease_dx = [workspace.leaser(shape, self.dtype) for shape in shapes]
+        self._which_dx = [dx.index(name) if name in dx else None for name in names.inputs]
+        self._gradients = WeightGradients(kernel, self._words, self._working, places, rows)
         flow = {name: self._working.slices[f"base.flow.{name}"] for name in names.states}
         self._state_gradients = [
             (
@@ -250,6 +240,7 @@ class BackwardCall(Arrangement):
             f"base.{name}": rows * buffers[name].stride
             for name in (*(f"in.{n}" for n in plan.inputs), "gradients", "vectors", "rest")
         }
+        parts["base.sums"] = buffers["gradients"].stride
         parts["base.scratch"] = B * buffers["scratch"].stride
         if plan.deferred is not None:
             parts["base.deferred_scratch"] = rows * buffers["scratch"].stride
@@ -262,13 +253,13 @@ class BackwardCall(Arrangement):
             parts[f"base.{job.name}.c"] = a * b
         return parts | self.given_parts(buffers)
 
-    def _sum_parts(self) -> dict[str, int]:
-        """Buffers that gradients are added to, from zero."""
-        parts = {"base.sums": self._buffers["gradients"].stride}
-        for name in self.names.givens:
-            if f"dgiven.{name}" in self._buffers:
-                parts[f"base.dgiven.{name}"] = self.B * self._buffers[f"dgiven.{name}"].stride
-        return parts
+    def _given_sums(self) -> dict[str, int]:
+        """Buffers that gradients of givens are added to, from zero."""
+        return {
+            f"base.dgiven.{name}": self.B * self._buffers[f"dgiven.{name}"].stride
+            for name in self.names.givens
+            if f"dgiven.{name}" in self._buffers
+        }
 
     def run(self, operands: BackwardOperands, needs: Needs) -> Gradients:
         """Run all steps backwards.
@@ -289,8 +280,7 @@ class BackwardCall(Arrangement):
             needs: whose gradients are wanted.
         """
         inputs, states, givens, sources, outputs, kept, flows = operands
-        frame, copies, plan = self._frames.take(), [], self.kernel.backward_plan
-        assert plan is not None
+        frame, copies = self._frames.take(), []
         words = frame.words
         self._kept.place(words, kept)
         frame.place_weights(self._weights, sources, copies)
@@ -299,8 +289,7 @@ class BackwardCall(Arrangement):
         self._givens.place(words, givens, copies)
         self._flows.place(words, flows, copies)
         self._outputs.place(words, outputs, copies)
-        named = dict(zip(self.names.inputs, inputs, strict=True))
-        dx = [workspace.lease(named[name].shape, self.dtype) for name in plan.input_gradients]
+        dx = [lease() for lease in self._lease_dx]
         self._input_gradients.place(words, dx, copies)
         return Started(frame, copies, [*dx, *self._gradients.place(words, sources, needs.sources)])
 
@@ -312,21 +301,19 @@ class BackwardCall(Arrangement):
             sources: tensors that hold the weights.
             needs: whose gradients are wanted.
         """
-        assert self.kernel.backward_plan is not None
-        names = self.kernel.backward_plan.input_gradients
-        wanted = dict(zip(names, started.results, strict=False))
-        made = started.results[len(names) :]
+        made = started.results
+        count = len(self._lease_dx)
         memory = started.frame.memory
         assert memory is not None
         gradients = Gradients(
-            [wanted.get(name) for name in self.names.inputs],
+            [None if k is None else made[k] for k in self._which_dx],
             [
                 memory.as_strided(*piece).clone() if needed else None
                 for piece, needed in zip(self._state_gradients, needs.states, strict=True)
             ],
             [self._given_gradient(name, memory) for name in self.names.givens],
             [
-                self._gradients.complete(k, made[k], source, memory) if needed else None
+                self._gradients.complete(k, made[count + k], source, memory) if needed else None
                 for k, (source, needed) in enumerate(zip(sources, needs.sources, strict=True))
             ],
         )

@@ -56,6 +56,7 @@ class ForwardDriver(Driver):
                     self.set(buffer, self.row(buffer, self.step_row(t)))
                 self.set_states(t, kept, n)
                 code.do(f"call void @step(ptr {self.frame}, i64 0, i64 {self.rows})")
+        self._end_states(kept, units)
         return self.end("forward")
 
     def _block_buffers(self, plan: Forward) -> list[str]:
@@ -66,6 +67,31 @@ class ForwardDriver(Driver):
         if not self.reverse:
             return n
         return self.code.integer("sub", self.code.integer("sub", self.T, 1), n)
+
+    def _end_states(self, kept: dict[str, bool], units: dict[str, int]) -> None:
+        """Copy the states after the last step to where they are asked for."""
+        code = self.code
+        self.wait()
+        first, end = self.share_by_unit(self.rows)
+        count = code.integer("sub", end, first)
+        own = code.integer("add", self.first_row, first)
+        last = 0 if self.reverse else code.integer("sub", self.T, 1)
+        for name, keeps in kept.items():
+            state = f"state.{name}"
+            to = self.pointer(f"base.end.{name}")
+            to = code.address(to, code.integer("mul", own, units[state]))
+            if name == self.output_state:
+                row = code.integer("add", code.integer("mul", last, self.B), own)
+                buffer, source = "y", self.row("y", row)
+            else:
+                at = 0 if self.reverse else self.T
+                if not keeps:
+                    at = code.value(f"and i64 {self.T}, 1")
+                row = code.integer("add", code.integer("mul", at, self.B), own)
+                buffer, source = state, self.row(state, row, f"past.{name}")
+            stride = self.layout.buffers[buffer].stride
+            with code.when(code.value(f"icmp ne ptr {self.pointer(f'base.end.{name}')}, null")):
+                self.copy(to, units[state], source, stride, units[state], count)
 
     def _start_states(self, kept: dict[str, bool], units: dict[str, int]) -> None:
         code = self.code

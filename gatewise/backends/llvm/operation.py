@@ -76,6 +76,7 @@ class Call:
         self._ends = list(
             accumulate([len(graph.inputs), len(graph.states), len(graph.givens), self.sources])
         )
+        self._no_flows: list[Tensor] | None = None  # nobody writes to them
         self.count = self._ends[3] + (0 if kernel.plain else len(parameters.members))
 
     @classmethod
@@ -168,11 +169,14 @@ class Call:
         flows: Sequence[Tensor | None],
     ) -> tuple[Tensor, list[Tensor]]:
         """Gradients of the output and of the last states, zeros where there are none."""
-        states = self.split(tensors)[1]
-        return torch.zeros_like(y) if dy is None else dy, [
-            torch.zeros_like(state) if flow is None else flow
-            for state, flow in zip(states, flows, strict=True)
-        ]
+        dy = torch.zeros_like(y) if dy is None else dy
+        if None not in flows:
+            return dy, list(flows)  # type: ignore[arg-type]
+        if self._no_flows is None:
+            with torch.inference_mode(False):
+                self._no_flows = [torch.zeros_like(state) for state in self.split(tensors)[1]]
+        given = zip(flows, self._no_flows, strict=True)
+        return dy, [zeros if flow is None else flow for flow, zeros in given]
 
     def see(self, seen: Seen, tensors: Sequence[Tensor], y: Tensor, kept: Tensor) -> None:
         """Show what the forward run left."""
@@ -271,8 +275,11 @@ def backward_call(
 ) -> BackwardCall:
     """What backward calls of these sizes share."""
     places = _places(kernel, stacking)
-    count = len(places) if stacking is None else len(stacking.members)
-    return BackwardCall(kernel, T, B, team, places, count)
+    if stacking is not None:
+        rows = [shape[0] if shape else 1 for shape in stacking.shapes]
+    else:
+        rows = [kernel.equations.units(node) for node in places]
+    return BackwardCall(kernel, T, B, team, places, rows)
 
 
 class Run(torch.autograd.Function):

@@ -237,7 +237,7 @@ def pack_rows(element: Element, intrinsics: dict[str, str]) -> str:
 
 
 def column_sums(element: Element, intrinsics: dict[str, str]) -> str:
-    """``to[n] += Σ_r from[r, n]`` for some vectors of n, rows in order."""
+    """``to[n] += Σ_r from[r, n]`` for some vectors of n, rows in order; from zero at first."""
     code = Code(element, intrinsics)
     count = code.integer("sub", "%end", "%first")
     wide = code.integer("sub", "%end", code.value(f"srem i64 {count}, {SUMS}"))
@@ -255,12 +255,19 @@ def column_sums(element: Element, intrinsics: dict[str, str]) -> str:
                     for total, place in zip(sums, places, strict=True)
                 ]
 
-            sums = code.carry(0, "%rows", 1, [code.load(cell) for cell in cells], added)
+            start = [
+                code.value(
+                    f"select i1 %begins, {element.vector} {element.splat(0.0)}, "
+                    f"{element.vector} {code.load(cell)}"
+                )
+                for cell in cells
+            ]
+            sums = code.carry(0, "%rows", 1, start, added)
             for total, cell in zip(sums, cells, strict=True):
                 code.store(total, cell)
     arguments = [
         *("ptr noalias %to", "ptr noalias %from", "i64 %stride", "i64 %rows"),
-        *("i64 %first", "i64 %end"),
+        *("i64 %first", "i64 %end", "i1 %begins"),
     ]
     return code.function("column_sums", arguments)
 

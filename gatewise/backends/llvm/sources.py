@@ -152,10 +152,13 @@ class WeightGradients:
         words: of a call.
         sums: the memory of sums.
         places: which tensor holds which expression, at which row.
-        count: how many tensors there are.
+        rows: of each tensor.
     """
 
-    def __init__(self, kernel: Kernel, words: Words, sums: Region, places: Places, count: int):
+    def __init__(
+        self, kernel: Kernel, words: Words, sums: Region, places: Places, rows: Sequence[int]
+    ):
+        count = len(rows)
         delivered = _delivered(kernel)
         pieces = pieces_of(kernel, sums)
         self._words: list[list[tuple[int, int]]] = [[] for _ in range(count)]
@@ -174,6 +177,7 @@ class WeightGradients:
                     left[k].append((first, pieces[node]))
         self._runs = [_joined(_by_row(each)) for each in members]
         self._left = [_joined(_by_row(each)) for each in left]
+        self._gaps = [_between(*each) for each in zip(self._runs, rows, strict=True)]
 
     def place(
         self, values: Values, sources: Sequence[Tensor], needs: Sequence[bool]
@@ -190,10 +194,15 @@ class WeightGradients:
         """
         made: list[Tensor | None] = []
         for placed, source, needed in zip(self._words, sources, needs, strict=True):
-            gradient = workspace.lease(source.shape, source.dtype) if needed and placed else None
-            start = 0 if gradient is None else gradient.data_ptr()
-            for word, at in placed:
-                values[word] = start and start + at
+            if needed and placed:
+                gradient = workspace.lease_like(source)
+                start = gradient.data_ptr()
+                for word, at in placed:
+                    values[word] = start + at
+            else:
+                gradient = None
+                for word, _ in placed:
+                    values[word] = 0
             made.append(gradient)
         return made
 
@@ -215,7 +224,7 @@ class WeightGradients:
             return self._gather(k, like, memory)
         for run in self._left[k]:
             gradient[run.first : run.first + run.rows] = run.read(memory)
-        for first, end in _between(self._runs[k], like.shape[0] if like.dim() else 1):
+        for first, end in self._gaps[k]:
             gradient[first:end] = 0
         return gradient
 
@@ -227,7 +236,7 @@ class WeightGradients:
         if len(runs) == 1 and like.dim() and runs[0].covers(like.shape[0]):
             return runs[0].read(memory).clone(memory_format=torch.contiguous_format)
         parts = [(run.first, run.read(memory)) for run in runs]
-        for first, end in _between(runs, like.shape[0] if like.dim() else 1):
+        for first, end in self._gaps[k]:
             parts.append((first, like.new_zeros(end - first, *like.shape[1:])))
         return torch.cat([part for _, part in _by_row(parts)]).view(like.shape)
 

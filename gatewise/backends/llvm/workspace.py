@@ -11,7 +11,8 @@ import math
 import mmap
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -54,6 +55,19 @@ class Workspace:
         weakref.finalize(numbers, self._give, length, block).atexit = False
         # no view of another tensor: autograd would forbid changing such a result in place
         return torch.from_numpy(numbers.reshape(shape))
+
+    def lease_like(self, tensor: Tensor) -> Tensor:
+        """A contiguous tensor of the same shape and dtype."""
+        if tensor.nbytes <= self.small and tensor.is_contiguous():
+            return torch.empty_like(tensor)
+        return self.lease(tensor.shape, tensor.dtype)
+
+    def leaser(self, shape: Sequence[int], dtype: torch.dtype) -> Callable[[], Tensor]:
+        """What leases tensors of one shape, call by call."""
+        if math.prod(shape) * dtype.itemsize > self.small:
+            return partial(self.lease, shape, dtype)
+        with torch.inference_mode(False):
+            return partial(torch.empty_like, torch.empty(shape, dtype=dtype))
 
     def _take(self, length: int) -> mmap.mmap:
         with self._lock:

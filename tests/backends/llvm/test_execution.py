@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from math import prod
 
@@ -12,6 +13,7 @@ import torch
 
 import gatewise as gw
 from gatewise.backends import Operands
+from gatewise.backends.llvm.operation import backward_call, forward_call
 from gatewise.backends.llvm.target import host
 from gatewise.backends.llvm.workspace import Workspace
 from gatewise.equations.rewrite import with_recurrent_mask
@@ -206,11 +208,15 @@ class TestAutograd:
 
 class TestMemory:
     @pytest.fixture
-    def pool(self, monkeypatch) -> Workspace:
+    def pool(self, monkeypatch) -> Iterator[Workspace]:
         """A pool of this test alone."""
         pool = Workspace(small=0)
         monkeypatch.setattr("gatewise.backends.llvm.execution.workspace", pool)
-        return pool
+        forward_call.cache_clear()  # calls remember where they lease from
+        backward_call.cache_clear()
+        yield pool
+        forward_call.cache_clear()
+        backward_call.cache_clear()
 
     @staticmethod
     def free(pool: Workspace) -> set[int]:
