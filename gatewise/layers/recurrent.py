@@ -78,7 +78,8 @@ class Recurrent(RecurrentLayer, nn.Module):
     T · B · (S + C + O) numbers until the backward pass, with S units of values saved (``explain``
     says how many values), C of states that are not the output, and O of the output; `recompute`
     keeps an eighth. The backward pass adds T · B · I for the gradient of the input, three copies of
-    the weights and the work on up to 256 rows (steps times sequences). Inference keeps the output.
+    the weights (six if they take up to 1 MiB) and the work on up to 256 rows (steps times
+    sequences). Inference keeps the output.
 
     Raises:
         KeyError: no cell has that name.

@@ -287,8 +287,8 @@ class LSTM(_Layer):
     Memory, for each layer and direction where proj_size is 0, H and I counted in whole vectors (16
     numbers of float32 at most): training keeps 6 · T · B · H numbers, the output among them, until
     the backward pass. That adds T · B · I for the gradient of the input, three copies of the
-    weights, and for each of up to 256 rows (steps times sequences, one step at least) 13 · H + I.
-    Inference keeps the output alone.
+    weights (six if they take up to 1 MiB), and for each of up to 256 rows (steps times sequences,
+    one step at least) 13 · H + I. Inference keeps the output alone.
 
     Example:
         >>> import torch, gatewise as gw

@@ -54,10 +54,14 @@ class Arrangement:
         B: sequences.
         team: threads.
         places: where the weights are.
+        total: sequences of the tensors of which these are some; B where left out.
     """
 
-    def __init__(self, kernel: Kernel, T: int, B: int, team: int, places: Places):
+    def __init__(
+        self, kernel: Kernel, T: int, B: int, team: int, places: Places, total: int | None = None
+    ):
         self.kernel, self.T, self.B, self.team, self.places = kernel, T, B, team, places
+        self.total = B if total is None else total
         self.names = Names.of(kernel)
         self.by_unit = int(kernel.divides_units(T, B, team))
         self.size = kernel.element.bytes
@@ -66,7 +70,8 @@ class Arrangement:
     def words(self, module, block: int) -> tuple[Words, dict[str, int]]:
         """Words that are numbers, and the parts of the working memory that every call has."""
         words = Words(module.context.words)
-        numbers = {"T": self.T, "B": self.B, "block": block, "prepare": 1, "by_unit": self.by_unit}
+        numbers = {"T": self.T, "B": self.B, "total": self.total, "block": block}
+        numbers |= {"prepare": 1, "by_unit": self.by_unit}
         few = self.T * self.B <= IN_PLACE_ROWS and not module.layout.rounds
         numbers["in_place"] = int(few)
         for name, value in numbers.items():
@@ -88,5 +93,5 @@ class Arrangement:
 
     def kept(self, words: Words) -> Region:
         """What outlives a forward run: values for the backward run, and the states' past."""
-        parts = self.kernel.kept_parts(self.T, self.B)
+        parts = self.kernel.kept_parts(self.T, self.total)
         return Region(words, {f"base.{name}": n for name, n in parts.items()}, self.size)

@@ -149,9 +149,13 @@ class BackwardDriver(Driver):
             even = code.value(f"xor i64 {odd}, 1")
             for name in kept:
                 flow = f"flow.{name}"
-                self.set(flow, self.row(flow, self.step_row(odd)))
-                self.set(f"next_{flow}", self.row(flow, self.step_row(even)))
+                self.set(flow, self.row(flow, self._flow_row(odd)))
+                self.set(f"next_{flow}", self.row(flow, self._flow_row(even)))
             code.do(f"call void @step(ptr {self.frame}, i64 0, i64 {self.rows})")
+
+    def _flow_row(self, turn: str) -> str:
+        """The row of this thread's first sequence where two steps take turns."""
+        return self.code.integer("add", self.code.integer("mul", turn, self.B), self.first_row)
 
     def _after_block(
         self,
@@ -184,15 +188,30 @@ class BackwardDriver(Driver):
                 f"i64 {first}, i64 {end}, i1 {edges[0]})"
             )
         if plan.deferred is not None:
-            for buffer in ("gradients", "rest"):
-                self.set(buffer, self.row(buffer, 0))
-            self.set("scratch", self.row("scratch", 0, "deferred_scratch"))
-            for name in plan.input_gradients:
-                row = code.integer("mul", t0, self.B)
-                self.set(f"dx.{name}", self.row(f"dx.{name}", row))
-            first, end = self.share(many)
-            code.do(f"call void @deferred(ptr {self.frame}, i64 {first}, i64 {end})")
-            self.set("scratch", self.row("scratch", self.first_row))
+            self._deferred(plan, steps, many)
+
+    def _deferred(self, plan: Backward, steps: tuple[str, str], many: str) -> None:
+        """Gradients of inputs: of all steps at once, or step by step among other sequences."""
+        code, (t0, t1) = self.code, steps
+        for buffer in ("gradients", "rest"):
+            self.set(buffer, self.row(buffer, 0))
+        self.set("scratch", self.row("scratch", 0, "deferred_scratch"))
+        whole = code.value(f"icmp eq i64 {self.B}, {self.total}")
+        with code.when(whole):
+            self._deferred_rows(plan, code.integer("mul", t0, self.total), *self.share(many))
+        with code.when(code.value(f"xor i1 {whole}, true")), code.loop(t0, t1) as t:
+            at = code.integer("mul", code.integer("sub", t, t0), self.B)
+            first, end = (code.integer("add", at, n) for n in self.share(self.B))
+            # a row of the block is as far behind the first as one of the sequences' own
+            start = code.integer("sub", code.integer("mul", t, self.total), at)
+            self._deferred_rows(plan, start, first, end)
+        self.set("scratch", self.row("scratch", self.first_row))
+
+    def _deferred_rows(self, plan: Backward, start: str, first: str, end: str) -> None:
+        """Gradients of inputs for some rows of the block; its first row would be row `start`."""
+        for name in plan.input_gradients:
+            self.set(f"dx.{name}", self.row(f"dx.{name}", start))
+        self.code.do(f"call void @deferred(ptr {self.frame}, i64 {first}, i64 {end})")
 
     def _multiply(self, job: OuterJob, many: str, depth: str, edges: tuple[str, str]) -> None:
         """This thread's part of a block's product; the last one goes to its destinations."""
@@ -292,16 +311,16 @@ class BackwardDriver(Driver):
         if name == "vectors":
             address = self.row(name, in_block)
         elif name == "saved":
-            address = self.row(name, code.integer("mul", t, self.B))
+            address = self.row(name, code.integer("mul", t, self.total))
         elif name == f"state.{self.output_state}":
             start = self.row(name, 0, f"start.{self.output_state}")
             step = 1 if self.reverse else -1
-            past = code.integer("mul", code.integer("add", t, step), self.B)
+            past = code.integer("mul", code.integer("add", t, step), self.total)
             edge = code.integer("sub", self.T, 1) if self.reverse else 0
             at_start = code.value(f"icmp eq i64 {t}, {edge}")
             address = code.value(f"select i1 {at_start}, ptr {start}, ptr {self.row('y', past)}")
         else:
             state = name.removeprefix("state.")
             before = code.integer("add", t, 1) if self.reverse else t
-            address = self.row(name, code.integer("mul", before, self.B), f"past.{state}")
+            address = self.row(name, code.integer("mul", before, self.total), f"past.{state}")
         return code.address(address, place.offset), stride

@@ -16,6 +16,10 @@ better to multiply the weights that the thread itself has packed."""
 BLOCK_BYTES, MANY_BLOCK_BYTES = 256 << 10, 2 << 20
 """What a thread computes ahead for a block of steps, at least and at most."""
 
+HALVED_BYTES, HALVED_SEQUENCES, HALVED_ROWS = 1 << 20, 16, 512
+"""Backward passes with no more weights, but so many sequences and rows (steps times sequences), add
+gradients up in two halves."""
+
 THREAD_WORK = 1 << 19
 """Multiplications that take a thread longer than it takes to wake it."""
 
@@ -45,6 +49,21 @@ def divides_units(weights: int, T: int, B: int, team: int) -> bool:
 def _sequences(weights: int) -> int:
     """The same for many steps."""
     return max((n for least, n in UNIT_SEQUENCES.items() if weights >= least), default=0)
+
+
+def parts_of(weights: int, T: int, B: int) -> list[int]:
+    """Into how many sequences a backward pass is divided, each part with sums of its own.
+
+    Threads that add up gradients together read what the others have written, which takes long
+    compared with small products. What is divided depends on sizes alone, not on threads.
+
+    Args:
+        weights: bytes that are read in a forward run.
+        T: steps.
+        B: sequences.
+    """
+    divided = weights <= HALVED_BYTES and B >= HALVED_SEQUENCES and T * B >= HALVED_ROWS
+    return [B - B // 2, B // 2] if divided else [B]
 
 
 def block_bytes(weights: int) -> int:

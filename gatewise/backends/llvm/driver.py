@@ -59,7 +59,7 @@ class Driver:
         self.tid, self.team = "%thread", "%team"
         words = max(1, len(self.layout.frame))
         self.frame = code.value(f"alloca [{words} x i64], align 64")
-        self.T, self.B = self.size("T"), self.size("B")
+        self.T, self.B, self.total = self.size("T"), self.size("B"), self.size("total")
         self.block = self.size("block")
         if self.layout.rounds:
             own = code.integer("mul", self.tid, self.layout.rounded_elements)
@@ -249,7 +249,7 @@ class Driver:
 
     def step_row(self, t: object) -> str:
         """The row of this thread's first sequence at step t, where all rows are kept."""
-        return self.code.integer("add", self.code.integer("mul", t, self.B), self.first_row)
+        return self.code.integer("add", self.code.integer("mul", t, self.total), self.first_row)
 
     def set_states(self, t: str, kept: dict[str, bool], count: str) -> None:
         """Addresses of the states before (and after) step t."""

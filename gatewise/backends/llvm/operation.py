@@ -13,14 +13,14 @@ from torch import Tensor
 
 from gatewise.backends.differentiation import asks_for_more
 from gatewise.backends.llvm import threads
-from gatewise.backends.llvm.division import useful_threads
-from gatewise.backends.llvm.execution import (
+from gatewise.backends.llvm.backward_execution import (
     BackwardCall,
     BackwardOperands,
-    ForwardCall,
     Gradients,
     Needs,
 )
+from gatewise.backends.llvm.division import useful_threads
+from gatewise.backends.llvm.forward_execution import ForwardCall
 from gatewise.backends.llvm.kernel import Kernel
 from gatewise.backends.llvm.sources import Places
 from gatewise.backends.recurrence import (

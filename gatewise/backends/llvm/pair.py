@@ -11,8 +11,9 @@ from torch import Tensor
 from gatewise.backends.differentiation import asks_for_more
 from gatewise.backends.llvm import threads
 from gatewise.backends.llvm.arrangement import Started
+from gatewise.backends.llvm.backward_execution import BackwardOperands
 from gatewise.backends.llvm.division import useful_threads
-from gatewise.backends.llvm.execution import BackwardOperands, Forwarded
+from gatewise.backends.llvm.forward_execution import Forwarded
 from gatewise.backends.llvm.job import shares
 from gatewise.backends.llvm.kernel import Kernel
 from gatewise.backends.llvm.operation import Call, through_reference
@@ -90,10 +91,11 @@ def _backward(
     runs = [call.backward_call(share) for call, share in zip(calls, shares(team), strict=True)]
     wanted = [calls[k].needs(tensors[k], needs[k]) for k in range(len(calls))]
     started = [runs[k].start(operands[k], wanted[k]) for k in range(len(calls))]
-    _run(started, team)
+    for parts in zip(*(own for own, _ in started), strict=True):
+        _run(parts, team)
     gradients = []
     for k, (call, run) in enumerate(zip(calls, runs, strict=True)):
-        found = run.finish(started[k], operands[k].sources, wanted[k])
+        found = run.finish(*started[k], operands[k].sources, wanted[k])
         gradients.append(call.in_order(found, tensors[k]))
     return gradients
 

@@ -62,7 +62,7 @@ class Session:
         kernel, plan, words, B = self.kernel, self.plan, self.words, self.B
         layout, buffers = kernel.forward_module.layout, plan.buffers
         address = kernel.forward_code.address("forward")
-        for name, value in ((FUNCTION, address), ("T", 1), ("B", B), ("block", 1)):
+        for name, value in ((FUNCTION, address), ("T", 1), ("B", B), ("total", B), ("block", 1)):
             words.set(name, value)
         parts = {f"base.{name}": B * buffers[name].stride for name in kernel.block_buffers}
         parts["base.scratch"] = B * buffers["scratch"].stride

@@ -211,7 +211,8 @@ class TestMemory:
     def pool(self, monkeypatch) -> Iterator[Workspace]:
         """A pool of this test alone."""
         pool = Workspace(small=0)
-        monkeypatch.setattr("gatewise.backends.llvm.execution.workspace", pool)
+        for module in ("forward_execution", "backward_execution"):
+            monkeypatch.setattr(f"gatewise.backends.llvm.{module}.workspace", pool)
         forward_call.cache_clear()  # calls remember where they lease from
         backward_call.cache_clear()
         yield pool

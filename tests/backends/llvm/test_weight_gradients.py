@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import gatewise as gw
-from gatewise.backends.llvm.execution import BACKWARD_ROWS
+from gatewise.backends.llvm.backward_execution import BACKWARD_ROWS
 from gatewise.equations import U, W, b, cell, sigmoid, tanh
 from tests.backends.llvm.comparison import assert_float64_equals_reference, moderate
 

@@ -1,0 +1,338 @@
+"""Backward calls of a kernel for T steps of B sequences: their memory, words and results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from gatewise.backends.llvm import threads
+from gatewise.backends.llvm.arrangement import Arrangement, Started
+from gatewise.backends.llvm.division import parts_of
+from gatewise.backends.llvm.frame import Frames
+from gatewise.backends.llvm.job import FUNCTION, shares
+from gatewise.backends.llvm.kernel import Kernel
+from gatewise.backends.llvm.sources import Places, WeightGradients, WeightWords
+from gatewise.backends.llvm.words import Addresses, InputWords, Region
+from gatewise.backends.llvm.workspace import workspace
+
+BACKWARD_ROWS = 256
+"""Rows (steps times sequences) of a block of the backward pass: sums long enough for the products,
+of what is still near."""
+
+
+class BackwardOperands(NamedTuple):
+    """What a backward call reads.
+
+    Attributes:
+        inputs: as the forward run had them; likewise states, givens and sources.
+        states: ``(B, units)``.
+        givens: ``(B, units)``.
+        sources: tensors that hold the weights.
+        outputs: the output of the forward run and its gradient, ``(T, B, units)``.
+        kept: the memory that the forward run left.
+        flows: gradients of the last states ``(B, units)``.
+    """
+
+    inputs: Sequence[Tensor]
+    states: Sequence[Tensor]
+    givens: Sequence[Tensor]
+    sources: Sequence[Tensor]
+    outputs: tuple[Tensor, Tensor]
+    kept: Tensor
+    flows: Sequence[Tensor]
+
+
+class Needs(NamedTuple):
+    """Whose gradients are wanted, in the order of the operands."""
+
+    states: Sequence[bool]
+    sources: Sequence[bool]
+
+
+class Gradients(NamedTuple):
+    """Gradients of all operands of a call, in their order; None where there is none."""
+
+    inputs: list[Tensor | None]
+    states: list[Tensor | None]
+    givens: list[Tensor | None]
+    sources: list[Tensor | None]
+
+
+class BackwardPart(Arrangement):
+    """Backward runs of some sequences: all steps, from the last to run to the first.
+
+    Args:
+        kernel: the kernel.
+        T: steps.
+        B: sequences.
+        team: threads.
+        places: where the weights are.
+        rows: of each tensor that holds weights.
+        first: which of the call's sequences is the first.
+        total: how many the call has.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        T: int,
+        B: int,
+        team: int,
+        places: Places,
+        rows: Sequence[int],
+        first: int,
+        total: int,
+    ):
+        super().__init__(kernel, T, B, team, places, total)
+        self.own = slice(first, first + B)
+        plan = kernel.backward_plan
+        assert plan is not None
+        buffers = self._buffers = plan.buffers
+        block = max(1, min(T, BACKWARD_ROWS // total))
+        self._words, parts = self.words(kernel.backward_module, block)
+        self._words.set(FUNCTION, kernel.backward_code.address("backward"))
+        parts |= self._parts(block * B)
+        sums = self._given_sums()
+        self._working = Region(self._words, parts | sums, self.size)
+        zeroed = [self._working.slices[name] for name in sums]
+        self._frames = Frames(self._words, self._working, self.dtype, zeroed)
+        self._kept = self.kept(self._words)
+        self._weights = WeightWords(kernel.backward_weights, places)
+        self._run = threads.entry(team)
+        names = self.names
+        self._inputs = InputWords(self._words, names.inputs)
+        self._starts = Addresses(self._words, [f"base.start.{n}" for n in names.states])
+        self._givens = Addresses(self._words, [f"source.given.{n}" for n in names.givens])
+        self._flows = Addresses(self._words, [f"source.flow.{n}" for n in names.states])
+        self._outputs = Addresses(self._words, ["base.y", "base.dy"])
+        dx = plan.input_gradients
+        self._input_gradients = Addresses(self._words, [f"base.dx.{name}" for name in dx])
+        self._shifts = self._own_rows(first) if first else []
+        self._gradients = WeightGradients(kernel, self._words, self._working, places, rows)
+        flow = {name: self._working.slices[f"base.flow.{name}"] for name in names.states}
+        self._state_gradients = [
+            (
+                (B, kernel.units[f"state.{name}"]),
+                (buffers[f"flow.{name}"].stride, 1),
+                place.start + (T & 1) * B * buffers[f"flow.{name}"].stride,
+            )
+            for name, place in flow.items()
+        ]
+
+    def _parts(self, rows: int) -> dict[str, int]:
+        """The working memory, with so many rows in a block of steps."""
+        kernel, plan, B, buffers = self.kernel, self.kernel.backward_plan, self.B, self._buffers
+        assert plan is not None
+        parts = {
+            f"base.{name}": rows * buffers[name].stride
+            for name in (*(f"in.{n}" for n in plan.inputs), "gradients", "vectors", "rest")
+        }
+        parts["base.sums"] = buffers["gradients"].stride
+        parts["base.scratch"] = B * buffers["scratch"].stride
+        if plan.deferred is not None:
+            parts["base.deferred_scratch"] = rows * buffers["scratch"].stride
+        for name in self.names.states:
+            parts[f"base.flow.{name}"] = 2 * B * buffers[f"flow.{name}"].stride
+        depth = kernel.backward_module.layout.depth(rows)
+        for job in kernel.jobs:
+            a, b = job.padded(kernel.element.lanes)
+            parts[f"base.{job.name}.a"], parts[f"base.{job.name}.b"] = a * depth, b * depth
+            parts[f"base.{job.name}.c"] = a * b
+        return parts | self.given_parts(buffers)
+
+    def _given_sums(self) -> dict[str, int]:
+        """Buffers that gradients of givens are added to, from zero."""
+        return {
+            f"base.dgiven.{name}": self.B * self._buffers[f"dgiven.{name}"].stride
+            for name in self.names.givens
+            if f"dgiven.{name}" in self._buffers
+        }
+
+    def _own_rows(self, first: int) -> list[tuple[int, int]]:
+        """For each word of a tensor of all sequences: how many bytes further the part's begin."""
+        strides = {f"base.{name}": self._buffers[name].stride for name in ("y", "dy")}
+        plan = self.kernel.forward_plan
+        for name in self._kept.slices:
+            own = name.removeprefix("base.").replace("past.", "state.")
+            strides[name] = plan.buffers[own].stride
+        assert self.kernel.backward_plan is not None
+        for name in self.kernel.backward_plan.input_gradients:
+            strides[f"base.dx.{name}"] = self.kernel.units[f"in.{name}"]
+        index = self._words.index
+        return [
+            (index[name], first * stride * self.size)
+            for name, stride in strides.items()
+            if name in index
+        ]
+
+    def run(self, started: Started) -> None:
+        """Run all steps on the part's own threads."""
+        self._run(started.frame.address)
+
+    def start(self, operands: BackwardOperands, needs: Needs, dx: list[Tensor]) -> Started:
+        """Make everything ready.
+
+        Args:
+            operands: of the part; outputs and what was kept are those of all sequences.
+            needs: whose gradients are wanted.
+            dx: the gradients of inputs, to be, of all sequences.
+        """
+        inputs, states, givens, sources, outputs, kept, flows = operands
+        frame, copies = self._frames.take(), []
+        words = frame.words
+        self._kept.place(words, kept)
+        frame.place_weights(self._weights, sources, copies)
+        self._inputs.place(words, inputs, copies)
+        self._starts.place(words, states, copies)
+        self._givens.place(words, givens, copies)
+        self._flows.place(words, flows, copies)
+        self._outputs.place(words, outputs, copies)
+        self._input_gradients.place(words, dx, copies)
+        for word, shift in self._shifts:
+            words[word] += shift
+        return Started(frame, copies, self._gradients.place(words, sources, needs.sources))
+
+    def finish(self, started: Started, sources: Sequence[Tensor], needs: Needs) -> Gradients:
+        """The gradients, but those of inputs.
+
+        Args:
+            started: what `start` returned.
+            sources: tensors that hold the weights.
+            needs: whose gradients are wanted.
+        """
+        made = started.results
+        memory = started.frame.memory
+        assert memory is not None
+        gradients = Gradients(
+            [],
+            [
+                memory.as_strided(*piece).clone() if needed else None
+                for piece, needed in zip(self._state_gradients, needs.states, strict=True)
+            ],
+            [self._given_gradient(name, memory) for name in self.names.givens],
+            [
+                self._gradients.complete(k, made[k], source, memory) if needed else None
+                for k, (source, needed) in enumerate(zip(sources, needs.sources, strict=True))
+            ],
+        )
+        self._frames.give(started.frame)
+        return gradients
+
+    def _given_gradient(self, name: str, memory: Tensor) -> Tensor | None:
+        place = self._working.slices.get(f"base.dgiven.{name}")
+        if place is None:
+            return None
+        return memory[place].view(self.B, -1)[:, : self.kernel.units[f"given.{name}"]].clone()
+
+
+class BackwardCall:
+    """Backward calls: all sequences, or both halves of them side by side.
+
+    A half has threads of its own, which need nothing that others have just written; what halves
+    have in common is added in the end. Sizes alone say whether there are halves, so that sums have
+    the same order on any number of threads.
+
+    Args:
+        kernel: the kernel.
+        T: steps.
+        B: sequences.
+        team: threads.
+        places: where the weights are.
+        rows: of each tensor that holds weights.
+    """
+
+    def __init__(
+        self, kernel: Kernel, T: int, B: int, team: int, places: Places, rows: Sequence[int]
+    ):
+        assert kernel.backward_plan is not None
+        counts = parts_of(kernel.weights * kernel.element.bytes, T, B)
+        own = (team,) if len(counts) == 1 else shares(team)
+        firsts = [sum(counts[:k]) for k in range(len(counts))]
+        self.team = team
+        self.parts = [
+            BackwardPart(kernel, T, count, share, places, rows, first, B)
+            for first, count, share in zip(firsts, counts, own, strict=True)
+        ]
+        dx, names = kernel.backward_plan.input_gradients, self.parts[0].names
+        shapes = [(T, B, kernel.units[f"in.{name}"]) for name in dx]
+        self._lease_dx = [workspace.leaser(shape, self.parts[0].dtype) for shape in shapes]
+        self._which_dx = [dx.index(name) if name in dx else None for name in names.inputs]
+
+    def run(self, operands: BackwardOperands, needs: Needs) -> Gradients:
+        """Run all steps backwards.
+
+        Args:
+            operands: of the call.
+            needs: whose gradients are wanted.
+        """
+        started, dx = self.start(operands, needs)
+        if len(started) == 1:
+            self.parts[0].run(started[0])
+        else:
+            started[0].frame.run_beside(started[1].frame, self.team)
+        return self.finish(started, dx, operands.sources, needs)
+
+    def start(self, operands: BackwardOperands, needs: Needs) -> tuple[list[Started], list[Tensor]]:
+        """Make everything ready: each part, and the gradients of inputs, to be."""
+        dx = [lease() for lease in self._lease_dx]
+        if len(self.parts) == 1:
+            return [self.parts[0].start(operands, needs, dx)], dx
+        y, dy = operands.outputs
+        dy = dy.contiguous()
+        operands = operands._replace(outputs=(y, dy))
+        started = [part.start(_of_some(operands, part.own), needs, dx) for part in self.parts]
+        started[0].copies.append(dy)
+        return started, dx
+
+    def finish(
+        self, started: list[Started], dx: list[Tensor], sources: Sequence[Tensor], needs: Needs
+    ) -> Gradients:
+        """The gradients.
+
+        Args:
+            started: what `start` returned, likewise `dx`.
+            dx: gradients of inputs.
+            sources: tensors that hold the weights.
+            needs: whose gradients are wanted.
+        """
+        inputs = [None if k is None else dx[k] for k in self._which_dx]
+        found = [
+            part.finish(own, sources, needs) for part, own in zip(self.parts, started, strict=True)
+        ]
+        whole = found[0] if len(found) == 1 else _joined(*found)
+        return whole._replace(inputs=inputs)
+
+
+def _of_some(operands: BackwardOperands, own: slice) -> BackwardOperands:
+    """What a part of the sequences reads, of which outputs and what was kept stay whole."""
+    return operands._replace(
+        inputs=[tensor[:, own] for tensor in operands.inputs],
+        states=[tensor[own] for tensor in operands.states],
+        givens=[tensor[own] for tensor in operands.givens],
+        flows=[tensor[own] for tensor in operands.flows],
+    )
+
+
+def _joined(first: Gradients, second: Gradients) -> Gradients:
+    """Both halves: weights' gradients are added, those of sequences stand one after the other."""
+    pairs = zip(first.sources, second.sources, strict=True)
+    added = [(own, other) for own, other in pairs if own is not None and other is not None]
+    if added:
+        mine, others = zip(*added, strict=True)
+        torch._foreach_add_(mine, others)  # type: ignore[attr-defined]
+    return Gradients(
+        [],
+        _behind(first.states, second.states),
+        _behind(first.givens, second.givens),
+        first.sources,
+    )
+
+
+def _behind(first: Sequence[Tensor | None], second: Sequence[Tensor | None]) -> list[Tensor | None]:
+    return [
+        None if own is None or other is None else torch.cat((own, other))
+        for own, other in zip(first, second, strict=True)
+    ]
