@@ -198,12 +198,15 @@ class Operands:
             a block-diagonal matrix are stored divided by its blocks. Kernels are called with
             less ado where they are `Stacked`.
         givens: by name, ``(B, size)`` or broadcast to it.
+        output: where the output may be written, ``(T, B, size)``, if there are no gradients; who
+            runs need not heed it, and returns the tensor that it has written.
     """
 
     inputs: Mapping[str, Tensor]
     states: Mapping[str, Tensor]
     parameters: Mapping[str, Tensor]
     givens: Mapping[str, Tensor] = field(default_factory=dict)
+    output: Tensor | None = field(default=None, kw_only=True)
 
     @property
     def x(self) -> Tensor:

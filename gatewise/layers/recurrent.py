@@ -77,7 +77,7 @@ class Recurrent(RecurrentLayer, nn.Module):
     Memory, for each layer and direction, units counted in whole vectors: training keeps
     T · B · (S + C + O) numbers until the backward pass, with S units of values saved (``explain``
     says how many values), C of states that are not the output, and O of the output; `recompute`
-    keeps an eighth. The backward pass adds T · B · I for the gradient of the input, three copies of
+    keeps a seventh. The backward pass adds T · B · I for the gradient of the input, three copies of
     the weights (six if they take up to 1 MiB) and the work on up to 256 rows (steps times
     sequences). Inference keeps the output.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -29,7 +30,7 @@ from gatewise.backends.explanation import explain, explaining, is_explaining
 from gatewise.backends.llvm.backend import ELEMENTS
 from gatewise.backends.llvm.workspace import workspace
 
-ROWS, SHARE = 512, 8
+ROWS, SHARE = 512, 7
 """A segment has so many rows (steps times sequences) and this part of all steps, at least: less
 memory than that is little beside the output's own, and kernels would spend their time on packing.
 """
@@ -116,13 +117,17 @@ class _Segments:
         inputs = [tensor[span] for tensor in tensors[self.inputs]]
         return [*inputs, *states, *tensors[self.states.stop :]]
 
-    def run(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+    def run(self, tensors: Sequence[Tensor], output: Tensor | None = None) -> list[Tensor]:
         """The output and the last states.
 
         They come from the backend that was chosen: in a backward pass another may be asked for.
+
+        Args:
+            tensors: what is read.
+            output: where the output may be written.
         """
         with use_backend(self.backend):
-            result = run(self.recurrence, self.operands(tensors))
+            result = run(self.recurrence, replace(self.operands(tensors), output=output))
         return [result.output, *result.states.values()]
 
     def traced(self, k: int, piece: Sequence[Tensor], needs: Sequence[bool]) -> _Traced:
@@ -177,13 +182,14 @@ class _Run(torch.autograd.Function):
             starts += states
             piece = segments.piece(k, tensors, states)
             if k < last:
-                output, *states = segments.run(piece)
+                output, *states = segments.run(piece, None if y is None else y[slice(*span)])
             else:
                 ctx.traced = segments.traced(k, piece, ctx.needs_input_grad[1:])
                 output, *states = (result.detach() for result in ctx.traced.results)
             if y is None:
                 y = _of_all_steps(output, len(tensors[0]))
-            y[slice(*span)] = output
+            if output.data_ptr() != y[slice(*span)].data_ptr():
+                y[slice(*span)] = output
         ctx.segments = segments
         ctx.save_for_backward(*tensors, *starts)
         assert y is not None
@@ -198,6 +204,7 @@ class _Run(torch.autograd.Function):
         if asks_for_more(dy, *flows):
             return (None, *_gradients_at_once(segments, tensors, (dy, *flows)))
         found: list[Tensor | None] = [None] * count
+        sums = [_Sum() for _ in range(segments.states.stop, count)]
         for k in reversed(range(len(segments.spans))):
             if ctx.traced is None:  # all but the last segment; with retain_graph that too, later
                 piece = segments.piece(k, tensors, starts[k * width : (k + 1) * width])
@@ -211,8 +218,9 @@ class _Run(torch.autograd.Function):
                 if position < segments.states.start:
                     found[position] = _with_piece(found[position], gradient, span, len(dy))
                 elif position >= segments.states.stop:
-                    found[position] = _sum(found[position], gradient)
+                    sums[position - segments.states.stop].add(gradient)
         found[segments.states] = flows
+        found[segments.states.stop :] = [each.total for each in sums]
         return (None, *found)
 
 
@@ -255,9 +263,23 @@ def _of_all_steps(piece: Tensor, steps: int) -> Tensor:
     return piece.new_empty(shape)
 
 
-def _sum(whole: Tensor | None, part: Tensor | None) -> Tensor | None:
-    """The gradient of what every span reads."""
-    return part if whole is None else whole if part is None else whole + part
+class _Sum:
+    """The gradient of what every span reads; None while no span has one."""
+
+    def __init__(self) -> None:
+        self.total: Tensor | None = None
+        self._own = False
+
+    def add(self, part: Tensor | None) -> None:
+        """Add a span's; in place, unless the sum so far is somebody else's tensor."""
+        if part is None:
+            return
+        if self.total is None:
+            self.total = part
+        elif self._own:
+            self.total += part
+        else:
+            self.total, self._own = self.total + part, True
 
 
 def _kinds(operands: Operands) -> tuple[Mapping[str, Tensor], ...]:

@@ -49,6 +49,7 @@ class Needs(NamedTuple):
     """Whose gradients are wanted, in the order of the operands."""
 
     states: Sequence[bool]
+    givens: Sequence[bool]
     sources: Sequence[bool]
 
 
@@ -212,7 +213,10 @@ class BackwardPart(Arrangement):
                 memory.as_strided(*piece).clone() if needed else None
                 for piece, needed in zip(self._state_gradients, needs.states, strict=True)
             ],
-            [self._given_gradient(name, memory) for name in self.names.givens],
+            [
+                self._given_gradient(name, memory) if needed else None
+                for name, needed in zip(self.names.givens, needs.givens, strict=True)
+            ],
             [
                 self._gradients.complete(k, made[k], source, memory) if needed else None
                 for k, (source, needed) in enumerate(zip(sources, needs.sources, strict=True))

@@ -51,9 +51,9 @@ class ForwardCall(Arrangement):
         self._givens = Addresses(self._words, [f"source.given.{n}" for n in names.givens])
         self._results = Addresses(self._words, ["base.y", *(f"base.end.{n}" for n in names.states)])
         self._saved = self._saved_values()
-        shapes = [(T, B, buffers["y"].stride)]
-        shapes += [(B, kernel.units[f"state.{name}"]) for name in names.states]
-        self._lease_results = [workspace.leaser(shape, self.dtype) for shape in shapes]
+        self._lease_output = workspace.leaser((T, B, buffers["y"].stride), self.dtype)
+        shapes = [(B, kernel.units[f"state.{name}"]) for name in names.states]
+        self._lease_ends = [workspace.leaser(shape, self.dtype) for shape in shapes]
         self._lease_kept = workspace.leaser((self._kept.elements,), self.dtype)
 
     def _saved_values(self) -> dict[str, Memory]:
@@ -67,9 +67,9 @@ class ForwardCall(Arrangement):
                 found[name] = (shape, (self.B * stride, stride, 1), start)
         return found
 
-    def run(self, *operands: Sequence[Tensor]) -> Forwarded:
+    def run(self, *operands: Sequence[Tensor], output: Tensor | None = None) -> Forwarded:
         """Run all steps; see `start`."""
-        started = self.start(*operands)
+        started = self.start(*operands, output=output)
         self._run(started.frame.address)
         return self.finish(started)
 
@@ -79,6 +79,7 @@ class ForwardCall(Arrangement):
         states: Sequence[Tensor],
         givens: Sequence[Tensor],
         sources: Sequence[Tensor],
+        output: Tensor | None = None,
     ) -> Started:
         """Make everything ready.
 
@@ -87,6 +88,7 @@ class ForwardCall(Arrangement):
             states: the states to start from, ``(B, units)``.
             givens: ``(B, units)``.
             sources: tensors that hold the weights.
+            output: where the output goes, contiguous; a new tensor where left out.
         """
         frame, copies = self._frames.take(), []
         words = frame.words
@@ -96,7 +98,8 @@ class ForwardCall(Arrangement):
         self._inputs.place(words, inputs, copies)
         self._starts.place(words, states, copies)
         self._givens.place(words, givens, copies)
-        results = [lease() for lease in self._lease_results]
+        results = [lease() for lease in self._lease_ends]
+        results.insert(0, self._lease_output() if output is None else output)
         self._results.place(words, results, copies)
         return Started(frame, copies, [*results, kept])
 

@@ -111,9 +111,16 @@ class Call:
         first, following = self._ends[2:]
         return [*gradients[:first], *gradients[following:]]
 
-    def forward(self, tensors: Sequence[Tensor]) -> tuple[Tensor, list[Tensor], Tensor]:
-        """Run the forward kernel: the output, the last states and what the backward run reads."""
-        return self.forward_call(self._team()).run(*self.split(tensors)[:4])
+    def forward(
+        self, tensors: Sequence[Tensor], output: Tensor | None = None
+    ) -> tuple[Tensor, list[Tensor], Tensor]:
+        """Run the forward kernel: the output, the last states and what the backward run reads.
+
+        Args:
+            tensors: see `Call`.
+            output: where the output goes; a new tensor where left out.
+        """
+        return self.forward_call(self._team()).run(*self.split(tensors)[:4], output=output)
 
     def backward(
         self,
@@ -151,10 +158,10 @@ class Call:
         return BackwardOperands(inputs, states, givens, sources, (y, dy), kept, flows)
 
     def needs(self, tensors: Sequence[Tensor], needs: Sequence[bool] | None) -> Needs:
-        """Whose gradients are wanted, of states and sources of weights; all where left out."""
+        """Whose gradients are wanted, of all but inputs; all where left out."""
         wanted = needs if needs is not None else [True] * len(tensors)
         a, b, c, d = self._ends
-        return Needs(wanted[a:b], wanted[c:d])
+        return Needs(wanted[a:b], wanted[b:c], wanted[c:d])
 
     def in_order(self, found: Gradients, tensors: Sequence[Tensor]) -> list[Tensor | None]:
         """Gradients in the order of the tensors."""
@@ -352,7 +359,10 @@ def run_kernel(
     """Run a kernel; the result has the values that `keep` names."""
     call, tensors = Call.of(kernel, recurrence, operands)
     seen = Seen()
-    y, *last = run_call(call, tensors, training, seen if keep else None)
+    output = operands.output
+    if output is not None and not output.is_contiguous():
+        output = None
+    y, *last = run_call(call, tensors, training, seen if keep else None, output)
     named = call.named_values(operands, seen.past, keep) if keep else {}
     return Result(y, dict(zip(recurrence.graph.states, last, strict=True)), named, seen.saved)
 
@@ -362,6 +372,7 @@ def run_call(
     tensors: Sequence[Tensor],
     training: bool,
     seen: Seen | None = None,
+    output: Tensor | None = None,
 ) -> Sequence[Tensor]:
     """The output and the last states.
 
@@ -370,10 +381,11 @@ def run_call(
         tensors: see `Call`.
         training: whether a backward pass may follow.
         seen: takes what is inside, where somebody wants to see it.
+        output: where the output goes, unless in training.
     """
     if training:
         return Run.apply(call, seen, *tensors)  # type: ignore[return-value]
-    y, last, kept = call.forward(tensors)
+    y, last, kept = call.forward(tensors, output)
     if seen is not None:
         call.see(seen, tensors, y, kept)
     return [y, *last]

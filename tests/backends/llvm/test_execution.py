@@ -197,6 +197,25 @@ class TestAutograd:
         with pytest.raises(RuntimeError, match="modified by an inplace operation"):
             loss.backward()
 
+    def test_an_output_is_written_where_it_may_be(self):
+        case = lstm_case()
+        expected = inference(LLVM, case)["y"]
+        whole = expected.new_full((expected.shape[0] + 2, *expected.shape[1:]), 7.0)
+        room = whole[1:-1]
+        with torch.no_grad():
+            run = LLVM.run(case.recurrence, replace(case.operands, output=room))
+        assert run.output is room
+        assert torch.equal(room, expected)
+        assert (whole[0] == 7).all() and (whole[-1] == 7).all()
+        # neither in training nor where rows do not follow each other
+        learning = replace(case.with_leaves(leaves_of(case)), output=room)
+        assert LLVM.run(case.recurrence, learning).output is not room
+        apart = expected.new_empty(*expected.shape[:2], 2 * expected.shape[2])[..., ::2]
+        with torch.no_grad():
+            run = LLVM.run(case.recurrence, replace(case.operands, output=apart))
+        assert run.output is not apart
+        assert torch.equal(run.output, expected)
+
     def test_last_states_share_no_memory_with_the_output(self):
         case = lstm_case()
         result = LLVM.run(case.recurrence, case.operands)
