@@ -206,7 +206,8 @@ class TestAutograd:
             run = LLVM.run(case.recurrence, replace(case.operands, output=room))
         assert run.output is room
         assert torch.equal(room, expected)
-        assert (whole[0] == 7).all() and (whole[-1] == 7).all()
+        assert (whole[0] == 7).all()
+        assert (whole[-1] == 7).all()
         # neither in training nor where rows do not follow each other
         learning = replace(case.with_leaves(leaves_of(case)), output=room)
         assert LLVM.run(case.recurrence, learning).output is not room
