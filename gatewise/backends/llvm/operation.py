@@ -177,13 +177,14 @@ class Call:
     ) -> tuple[Tensor, list[Tensor]]:
         """Gradients of the output and of the last states, zeros where there are none."""
         dy = torch.zeros_like(y) if dy is None else dy
-        if None not in flows:
-            return dy, list(flows)  # type: ignore[arg-type]
+        given = [flow for flow in flows if flow is not None]
+        if len(given) == len(flows):
+            return dy, given
         if self._no_flows is None:
             with torch.inference_mode(False):
                 self._no_flows = [torch.zeros_like(state) for state in self.split(tensors)[1]]
-        given = zip(flows, self._no_flows, strict=True)
-        return dy, [zeros if flow is None else flow for flow, zeros in given]
+        both = zip(flows, self._no_flows, strict=True)
+        return dy, [zeros if flow is None else flow for flow, zeros in both]
 
     def see(self, seen: Seen, tensors: Sequence[Tensor], y: Tensor, kept: Tensor) -> None:
         """Show what the forward run left."""
