@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -30,29 +31,34 @@ from gatewise.backends.explanation import explain, explaining, is_explaining
 from gatewise.backends.llvm.backend import ELEMENTS
 from gatewise.backends.llvm.workspace import workspace
 
-ROWS, SHARE = 512, 7
-"""A segment has so many rows (steps times sequences) and this part of all steps, at least: less
-memory than that is little beside the output's own, and kernels would spend their time on packing.
-"""
+ROWS, KEPT, REPEATED = 512, 0.148, 0.25
+"""The segment whose values are kept has so many rows (steps times sequences) and this part of all
+steps, at least: less memory than that is little beside the output's own. Those that run again have
+up to that part: each has costs of its own, such as packing weights."""
 
 
-def segment_steps(T: int, B: int, recompute: bool | int) -> int:
-    """How many steps a segment has.
+def segment_steps(T: int, B: int, recompute: bool | int) -> list[int]:
+    """How many steps each segment has, in the order in which they run.
 
     Args:
         T: steps of the sequence.
         B: sequences side by side.
-        recompute: a number of steps; or True for about √T, with which the states kept and a
-            segment's values are fewest together (Chen et al. 2016), but no less than `ROWS` and
-            `SHARE` say.
+        recompute: a number of steps, at most; or True for about √T, with which the states kept and
+            a segment's values are fewest together (Chen et al. 2016), but no less than `ROWS` and
+            `KEPT` say for the last, and `REPEATED` for the others.
     """
-    if recompute is not True:
-        return int(recompute)
-    return max(1, math.isqrt(T), -(-T // SHARE), -(-ROWS // max(1, B)))
+    if recompute is True:
+        last = max(1, math.isqrt(T), int(KEPT * T), -(-ROWS // max(1, B)))
+        others = max(last, int(REPEATED * T))
+    else:
+        last = others = -(-T // max(1, -(-T // int(recompute))))
+    rest = max(0, T - last)
+    count = -(-rest // others) if rest else 0
+    return [rest * (k + 1) // count - rest * k // count for k in range(count)] + [min(T, last)]
 
 
-def run_in_segments(recurrence: Recurrence, operands: Operands, steps: int) -> Result:
-    """Run a recurrence; where there are gradients, keep the states every so many steps alone.
+def run_in_segments(recurrence: Recurrence, operands: Operands, steps: Sequence[int]) -> Result:
+    """Run a recurrence; where there are gradients, keep the states between segments alone.
 
     The result and its gradients, of any order, are those of `run`. A segment runs as if there were
     no gradients, and again in the backward pass, on the same backend. The last one that runs keeps
@@ -61,10 +67,9 @@ def run_in_segments(recurrence: Recurrence, operands: Operands, steps: int) -> R
     Args:
         recurrence: what to run.
         operands: on what.
-        steps: of a segment.
+        steps: of each segment, in the order in which they run.
     """
-    T = operands.x.shape[0]
-    if steps >= T or not _has_gradient(operands):
+    if len(steps) < 2 or not _has_gradient(operands):
         return run(recurrence, operands)
     choice = choose(recurrence, operands)
     segments = _Segments(recurrence, operands, choice.backend, steps)
@@ -73,8 +78,8 @@ def run_in_segments(recurrence: Recurrence, operands: Operands, steps: int) -> R
         output, *last = _Run.apply(segments, *_tensors(operands))  # type: ignore[misc]
     if found:
         start, end = segments.spans[-1]
-        what = found[-1].what.replace(f"{end - start} steps", f"{T} steps", 1)
-        again = f"{len(segments.spans)} segments of {segments.steps} steps"
+        what = found[-1].what.replace(f"{end - start} steps", f"{sum(steps)} steps", 1)
+        again = f"{len(steps)} segments of up to {max(steps)} steps"
         details = f"{again}, each computed again in the backward pass; {found[-1].details}"
         explain(Explanation(what, choice.backend.name, choice.reason, details))
     return Result(output, dict(zip(operands.states, last, strict=True)), {})
@@ -91,15 +96,17 @@ class _Segments:
         recurrence: what to run.
         operands: on what.
         backend: where.
-        steps: of a span, at most.
+        steps: of each span.
     """
 
-    def __init__(self, recurrence: Recurrence, operands: Operands, backend: Backend, steps: int):
-        T = operands.x.shape[0]
+    def __init__(
+        self, recurrence: Recurrence, operands: Operands, backend: Backend, steps: Sequence[int]
+    ):
         self.recurrence, self.backend = recurrence, backend
-        self.steps = -(-T // -(-T // steps))
-        spans = [(start, min(T, start + self.steps)) for start in range(0, T, self.steps)]
-        self.spans = spans[::-1] if recurrence.reverse else spans
+        ends = list(accumulate(steps, initial=0))
+        self.spans = list(pairwise(ends))
+        if recurrence.reverse:
+            self.spans = [(ends[-1] - end, ends[-1] - start) for start, end in self.spans]
         self._forms: list[_Form] = [
             kind.stacking if isinstance(kind, Stacked) else tuple(kind) for kind in _kinds(operands)
         ]

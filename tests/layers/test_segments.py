@@ -140,7 +140,9 @@ def test_explanation_tells_of_segments():
     ahead, back = layer.explain(x)
     assert ahead.what == f"lstm, {T} steps of {B} sequences"
     assert back.what == f"lstm in reverse, {T} steps of {B} sequences"
-    assert ahead.details.startswith("3 segments of 4 steps, each computed again in the backward")
+    assert ahead.details.startswith(
+        "3 segments of up to 4 steps, each computed again in the backward"
+    )
     with torch.no_grad():
         assert "segments" not in layer.explain(x)[0].details
 
@@ -154,15 +156,18 @@ def test_transforms_of_torch_func():
 @pytest.mark.parametrize(
     ("T", "B", "recompute", "steps"),
     [
-        (4000, 8, True, 572),  # a seventh
-        (49, 128, True, 7),  # √T
-        (100, 8, True, 64),  # 512 rows
-        (0, 0, True, 512),
-        (4000, 8, 7, 7),
-        (4000, 8, 1, 1),
+        (4000, 8, True, [852, 852, 852, 852, 592]),  # a quarter and a seventh
+        (25, 128, True, [5, 5, 5, 5, 5]),  # √T
+        (100, 8, True, [36, 64]),  # 512 rows
+        (50, 8, True, [50]),
+        (0, 0, True, [0]),
+        (12, 8, 4, [4, 4, 4]),
+        (13, 8, 5, [4, 4, 5]),
+        (3, 8, 1, [1, 1, 1]),
+        (3, 8, 7, [3]),
     ],
 )
-def test_steps_of_a_segment(T, B, recompute, steps):
+def test_steps_of_segments(T, B, recompute, steps):
     assert segment_steps(T, B, recompute) == steps
 
 
