@@ -53,6 +53,9 @@ FEW_STEPS, FEW_ROWS, MANY_WEIGHTS = 4, 8, 3 << 17
 """Without gradients, so few steps, and steps times sequences, take less time than packing weights
 of which a layer has so many."""
 
+STEP_WEIGHTS = 1 << 17
+"""A single step with more weights takes torch's operator less time; one of an RNN always does."""
+
 
 def steps_on_torch(layer: Any, T: int, B: int) -> bool:
     """Whether torch's operator, which reads weights where they are, takes steps in less time.
@@ -64,9 +67,12 @@ def steps_on_torch(layer: Any, T: int, B: int) -> bool:
     """
     if not layer.may_step_on_torch or asked_backend() is not None:
         return False  # torch packs the weights of an LSTM, too
+    gates = len(layer.gates)
+    weights = gates * layer.hidden_size * (layer.input_size + layer.hidden_size)
+    if T == 1:
+        return gates == 1 or weights > STEP_WEIGHTS
     few = T <= FEW_STEPS and T * B <= FEW_ROWS and not torch.is_grad_enabled()
-    columns = layer.input_size + layer.hidden_size
-    return T == 1 or (few and len(layer.gates) * layer.hidden_size * columns >= MANY_WEIGHTS)
+    return few and weights >= MANY_WEIGHTS
 
 
 def _transformed(layer: Any, x: Tensor) -> bool:
