@@ -1,4 +1,4 @@
-"""Backward calls of a kernel for T steps of B sequences: their memory, words and results."""
+"""Backward calls of a kernel on T steps of B sequences: their memory, words and results."""
 
 from __future__ import annotations
 
@@ -66,14 +66,9 @@ class BackwardPart(Arrangement):
     """Backward runs of some sequences: all steps, from the last to run to the first.
 
     Args:
-        kernel: the kernel.
-        T: steps.
-        B: sequences.
-        team: threads.
-        places: where the weights are.
+        kernel: see `Arrangement`; likewise `T`, `B`, `team`, `places` and `total`.
         rows: of each tensor that holds weights.
         first: which of the call's sequences is the first.
-        total: how many the call has.
     """
 
     def __init__(
@@ -83,9 +78,9 @@ class BackwardPart(Arrangement):
         B: int,
         team: int,
         places: Places,
+        total: int,
         rows: Sequence[int],
         first: int,
-        total: int,
     ):
         super().__init__(kernel, T, B, team, places, total)
         self.own = slice(first, first + B)
@@ -240,11 +235,7 @@ class BackwardCall:
     the same order on any number of threads.
 
     Args:
-        kernel: the kernel.
-        T: steps.
-        B: sequences.
-        team: threads.
-        places: where the weights are.
+        kernel: see `Arrangement`; likewise `T`, `B`, `team` and `places`.
         rows: of each tensor that holds weights.
     """
 
@@ -257,7 +248,7 @@ class BackwardCall:
         firsts = [sum(counts[:k]) for k in range(len(counts))]
         self.team = team
         self.parts = [
-            BackwardPart(kernel, T, count, share, places, rows, first, B)
+            BackwardPart(kernel, T, count, share, places, B, rows, first)
             for first, count, share in zip(firsts, counts, own, strict=True)
         ]
         dx, names = kernel.backward_plan.input_gradients, self.parts[0].names

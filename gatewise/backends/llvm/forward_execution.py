@@ -1,4 +1,4 @@
-"""Calls of a kernel on T steps of B sequences: their memory, their words, their results.
+"""Forward calls of a kernel on T steps of B sequences: their memory, words and results.
 
 What calls of the same T and B share is worked out once; a call then fills in addresses.
 """
@@ -79,6 +79,7 @@ class ForwardCall(Arrangement):
         states: Sequence[Tensor],
         givens: Sequence[Tensor],
         sources: Sequence[Tensor],
+        *,
         output: Tensor | None = None,
     ) -> Started:
         """Make everything ready.

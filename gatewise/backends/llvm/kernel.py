@@ -109,6 +109,7 @@ class Kernel:
         self.forward_code = self.forward_module.compile()
         self.backward_plan: Backward | None = None
         self.jobs: list[OuterJob] = []
+        self.weight_jobs: list[tuple[WeightGradient, OuterJob]] = []
         if training:
             self._make_backward()
         self._finish()
@@ -127,19 +128,8 @@ class Kernel:
         self.learned = self._learned()
         self.learned_set = set(self.learned)
         self.weight_expressions = self._weight_expressions()
-        self.weight_jobs = self._weight_jobs()
         self.plain = all(node.operation == "parameter" for node in self.weight_expressions)
         self._constants = self._constant_plan()
-
-    def _weight_jobs(self) -> list[tuple[WeightGradient, OuterJob]]:
-        """For each gradient of a matrix, the product that holds it."""
-        found = []
-        for item in self.backward_plan.weights if self.backward_plan is not None else ():
-            for job in self.jobs:
-                inside = job.gradient <= item.gradient.offset < job.gradient + job.rows
-                if job.vector == item.vector and job.columns == item.columns and inside:
-                    found.append((item, job))
-        return found
 
     def _forward_module(self) -> Module:
         plan = self.forward_plan
@@ -177,7 +167,7 @@ class Kernel:
         module.add_part("step", plan.step, shared=True)
         if plan.deferred is not None:
             module.add_part("deferred", plan.deferred)
-        self.jobs = self._outer_jobs(plan)
+        self._add_jobs(plan)
         shapes = {job.shape for job in self.jobs}
         for shape in sorted(shapes, key=lambda s: s.name):
             make = outer_matrix_tile if module.layout.rounds else outer_tile
@@ -193,23 +183,23 @@ class Kernel:
         self.backward_weights = Weights.of(module)
         self.backward_code = module.compile()
 
-    def _outer_jobs(self, plan: Backward) -> list[OuterJob]:
+    def _add_jobs(self, plan: Backward) -> None:
         """One product for each run of gradients that share their vector."""
         runs: dict[tuple[Place, int], list[WeightGradient]] = {}
         for item in plan.weights:
             runs.setdefault((item.vector, item.columns), []).append(item)
-        jobs = []
         for (vector, columns), items in runs.items():
             spans = {(i.gradient.offset, self.element.padded(i.rows)) for i in items}
             for start, width in _joined(sorted(spans)):
                 swapped = columns * 2 <= self.element.lanes
                 m, n = (columns, width) if swapped else (width, columns)
                 shape = OuterShape.of(m, n, self.backward_module.layout)
-                name = f"outer{len(jobs)}"
+                name = f"outer{len(self.jobs)}"
                 own = [i for i in items if start <= i.gradient.offset < start + width]
                 found = () if swapped else _deliveries(plan, own, start)
-                jobs.append(OuterJob(name, start, width, vector, columns, swapped, shape, found))
-        return jobs
+                job = OuterJob(name, start, width, vector, columns, swapped, shape, found)
+                self.jobs.append(job)
+                self.weight_jobs += [(item, job) for item in own]
 
     def divides_units(self, T: int, B: int, team: int) -> bool:
         """Whether threads share the units of all sequences instead of the sequences."""

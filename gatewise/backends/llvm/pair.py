@@ -75,8 +75,7 @@ def _forward(calls: Pair, tensors: Sequence[Sequence[Tensor]]) -> list[Forwarded
     team = _team_of(calls)
     runs = [call.forward_call(share) for call, share in zip(calls, shares(team), strict=True)]
     started = [
-        run.start(*call.split(own)[:4], output=None)
-        for run, call, own in zip(runs, calls, tensors, strict=True)
+        run.start(*call.split(own)[:4]) for run, call, own in zip(runs, calls, tensors, strict=True)
     ]
     _run(started, team)
     return [run.finish(own) for run, own in zip(runs, started, strict=True)]

@@ -257,10 +257,10 @@ def _delivered(kernel: Kernel) -> dict[Expression, tuple[str, ...]]:
     return found
 
 
-Part = TypeVar("Part")
+Held = TypeVar("Held")
 
 
-def _by_row(parts: Sequence[tuple[int, Part]]) -> list[tuple[int, Part]]:
+def _by_row(parts: Sequence[tuple[int, Held]]) -> list[tuple[int, Held]]:
     return sorted(parts, key=lambda part: part[0])
 
 

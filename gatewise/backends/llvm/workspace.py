@@ -67,7 +67,8 @@ class Workspace:
         if math.prod(shape) * dtype.itemsize > self.small:
             return partial(self.lease, shape, dtype)
         with torch.inference_mode(False):
-            return partial(torch.empty_like, torch.empty(shape, dtype=dtype))
+            like = torch.empty((), dtype=dtype).expand(tuple(shape))  # one number's memory
+        return partial(torch.empty_like, like, memory_format=torch.contiguous_format)
 
     def _take(self, length: int) -> mmap.mmap:
         with self._lock:

@@ -35,8 +35,10 @@ TAILS = (
     dict(T=6, B=7, I=9, H=33, P=17),
     dict(T=3, B=70, I=65, H=16, P=5),
     dict(T=9, B=1, I=1, H=3, P=2),
+    dict(T=31, B=17, I=9, H=17, P=5),
 )
-"""Rows beyond a block of 64, units and columns that fill no tile, and hardly any of all."""
+"""Rows beyond a block of 64, units and columns that fill no tile, hardly any of all, and enough
+sequences for backward passes in two halves."""
 
 STATES, GRADIENTS = 2.0**-10, 2.0**-8
 """How far results may be from the equations on rounded factors, in norm.
