@@ -1,5 +1,6 @@
 """`gatewise forecast` and `gatewise backtest`: use a forecast model, and test it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,6 +9,8 @@ import typer
 from gatewise.cli.failure import failures_explained
 
 CLOCK = "%Y-%m-%dT%H:%M:%S"  # steps are whole seconds
+INCOMPLETE = 3  # the exit status where series are left out; 1 is an error, 2 a wrong option
+SHOWN = 20  # series that are named one by one
 
 MODEL = Annotated[Path, typer.Argument(help="A model file that `gatewise train forecast` wrote.")]
 DATA = Annotated[
@@ -60,7 +63,9 @@ def forecast(
 ) -> None:
     """Forecast the steps behind the end of each series, with an interval.
 
-    The table has a row for each series and step: CSV, or Parquet where the name ends so.
+    The table has a row for each series and step: CSV, or Parquet where the name ends so. A series
+    without a value, or whose covariates are not told for every step, is left out and named; the
+    exit status is then 3.
     """
     reading = {"id": id, "time": time, "targets": tuple(target or ()), "frequency": frequency}
     with failures_explained():
@@ -82,7 +87,7 @@ def write_forecast(
     model = load_forecast_model(path)
     if plot is not None and plot.suffix.lower() != ".png":
         raise ValueError(f"{plot}: a picture is called something.png")
-    series = model.read(data, **reading)
+    series = model.tell_apart(model.read(data, **reading))
     found = model.forecast(series, method)
     picture = None if plot is None else draw_forecast(model, series, found)
     if output is None:
@@ -94,6 +99,18 @@ def write_forecast(
     for said in series.said:
         typer.echo(said, err=True)
     typer.echo(describe_method(model, method), err=True)
+    if series.left_out:
+        say_left_out(series.left_out)
+        raise typer.Exit(INCOMPLETE)
+
+
+def say_left_out(reasons: Sequence[str]) -> None:
+    """Say which series are missing, the first of many."""
+    for reason in reasons[:SHOWN]:
+        typer.secho("Warning: ", fg=typer.colors.YELLOW, bold=True, err=True, nl=False)
+        typer.echo(reason, err=True)
+    if len(reasons) > SHOWN:
+        typer.echo(f"and {len(reasons) - SHOWN:,} more series", err=True)
 
 
 def as_bytes(found: Any, output: Path) -> bytes:

@@ -21,12 +21,14 @@ class Encoding:
         levels: The words it had, each one number (1 where it is that word); None for a number.
         mean: Of a number, subtracted.
         spread: Of a number, its standard deviation, divided by.
+        gaps: Whether it was empty at times in what was learned from.
     """
 
     name: str
     levels: tuple[str, ...] | None
     mean: float = 0.0
     spread: float = 1.0
+    gaps: bool = False
 
     @property
     def size(self) -> int:
@@ -82,17 +84,18 @@ def find_encoding(name: str, values: Sequence[Any]) -> Encoding:
     there = [value for value in values if value is not None]
     if not there:
         raise DataError(f"covariate {name!r}: has no value; leave it out")
+    gaps = len(there) < len(values)
     numbers = [as_number(value) for value in there]
     if None not in numbers:
         spread = float(np.std(np.array(numbers)))
-        return Encoding(name, None, float(np.mean(np.array(numbers))), spread or 1.0)
+        return Encoding(name, None, float(np.mean(np.array(numbers))), spread or 1.0, gaps)
     levels = tuple(sorted({str(value) for value in there}))
     if len(levels) > MOST_LEVELS:
         raise DataError(
             f"covariate {name!r}: {len(levels):,} different words such as {levels[0]!r}, at most "
             f"{MOST_LEVELS} can be told apart; group them, or leave it out"
         )
-    return Encoding(name, levels)
+    return Encoding(name, levels, gaps=gaps)
 
 
 def as_number(value: Any) -> float | None:

@@ -58,6 +58,7 @@ class SeriesSet:
         frequency: The grid.
         season: Steps of a season; 1 for none.
         said: What was guessed and changed, in sentences for the user.
+        left_out: Which series are not among them and why, a sentence for each.
     """
 
     series: list[Series]
@@ -65,6 +66,7 @@ class SeriesSet:
     frequency: Frequency
     season: int
     said: list[str]
+    left_out: list[str]
 
     @property
     def steps(self) -> int:
@@ -121,15 +123,17 @@ def read_series(
     for name, rows in groups:
         refuse_repeated_times(table, frame, name, rows, times)
     grid = choose_grid(table, times, groups, frequency, usual, said)
+    left_out: list[str] = []
     series = [
-        build_series(table, frame, columns, grid, name, rows, times, values, said)
+        build_series(table, frame, columns, grid, name, rows, times, values, left_out)
         for name, rows in groups
     ]
     series = [each for each in series if each is not None]
     if not series:
         raise DataError(f"{table.name}: no series has a value to learn from")
     say_gaps(series, said)
-    return SeriesSet(series, columns, grid, choose_season(series, grid, season, said), said)
+    found = choose_season(series, grid, season, said)
+    return SeriesSet(series, columns, grid, found, said, left_out)
 
 
 def column_of_times(
@@ -213,7 +217,7 @@ def build_series(
     rows: NDArray[np.int64],
     times: NDArray[Any],
     values: Array,
-    said: list[str],
+    left_out: list[str],
 ) -> Series | None:
     """Return one series on its grid; None, and a word, where it has no value."""
     places = grid.numbers(times[rows])
@@ -227,7 +231,7 @@ def build_series(
     there = ~np.isnan(own.values)
     empty = [columns.targets[k] for k in range(there.shape[1]) if not there[:, k].any()]
     if empty:
-        said.append(f"series {name!r} is left out: no value of {', '.join(empty)}")
+        left_out.append(f"series {name!r} is left out: no value of {', '.join(empty)}")
         return None
     steps = np.flatnonzero(there.any(axis=1))
     first, last = int(steps[0]), int(steps[-1])

@@ -86,7 +86,7 @@ def train_forecast(
             output,
             display,
             name=table.name,
-            said=series.said,
+            said=[*series.said, *series.left_out],
             checkpoint_seconds=checkpoint_seconds,
         )
 

@@ -1,5 +1,6 @@
 """A trained forecast model: load it, forecast with it, test it on what came true."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from gatewise.data.calendar import Frequency
 from gatewise.data.columns import Columns
 from gatewise.data.covariates import Encoding
+from gatewise.data.known_future import leave_out_untold
 from gatewise.data.series import Series, SeriesSet, read_series
 from gatewise.data.source import DataError
 from gatewise.data.split import Split, split_end, split_series
@@ -33,6 +35,7 @@ from gatewise.training.backtest import (
     place_origins,
     points_of,
 )
+from gatewise.training.forecast_table import forecast_frame
 from gatewise.training.model_file import ModelFile, ModelFileError, load_weights
 from gatewise.training.text_settings import cell_from_description
 
@@ -199,32 +202,30 @@ class ForecastModel:
             under its own name and its other quantiles as `name_0.1`.
 
         Raises:
-            DataError: The data cannot be used, or covariates of the future are missing.
+            DataError: The data cannot be used, or no series can be forecast.
             ValueError: There is no such method.
+
+        Warns:
+            UserWarning: A series is left out, as it has no value or covariates of its future are
+                missing; see `tell_apart`.
         """
-        series = self.read(data, **reading)
+        read = self.read(data, **reading)
+        series = self.tell_apart(read)
+        for said in series.left_out[len(read.left_out) if read is data else 0 :]:
+            warnings.warn(said, stacklevel=2)
         lengths = np.array([each.steps for each in series.series], dtype=np.int64)
-        self._refuse_unknown_future(series)
         rows = self.pack(series, lengths)
         where = Origins(np.arange(len(rows.steps)), rows.steps.copy())
         found = self.quantile_forecasts(rows, where, method)
         return forecast_frame(series, found, self.quantiles)
 
-    def _refuse_unknown_future(self, series: SeriesSet) -> None:
-        """Raise `DataError` where a covariate of a step to forecast is not told."""
-        horizon = self.model.horizon
-        for each in series.series:
-            for name, values in each.known.items():
-                ahead = values[each.steps : each.steps + horizon]
-                if len(ahead) == horizon and None not in ahead:
-                    continue
-                step = each.steps + (ahead.index(None) if None in ahead else len(ahead))
-                time = series.frequency.times(np.array([each.start + step]))[0]
-                whose = f" of series {each.name!r}" if each.name else ""
-                raise DataError(
-                    f"covariate {name!r}{whose} has no value at {written(time)}, but {horizon} "
-                    "steps behind the last target are needed: add rows with the target empty"
-                )
+    def tell_apart(self, series: SeriesSet) -> SeriesSet:
+        """Return the series that can be forecast; `left_out` says which others cannot, and why.
+
+        Raises:
+            DataError: None can be forecast: covariates of the future are missing.
+        """
+        return leave_out_untold(series, self.known, self.model.horizon)
 
     def backtest(
         self,
@@ -319,47 +320,6 @@ def pack_for(
     """Put series one after the other as a network's scaling wants them."""
     centred, scaled = network.scaling in CENTRED, network.scaling != "none"
     return pack_rows(series, ends, channels, known, static, centred, scaled)
-
-
-def forecast_frame(series: SeriesSet, found: Array, quantiles: tuple[float, ...]) -> pl.DataFrame:
-    """Return forecasts as a table.
-
-    Args:
-        series: What was forecast.
-        found: `(R, F, Q)` for all targets of all series in order.
-        quantiles: Q of them.
-    """
-    columns, horizon, targets = series.columns, found.shape[1], series.columns.targets
-    table: dict[str, Any] = {}
-    if columns.id is not None:
-        table[columns.id] = np.repeat([each.name for each in series.series], horizon)
-    numbers = np.concatenate(
-        [each.start + each.steps + np.arange(horizon) for each in series.series]
-    )
-    table[columns.time or "step"] = readable(series.frequency.times(numbers))
-    whole = found.reshape(len(series.series), len(targets), horizon, -1)
-    for number, name in enumerate(targets):
-        own = whole[:, number].reshape(-1, len(quantiles))
-        table[name] = own[:, len(quantiles) // 2]
-        for place, quantile in enumerate(quantiles):
-            if quantile != 0.5:
-                table[f"{name}_{quantile:g}"] = own[:, place]
-    return pl.DataFrame(table)
-
-
-def readable(times: NDArray[Any]) -> pl.Series:
-    """Return times as dates where they all are at midnight."""
-    if times.dtype.kind != "M":
-        return pl.Series(times)
-    column = pl.Series(times)
-    dates = column.cast(pl.Date)
-    return dates if (dates.cast(column.dtype) == column).all() else column
-
-
-def written(time: Any) -> str:
-    """Write a time for a message, without parts of a second and without a clock at midnight."""
-    text = str(time.astype("datetime64[s]") if time.dtype.kind == "M" else time)
-    return text.removesuffix("T00:00:00")
 
 
 def columns_from(described: dict[str, Any]) -> Columns:

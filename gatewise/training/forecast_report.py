@@ -77,9 +77,10 @@ def report_forecast(path: Path, data: Any = None) -> tuple[Path, Path]:
 def show_forecast(model: ForecastModel, series: SeriesSet, name: str) -> list[Block]:
     """Return a picture of the forecast, or why there is none yet."""
     try:
-        return [Picture(name, "History, forecast and interval", draw_forecast(model, series))]
+        told = model.tell_apart(series)
     except DataError as error:  # the future's covariates are not known
         return [Paragraph(f"No forecast is drawn: {error}.")]
+    return [Picture(name, "History, forecast and interval", draw_forecast(model, told))]
 
 
 def describe(model: ForecastModel, series: SeriesSet) -> list[str]:
@@ -92,6 +93,7 @@ def describe(model: ForecastModel, series: SeriesSet) -> list[str]:
     return [
         f"{count}, {targets}, {series.steps:,} steps together",
         *series.said,
+        *series.left_out,
         f"cell {model.config['cell']['name']}, hidden size {network['hidden']}, look-back "
         f"{network['lookback']} steps in segments of {network['segment']}, horizon "
         f"{network['horizon']}, decoding {network['decoding']}, scaling {network['scaling']}, "
@@ -175,7 +177,8 @@ def draw_forecast(
 
     Args:
         model: The model.
-        series: What is forecast; the first six series and targets are drawn.
+        series: What is forecast, as `tell_apart` returned it; the first six series and targets
+            are drawn.
         forecast: What `model.forecast` returned; None makes it.
 
     Returns:

@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+import gatewise as gw
 from gatewise.cli import build_app
 from gatewise.training.forecast import train_forecast
 from gatewise.training.forecast_settings import ForecastSettings
@@ -129,6 +130,32 @@ def test_backtests_of_met_and_unmet_series(trained, tmp_path):
     options = ("--test", 20, "--stride", 3)
     new = run("backtest", folder / "model.safetensors", tmp_path / "new.csv", *options)
     assert "5 forecasts of 7 steps in 1 series, 3 steps apart" in new.output
+
+
+def test_series_whose_future_is_not_told_are_named_and_the_others_forecast(tmp_path):
+    promo = [k % 3 == 0 for k in range(67)]
+    rows = long_frame(A=[*seasonal(60), *[None] * 7], B=[*seasonal(60, seed=1), *[None] * 7])
+    table = rows.with_columns(promo=pl.Series([int(each) for each in promo * 2]))
+    path, model = tmp_path / "panel.csv", tmp_path / "model.safetensors"
+    table.write_csv(path)
+    settings = ForecastSettings(horizon=7, hidden=4, steps=2, known=("promo",), device="cpu")
+    train_forecast(path, model, settings)
+    untold = (pl.col("unique_id") == "B") & (pl.col("ds") == pl.date(2020, 3, 3))
+    gap = table.with_columns(promo=pl.when(~untold).then("promo"))
+    gap.write_csv(path)
+    result = run("forecast", model, path, "-o", tmp_path / "out.csv", "--plot", tmp_path / "o.png")
+    assert result.exit_code == 3, result.output
+    assert (
+        "not forecast: covariate 'promo' of series 'B' has no value at 2020-03-03" in result.output
+    )
+    assert pl.read_csv(tmp_path / "out.csv")["unique_id"].to_list() == ["A"] * 7
+    with pytest.warns(UserWarning, match="not forecast: covariate 'promo' of series 'B'"):
+        assert len(gw.load(model).forecast(path)) == 7
+    gap.filter(pl.col("unique_id") == "B").write_csv(path)
+    alone = run("forecast", model, path, "-o", tmp_path / "alone.csv")
+    assert alone.exit_code == 1
+    assert alone.output.startswith("Error: covariate 'promo' of series 'B' has no value")
+    assert not (tmp_path / "alone.csv").exists()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from gatewise.data.source import DataError
 def test_numbers_are_standardised_and_missing_ones_are_the_mean():
     found = find_encoding("price", ["1", "3", None, 5.0])
     assert found.levels is None
+    assert found.gaps
     assert (found.mean, round(found.spread, 4)) == (3.0, 1.633)
     assert found.encode(["3", None, 3.0 + found.spread])[:, 0].tolist() == [0, 0, 1]
 
@@ -14,6 +15,7 @@ def test_numbers_are_standardised_and_missing_ones_are_the_mean():
 def test_words_have_a_place_each():
     found = find_encoding("shop", ["b", "a", "b"])
     assert found.size == 2
+    assert not found.gaps
     assert found.encode(["a", "b", "new", None]).tolist() == [[1, 0], [0, 1], [0, 0], [0, 0]]
     assert Encoding.from_dict(found.to_dict()) == found
 
