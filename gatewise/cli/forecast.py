@@ -56,6 +56,13 @@ def forecast(
             show_default="the best in validation",
         ),
     ] = None,
+    minimum: Annotated[
+        str | None,
+        typer.Option(
+            help="What no forecast and no quantile falls below: a number, or none.",
+            show_default="as in training",
+        ),
+    ] = None,
     id: ID = None,
     time: TIME = None,
     target: TARGET = None,
@@ -69,7 +76,7 @@ def forecast(
     """
     reading = {"id": id, "time": time, "targets": tuple(target or ()), "frequency": frequency}
     with failures_explained():
-        write_forecast(model, data, output, plot, method, reading)
+        write_forecast(model, data, output, plot, method, minimum, reading)
 
 
 def write_forecast(
@@ -78,17 +85,19 @@ def write_forecast(
     output: Path | None,
     plot: Path | None,
     method: str | None,
+    minimum: str | None,
     reading: dict[str, Any],
 ) -> None:
     """Forecast, and write table and picture."""
     from gatewise.data.whole_file import write_whole
     from gatewise.training.forecast_report import draw_forecast
+    from gatewise.training.minimum import read_minimum
 
     model = load_forecast_model(path)
     if plot is not None and plot.suffix.lower() != ".png":
         raise ValueError(f"{plot}: a picture is called something.png")
     series = model.tell_apart(model.read(data, **reading))
-    found = model.forecast(series, method)
+    found = model.forecast(series, method, None if minimum is None else read_minimum(minimum))
     picture = None if plot is None else draw_forecast(model, series, found)
     if output is None:
         typer.echo(found.write_csv(float_precision=6, datetime_format=CLOCK), nl=False)

@@ -6,6 +6,7 @@ from gatewise.data.columns import shorten
 from gatewise.tasks.naive import NAIVES
 from gatewise.training.checkpoint import Measurement, Progress
 from gatewise.training.forecast_training import ForecastTraining
+from gatewise.training.minimum import describe_minimum
 from gatewise.training.plan import Run
 
 
@@ -32,6 +33,7 @@ class LiveForecastDisplay(TrainingDisplay):
                 f"{describe_network(run)}; {settings.decoding}, scaling {settings.scaling}, anchor "
                 f"{task.anchor}",
             ),
+            ("forecasts", describe_minimum(settings.minimum, task.minimums, series.columns)),
         ]
 
     def read(self, run: Run[ForecastTraining]) -> str:

@@ -109,6 +109,14 @@ def forecast(
             show_default="the best of the first three",
         ),
     ] = None,
+    minimum: Annotated[
+        str | None,
+        option(
+            MODEL,
+            "What no forecast and no quantile falls below: a number, or none.",
+            show_default="0 for what was never below it, and is whole or was 0 at times; else none",
+        ),
+    ] = None,
     quantile: Annotated[
         list[float] | None,
         option(
@@ -169,9 +177,11 @@ def train_with(chosen: dict[str, Any]) -> None:
     from gatewise.cli.training_display import shown
     from gatewise.training.forecast import train_forecast
     from gatewise.training.forecast_settings import ForecastSettings
+    from gatewise.training.minimum import read_minimum
 
-    others = {name: tuple(chosen[name] or ()) for name in ("known", "static")}
+    others: dict[str, Any] = {name: tuple(chosen[name] or ()) for name in ("known", "static")}
     others["targets"] = tuple(chosen["target"] or ())
+    others["minimum"] = None if chosen["minimum"] is None else read_minimum(chosen["minimum"])
     if chosen["quantile"]:
         others["quantiles"] = tuple(sorted(chosen["quantile"]))
     with shown(LiveForecastDisplay(), chosen["output"]) as display:

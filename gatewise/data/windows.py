@@ -52,6 +52,7 @@ class Rows:
         shift: `(R,)`, its mean in the part that is learned from, or zero.
         unit: `(R,)`, its standard deviation there, or one.
         deviation: `(R,)`, its standard deviation there; see `spread` where it does not vary.
+        least: `(R,)`, its smallest value there; infinite where it has none.
         latest: `(N,)`, the last step at or before each one that is not filled in; -1 for none.
         known: `(M, K)` float32, covariates of all series.
         known_begin: `(R,)`, where those of a row begin.
@@ -69,6 +70,7 @@ class Rows:
     shift: NDArray[np.float64]
     unit: NDArray[np.float64]
     deviation: NDArray[np.float64]
+    least: NDArray[np.float64]
     known: Tensor
     known_begin: Numbers
     known_steps: Numbers
@@ -171,6 +173,7 @@ def pack_rows(
         shift if centred else np.zeros_like(shift),
         deviation if scaled else np.ones_like(deviation),
         deviation,
+        np.array([part.min(initial=np.inf) for part in learned]),
         torch.from_numpy(np.concatenate(ahead)),
         (np.cumsum(ahead_steps) - ahead_steps)[owners],
         ahead_steps[owners],

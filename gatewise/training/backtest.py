@@ -182,9 +182,17 @@ def calibrate(
     return offsets
 
 
-def correct(found: Array, offsets: Array, spread: Array) -> Array:
-    """Return calibrated quantiles, `(N, F, Q)`, rising in the last dimension."""
-    return np.sort(found + offsets[None] * spread[:, None, None], axis=2)
+def correct(found: Array, offsets: Array, spread: Array, floors: Array) -> Array:
+    """Return calibrated quantiles, `(N, F, Q)`, rising in the last dimension.
+
+    Args:
+        found: `(N, F, Q)`.
+        offsets: What `calibrate` returned.
+        spread: `(N,)`.
+        floors: `(N,)`, what no quantile may fall below.
+    """
+    calibrated = np.sort(found + offsets[None] * spread[:, None, None], axis=2)
+    return np.maximum(calibrated, floors[:, None, None])
 
 
 def measure_coverage(
@@ -198,11 +206,15 @@ def measure_coverage(
     }
 
 
-def points_of(network: Array, naives: dict[str, Array]) -> dict[str, Array]:
-    """Return each method's forecasts, `(N, F, Q)`, from the network's and the naive ones."""
-    naive2 = naives["Naive2"][:, :, None]
-    points = {"network": network, "blend": (network + naive2) / 2}
-    return points | {name: found[:, :, None] for name, found in naives.items()}
+def points_of(network: Array, naives: dict[str, Array], floors: Array) -> dict[str, Array]:
+    """Return each method's forecasts, `(N, F, Q)`, from the network's and the naive ones.
+
+    None falls below its floor, `(N,)`: of Naive2 an additive season may.
+    """
+    lowest = floors[:, None, None]
+    points = {"network": np.maximum(network, lowest)}
+    naive = {name: np.maximum(found[:, :, None], lowest) for name, found in naives.items()}
+    return points | {"blend": (points["network"] + naive["Naive2"]) / 2} | naive
 
 
 def compare(points: dict[str, Array], outcome: Outcome) -> dict[str, Accuracy]:

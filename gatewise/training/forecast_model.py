@@ -36,6 +36,7 @@ from gatewise.training.backtest import (
     points_of,
 )
 from gatewise.training.forecast_table import forecast_frame
+from gatewise.training.minimum import Minimum, check_minimum, place_floors
 from gatewise.training.model_file import ModelFile, ModelFileError, load_weights
 from gatewise.training.text_settings import cell_from_description
 
@@ -149,23 +150,42 @@ class ForecastModel:
 
     # Forecasts
 
-    def quantile_forecasts(self, rows: Rows, where: Origins, method: str | None = None) -> Array:
+    def floors(self, rows: Rows, minimum: Minimum | None = None) -> Array:
+        """Return what no forecast of packed series may fall below, `(R,)`; -inf for nothing.
+
+        Args:
+            rows: What `pack` returned.
+            minimum: See `forecast`.
+        """
+        # files of before there was a minimum have none
+        asked = self.config.get("minimum", "none") if minimum is None else minimum
+        return place_floors(rows, asked, self.config.get("minimums", []))
+
+    def quantile_forecasts(
+        self,
+        rows: Rows,
+        where: Origins,
+        method: str | None = None,
+        minimum: Minimum | None = None,
+    ) -> Array:
         """Forecast from moments of packed series.
 
         Args:
             rows: What `pack` returned.
             where: The moments.
             method: One of `gatewise.training.backtest.METHODS`; None is `best`.
+            minimum: See `forecast`.
 
         Returns:
             Calibrated quantiles, `(N, F, Q)`, in the series' own units.
         """
         method = self._method(method)
-        points, spread = self._points(rows, where, (method,))
-        return correct(points[method], self._offsets(method), spread)
+        floors = self.floors(rows, minimum)[where.rows]
+        points, spread = self._points(rows, where, (method,), floors)
+        return correct(points[method], self._offsets(method), spread, floors)
 
     def _points(
-        self, rows: Rows, where: Origins, methods: Sequence[str]
+        self, rows: Rows, where: Origins, methods: Sequence[str], floors: Array
     ) -> tuple[dict[str, Array], Array]:
         """Return what methods forecast before calibration, and the spread of each window."""
         network, spread = forecast_windows(self.model, rows, where)
@@ -176,7 +196,7 @@ class ForecastModel:
             else np.zeros((len(where.rows), self.model.horizon))
             for name in NAIVES
         }
-        return points_of(network, naives), spread
+        return points_of(network, naives, floors), spread
 
     def _offsets(self, method: str) -> Array:
         return np.array(self.config["calibration"][method])
@@ -188,13 +208,21 @@ class ForecastModel:
             raise ValueError(f"method: {method!r} is none of {', '.join(METHODS)}")
         return method
 
-    def forecast(self, data: Any = None, method: str | None = None, **reading: Any) -> pl.DataFrame:
+    def forecast(
+        self,
+        data: Any = None,
+        method: str | None = None,
+        minimum: Minimum | None = None,
+        **reading: Any,
+    ) -> pl.DataFrame:
         """Forecast the steps behind the end of each series.
 
         Args:
             data: See `read`; series that the model never met are welcome.
             method: One of `gatewise.training.backtest.METHODS`; None is the one with the smallest
                 error in validation, `best`.
+            minimum: What neither the forecast nor its quantiles may fall below; `"none"` for
+                nothing, None as in training.
             **reading: See `read`.
 
         Returns:
@@ -203,12 +231,13 @@ class ForecastModel:
 
         Raises:
             DataError: The data cannot be used, or no series can be forecast.
-            ValueError: There is no such method.
+            ValueError: There is no such method, or the minimum is no number.
 
         Warns:
             UserWarning: A series is left out, as it has no value or covariates of its future are
                 missing; see `tell_apart`.
         """
+        minimum = None if minimum is None else check_minimum(minimum)
         read = self.read(data, **reading)
         series = self.tell_apart(read)
         for said in series.left_out[len(read.left_out) if read is data else 0 :]:
@@ -216,7 +245,7 @@ class ForecastModel:
         lengths = np.array([each.steps for each in series.series], dtype=np.int64)
         rows = self.pack(series, lengths)
         where = Origins(np.arange(len(rows.steps)), rows.steps.copy())
-        found = self.quantile_forecasts(rows, where, method)
+        found = self.quantile_forecasts(rows, where, method, minimum)
         return forecast_frame(series, found, self.quantiles)
 
     def tell_apart(self, series: SeriesSet) -> SeriesSet:
@@ -280,9 +309,10 @@ class ForecastModel:
 
     def measure(self, rows: Rows, where: Origins, stride: int) -> Backtest:
         """Compare all methods with what came true; the coverage is that of `best`."""
-        points, spread = self._points(rows, where, METHODS)
+        floors = self.floors(rows)[where.rows]
+        points, spread = self._points(rows, where, METHODS, floors)
         outcome = observe(rows, where, self.model.horizon, self.season)
-        told = correct(points[self.best], self._offsets(self.best), spread)
+        told = correct(points[self.best], self._offsets(self.best), spread, floors)
         return Backtest(
             compare(points, outcome),
             measure_coverage(told, outcome.true, self.quantiles),

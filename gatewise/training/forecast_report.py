@@ -15,6 +15,7 @@ from gatewise.data.source import DataError
 from gatewise.tasks.forecast_metrics import Accuracy
 from gatewise.training.backtest import Backtest
 from gatewise.training.forecast_model import ForecastModel
+from gatewise.training.minimum import describe_minimum
 from gatewise.training.report import (
     Block,
     Command,
@@ -98,6 +99,7 @@ def describe(model: ForecastModel, series: SeriesSet) -> list[str]:
         f"{network['lookback']} steps in segments of {network['segment']}, horizon "
         f"{network['horizon']}, decoding {network['decoding']}, scaling {network['scaling']}, "
         f"anchor {network['anchor']}, seed {settings['seed']}",
+        describe_minimum(model.config["minimum"], model.config["minimums"], series.columns),
         f"{model.training['step']:,} steps in {model.training['seconds']:.0f} seconds",
     ]
 

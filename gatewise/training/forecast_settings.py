@@ -9,6 +9,7 @@ from gatewise.data.split import Split
 from gatewise.equations import Cell
 from gatewise.tasks.anchors import ANCHORS
 from gatewise.tasks.forecasting import check_choices, check_quantiles
+from gatewise.training.minimum import Minimum, check_minimum
 from gatewise.training.plan import OPTIMIZERS, Plan
 from gatewise.training.schedule import Budget
 from gatewise.training.text_settings import DEVICES, describe_cell
@@ -46,6 +47,8 @@ class ForecastSettings:
         scaling: See `gatewise.tasks.scaling.measure_scale`.
         anchor: `"last"`, `"seasonal"`, `"adjusted"` or `"none"`; None is the best of the first
             three on what is learned from. See `gatewise.tasks.anchors.place_anchor`.
+        minimum: What neither forecasts nor quantiles may fall below, or `"none"`; None is zero for
+            targets that count something, see `gatewise.training.minimum.find_minimums`.
         quantiles: Rising, in pairs around 0.5.
         loss: `"quantile"`, `"mae"` or `"mse"`.
         dropout: None is 0.3.
@@ -85,6 +88,7 @@ class ForecastSettings:
     decoding: str = "segments"
     scaling: str = "window"
     anchor: str | None = None
+    minimum: Minimum | None = None
     quantiles: tuple[float, ...] = (0.1, 0.5, 0.9)
     loss: str = "quantile"
     dropout: float | None = None
@@ -197,5 +201,7 @@ def check_settings(settings: ForecastSettings) -> None:
         value = getattr(settings, name)
         if value is not None and not 0 < value < math.inf:
             raise ValueError(f"{name.replace('_', '-')} is a number above 0, not {value}")
+    if settings.minimum is not None:
+        check_minimum(settings.minimum)
     if settings.dropout is not None and not 0 <= settings.dropout < 1:
         raise ValueError(f"dropout lies from 0 to below 1, not {settings.dropout}")

@@ -35,6 +35,7 @@ from gatewise.training.backtest import (
 from gatewise.training.checkpoint import Progress
 from gatewise.training.forecast_model import ForecastModel, describe_series, pack_for
 from gatewise.training.forecast_settings import ForecastSettings
+from gatewise.training.minimum import find_minimums, place_floors
 from gatewise.training.model_file import ModelFile, write_model_file
 from gatewise.training.plan import Plan, Task
 from gatewise.training.text_settings import describe_cell
@@ -96,6 +97,9 @@ class ForecastTraining(Task):
         if settings.anchor is None:
             self.anchor = choose_anchor(self.model, self.rows, self._sample())
             self.model.anchor = self.anchor
+        ends = split.training[self.rows.series]
+        self.minimums = find_minimums(self.rows, ends, len(channels))
+        self.floors = place_floors(self.rows, settings.minimum, self.minimums)
         self._place_validation()
 
     def _encoding(self, name: str, split: Split) -> Encoding:
@@ -234,7 +238,7 @@ class ForecastTraining(Task):
         unit, shift = self.rows.unit[own], self.rows.shift[own]
         validated = np.concatenate(self.found) * unit[:, None, None] + shift[:, None, None]
         self.spreads = np.concatenate(self.spread) * unit
-        self.points = points_of(validated, self.naives)
+        self.points = points_of(validated, self.naives, self.floors[own])
         self.accuracy = compare(self.points, self.outcome)
         network = self.accuracy["network"]
         return {"MASE": network.mase, "sMAPE": network.smape, "OWA": network.owa}
@@ -255,6 +259,8 @@ class ForecastTraining(Task):
             "cell": describe_cell(self.settings.cell),
             "network": self.network_options(),
             "series": describe_series(self.series, self.known, self.static),
+            "minimum": self.settings.minimum,
+            "minimums": self.minimums,
             "calibration": self.calibration(),
             "accuracy": {name: plain(asdict(each)) for name, each in self.accuracy.items()},
             "best": best_method(self.accuracy),

@@ -1,5 +1,6 @@
 import re
 
+import numpy as np
 import polars as pl
 import pytest
 from typer.testing import CliRunner
@@ -158,10 +159,33 @@ def test_series_whose_future_is_not_told_are_named_and_the_others_forecast(tmp_p
     assert not (tmp_path / "alone.csv").exists()
 
 
+def test_counts_are_not_forecast_below_zero_unless_asked_for(tmp_path):
+    few = np.random.default_rng(0).poisson(0.6, size=120)
+    few[-20:] = np.arange(20, 0, -1)  # a trend that leads below zero
+    path, model = tmp_path / "few.csv", tmp_path / "model.safetensors"
+    long_frame(A=few.tolist(), B=(3 * few).tolist()).write_csv(path)
+    options = ("--horizon", 10, "--steps", 2, "--hidden", 4, "--device", "cpu", "-o", model)
+    result = run("train", "forecast", path, *options)
+    assert result.exit_code == 0, result.output
+    assert "those of y do not fall below 0" in result.output
+    assert "Those of y do not fall below 0" in (tmp_path / "model.md").read_text()
+
+    def least(*options):
+        out = tmp_path / "out.csv"
+        told = run("forecast", model, "--method", "naive", "-o", out, *options)
+        assert told.exit_code == 0, told.output
+        return pl.read_csv(out)["y_0.1"].min()
+
+    assert least() == 0
+    assert least("--minimum", "none") < 0
+    assert least("--minimum", 0.5) == 0.5
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--method", "best"], "'best' is none of network"),
+        (["--minimum", "zero"], "minimum: 'zero' is neither a number nor none"),
         (["--plot", "out.jpg"], "a picture is called something.png"),
         (["-o", "out.xlsx"], "forecasts are written as .csv or .parquet"),
         (["--time", "when"], "--time when: no such column"),

@@ -108,7 +108,7 @@ def test_calibration_makes_quantiles_true():
     offsets = calibrate(point[:2000], true[:2000], spread[:2000], quantiles)
     assert offsets[:, 1].tolist() == [0, 0]
     assert np.allclose(offsets[:, 2], [1.28, 3.84], atol=0.25)
-    told = correct(point[2000:], offsets, spread[2000:])
+    told = correct(point[2000:], offsets, spread[2000:], np.full(2000, -np.inf))
     assert told.shape == (2000, 2, 3)
     (share,) = measure_coverage(told, true[2000:], quantiles).values()
     assert share == pytest.approx(0.8, abs=0.03)
@@ -129,7 +129,8 @@ def test_methods_are_compared_on_the_same_moments():
     naives = {name: forecast_by_rule(name, rows, where, 7, 7) for name in METHODS[2:]}
     outcome = observe(rows, where, 7, 7)
     perfect = outcome.true[:, :, None]
-    found = compare(points_of(perfect, naives), outcome)
+    floors = np.full(len(where.rows), -np.inf)
+    found = compare(points_of(perfect, naives, floors), outcome)
     assert list(found) == list(METHODS)
     assert found["network"].mase == 0
     assert found["Naive2"].owa == 1

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from gatewise.data.series import read_series
@@ -55,6 +57,7 @@ def test_budgets():
         ({"scaling": "x"}, "scaling: 'x'"),
         ({"loss": "x"}, "loss: 'x'"),
         ({"anchor": "x"}, "anchor: 'x'"),
+        ({"minimum": math.nan}, "minimum: nan is neither"),
         ({"optimizer": "x"}, "optimizer: 'x'"),
         ({"quantiles": (0.1,)}, "quantiles"),
         ({"dropout": 1.0}, "dropout"),
