@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
+from gatewise.data.nested import find_by_end, last_name
 from gatewise.data.source import DataError, DataFile, PlainText, ending, open_data_file
 from gatewise.data.table import (
     ROW,
@@ -188,15 +187,11 @@ def open_table(path: Path, roles: PairRoles) -> Table:
 
 
 def read_two_columns(table: Table, roles: PairRoles) -> Pairs:
-    """Read two columns of a table, or two fields of its only column that has fields."""
-    nested = [name for name, kind in table.columns.items() if isinstance(kind, pl.Struct)]
-    sample = table.head()
-    if len(nested) == 1:  # as data sets of translations are often stored: {"translation": {…}}
-        names = sample.select(nested).unnest(nested).columns
-        texts = names
-    else:
-        names, nested = table.names, []
-        texts = [name for name in names if not table.is_number(name, sample)]
+    """Read two columns of a table."""
+    names, sample = table.names, table.head()
+    texts = [name for name in names if not table.is_number(name, sample)]
+    # data sets of translations are often stored as {"domain": …, "translation": {…}}
+    texts.sort(key=lambda name: "." not in name)
     source, target = find_columns(names, texts, roles, table.name)
     said = list(table.said)
     if len(names) > 2:
@@ -204,8 +199,7 @@ def read_two_columns(table: Table, roles: PairRoles) -> Pairs:
 
     def rows() -> Iterator[tuple[int, Any, Any]]:
         for block in table.blocks():
-            cells = block.select(nested).unnest(nested) if nested else block
-            yield from zip(block[ROW], cells[source], cells[target], strict=True)
+            yield from zip(block[ROW], block[source], block[target], strict=True)
 
     file = FrameContents(table) if table.file is None else table.file
     return gather(table.name, rows(), [file], said, roles, "row")
@@ -287,11 +281,13 @@ def find_columns(
         (roles.target, "--target", TARGETS),
     ):
         if wanted is None:
-            found.append(next((each for each in names if each.strip().lower() in known), None))
+            found.append(next((each for each in names if last_name(each) in known), None))
         elif wanted in names:
             found.append(wanted)
         elif wanted.isdecimal() and 1 <= int(wanted) <= len(names):
             found.append(names[int(wanted) - 1])
+        elif (inner := find_by_end(names, wanted)) is not None:
+            found.append(inner)
         else:
             shown = ", ".join(names[:20])
             raise DataError(f"{name}: {option} {wanted}: no such column; the columns are {shown}")

@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from gatewise.data.delimited import NUMBER, faulty_row, guess_header, guess_separator
+from gatewise.data.nested import find_by_end, unfold
 from gatewise.data.source import DataError, DataFile, PlainText, ending, open_data_file
 
 ROW = "\0row"  # a column of every block: the row's number as the file counts
@@ -31,7 +32,8 @@ class Table:
     Attributes:
         name: How messages call it, such as the file's path.
         frame: The rows, with their numbers in the column `ROW`.
-        columns: The other columns' names and polars types.
+        columns: The other columns' names and polars types; of objects within objects, such as JSON
+            has them, each value is a column of its own, called `data.text`.
         said: What was guessed, in sentences for the user.
         file: The file, if there is one.
 
@@ -53,9 +55,10 @@ class Table:
         decimal_comma: bool = False,
         text: PlainText | None = None,
     ):
-        self.name, self.frame, self.file, self.said = name, frame, file, list(said)
+        self.name, self.file, self.said = name, file, list(said)
         self.decimal_comma, self.text = decimal_comma, text
-        schema = self.guarded(frame.collect_schema)
+        self.frame = self.guarded(unfold, frame, name)
+        schema = self.guarded(self.frame.collect_schema)
         self.columns: dict[str, pl.DataType] = {k: v for k, v in schema.items() if k != ROW}
 
     @property
@@ -104,8 +107,8 @@ class Table:
         """Return a column's name as the table writes it, or raise `DataError`.
 
         Args:
-            column: As the user wrote it; upper and lower case need not agree, and a whole number
-                counts columns from 1.
+            column: As the user wrote it; upper and lower case need not agree, a whole number
+                counts columns from 1, and the end of a path will do where it names one column.
             option: What the user named it with, for the message.
         """
         if column in self.columns:
@@ -115,6 +118,9 @@ class Table:
             return folded[0]
         if column.isdecimal() and 1 <= int(column) <= len(self.names):
             return self.names[int(column) - 1]
+        inner = find_by_end(self.names, column)
+        if inner is not None:
+            return inner
         near = difflib.get_close_matches(column, self.names, 1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise DataError(

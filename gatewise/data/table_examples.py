@@ -11,6 +11,7 @@ import polars as pl
 from gatewise.data.examples import Block, Examples, Roles, as_sequence, blocks_of
 from gatewise.data.intervals import NAME as INTERVAL
 from gatewise.data.intervals import are_irregular, read_seconds
+from gatewise.data.nested import last_name
 from gatewise.data.source import DataError
 from gatewise.data.table import ROW, FrameContents, Table, read_table
 
@@ -147,7 +148,7 @@ def find_label(table: Table, roles: Roles, sample: pl.DataFrame, part: str) -> s
         return table.find(roles.label, "--label")
     for name in LABELS:
         for column in table.names:
-            if column.strip().lower() == name and column not in roles.input:
+            if last_name(column) == name and column not in roles.input:
                 return column
     free = [column for column in table.names if column not in roles.input]
     few = [column for column in free if has_few_values(table, column, sample)]
@@ -231,7 +232,7 @@ def find_inputs(table: Table, roles: Roles, sample: pl.DataFrame, taken: list[st
         found = lists[:1]
     else:
         texts = [name for name in free if table.columns[name] == pl.String and name not in numbers]
-        called = [name for name in texts if name.strip().lower() in TEXTS]
+        called = [name for name in texts if last_name(name) in TEXTS]
         longest = sorted(texts, key=lambda name: -mean_length(sample[name]))
         worded = [each for each in longest if len(numbers) < MANY or is_text(table, each, sample)]
         found = called[:1] or worded[:1] or numbers
@@ -252,7 +253,7 @@ def is_text(table: Table, column: str, sample: pl.DataFrame) -> bool:
     """Say whether a column holds texts, and not numbers, times or names of things."""
     if table.columns[column] != pl.String or table.is_number(column, sample):
         return False
-    return column.strip().lower() in TEXTS or mean_length(sample[column]) > LONG_NAME
+    return last_name(column) in TEXTS or mean_length(sample[column]) > LONG_NAME
 
 
 def mean_length(column: pl.Series) -> float:

@@ -1,8 +1,8 @@
 """Pages about forecast models: how the network reads the past of one series, and what it forecasts.
 
 The page shows the network. What `gatewise forecast` prints may blend it with a naive forecast and
-widens its quantiles to the coverage that was measured; the page says so. Nor is the page's forecast cut
-at a minimum.
+widens its quantiles to the coverage that was measured; the page says so. Nor is the forecast of the
+page cut at a minimum.
 """
 
 from __future__ import annotations

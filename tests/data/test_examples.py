@@ -342,6 +342,18 @@ def test_a_column_between_others_is_the_label_where_it_alone_has_few_values(tmp_
     assert labels[:3] == ["a", "b", "a"]
 
 
+@pytest.mark.parametrize("roles", [{}, {"input": ("data.text",), "label": "data.meta.label"}])
+def test_texts_and_labels_may_stand_in_objects(tmp_path, roles):
+    rows = [
+        {"key": "k", "data": {"text": f"it is {k}", "meta": {"label": "ab"[k % 2]}}}
+        for k in range(20)
+    ]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    inputs, labels, _ = whole(tmp_path / "a.jsonl", **roles)
+    assert inputs[3] == "it is 3"
+    assert labels[:3] == ["a", "b", "a"]
+
+
 def test_the_name_of_a_row_of_numbers_is_no_input():
     numbers = {f"d{k}": np.arange(6.0) + k for k in range(3)}
     names = {"account": [f"A{k}" for k in range(6)]}

@@ -97,8 +97,8 @@ def test_words_above_dates_name_the_columns(tmp_path, separator):
         ("languages.tsv", "en\tfr\nGo, now.\tVa !\nHi.\tSalut !\n"),
         (
             "nested.jsonl",
-            '{"id": 1, "translation": {"en": "Go, now.", "fr": "Va !"}}\n'
-            '{"id": 2, "translation": {"en": "Hi.", "fr": "Salut !"}}\n',
+            '{"id": 1, "domain": "x", "translation": {"en": "Go, now.", "fr": "Va !"}}\n'
+            '{"id": 2, "domain": "y", "translation": {"en": "Hi.", "fr": "Salut !"}}\n',
         ),
     ],
 )
@@ -106,6 +106,16 @@ def test_numbers_and_names_are_told_from_texts(tmp_path, name, text):
     found = read_pairs(write(tmp_path / name, text))
     assert found.sources == ("Go, now.", "Hi.")
     assert found.targets == ("Va !", "Salut !")
+
+
+def test_columns_in_objects_are_named_by_their_paths_or_the_ends_of_them(tmp_path):
+    text = '{"id": 1, "translation": {"en": "Hi.", "fr": "Salut !"}}\n'
+    path = write(tmp_path / "nested.jsonl", text)
+    for target in ("en", "translation.en"):
+        found = read_pairs(path, roles=PairRoles(source="translation.fr", target=target))
+        assert (found.sources, found.targets) == (("Salut !",), ("Hi.",))
+    with pytest.raises(DataError, match=r"--source de: no such .* id, translation.en, transl"):
+        read_pairs(path, roles=PairRoles(source="de"))
 
 
 @pytest.mark.parametrize("name", ["n.tsv", "n.csv"])

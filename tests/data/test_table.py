@@ -1,4 +1,5 @@
 import gzip
+import json
 import lzma
 
 import polars as pl
@@ -99,3 +100,33 @@ def test_a_frame_is_known_by_its_contents():
     one, two = (pl.DataFrame({"a": [1, k]}) for k in (2, 3))
     contents = [FrameContents(read_table(each)).stamp() for each in (one, one.clone(), two)]
     assert contents[0] == contents[1] != contents[2]
+
+
+ROWS = [
+    {"id": 1, "data": {"text": "good", "by": {"age": 7}}, "label": {"kind": "a"}},
+    {"id": 2, "data": None, "label": {"kind": "b"}},
+]
+
+
+@pytest.mark.parametrize("form", ["lines", "list", "parquet", "frame"])
+def test_values_in_objects_are_columns_named_by_their_paths(tmp_path, form):
+    frame = pl.DataFrame(ROWS)
+    if form == "parquet":
+        frame.write_parquet(tmp_path / "a.parquet")
+    text = json.dumps(ROWS) if form == "list" else "\n".join(map(json.dumps, ROWS))
+    (tmp_path / "a.jsonl").write_text(text)
+    files = {"parquet": tmp_path / "a.parquet", "frame": frame}
+    found = read_table(files.get(form, tmp_path / "a.jsonl"))
+    assert found.names == ["id", "data.text", "data.by.age", "label.kind"]
+    assert found.head().drop(ROW).rows() == [(1, "good", 7, "a"), (2, None, None, "b")]
+    assert found.find("Data.Text", "--input") == "data.text"
+    assert found.find("kind", "--label") == "label.kind"
+    message = r"--input data.txt: no such .*mean 'data.text'\?\); .* id, data.text, data.by.age"
+    with pytest.raises(DataError, match=message):
+        found.find("data.txt", "--input")
+
+
+def test_a_path_that_is_a_column_already_is_an_error(tmp_path):
+    (tmp_path / "a.jsonl").write_text(json.dumps({"data": {"text": "a"}, "data.text": "b"}))
+    with pytest.raises(DataError, match=r"a.jsonl: two columns are called 'data.text'"):
+        read_table(tmp_path / "a.jsonl")
