@@ -3,6 +3,7 @@
 import importlib.util
 import inspect
 import sys
+import traceback
 from pathlib import Path
 
 from gatewise import cells
@@ -45,7 +46,8 @@ def cell_in_file(path: Path, name: str) -> Cell:
     try:
         specification.loader.exec_module(module)
     except Exception as error:
-        raise ValueError(f"--cell {path}: {type(error).__name__}: {error}") from error
+        place = f"{path}{_line_in(path, error)}"
+        raise ValueError(f"--cell {place}: {type(error).__name__}: {error}") from error
     found = getattr(module, name, None)
     if inspect.isfunction(found):
         raise ValueError(f"--cell {path}:{name}: {name} is no cell; write @cell above it")
@@ -55,3 +57,16 @@ def cell_in_file(path: Path, name: str) -> Cell:
             f"--cell {path}:{name}: no such cell; the file has {', '.join(known) or 'none'}"
         )
     return found
+
+
+def _line_in(path: Path, error: BaseException | None) -> str:
+    """Where in the file an error arose: the last of its lines that ran, or nothing if none did.
+
+    An error of equations comes of another one, whose line is that within the cell.
+    """
+    lines: list[int | None] = []
+    while error is not None:
+        frames = traceback.extract_tb(error.__traceback__)
+        lines += [f.lineno for f in frames if Path(f.filename).resolve() == path.resolve()]
+        error = error.__cause__
+    return f", line {lines[-1]}" if lines else ""

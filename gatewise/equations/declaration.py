@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Set
 from numbers import Real
 from typing import Any
 
 from gatewise.equations import expression as symbols
 from gatewise.equations.expression import Condition, Matrix, Value
-from gatewise.equations.graph import Graph
+from gatewise.equations.graph import Graph, check_state_name
 from gatewise.equations.size import Size
 from gatewise.equations.symbol import EquationError, Expression, tracing
 
@@ -17,6 +19,9 @@ RESERVED = {
     "state": ("output",),  # the gradient of the output goes by this name
     "input": ("state", "lengths", "reset", "alive"),  # layers take these themselves
 }
+
+NO_SYMBOLS = ("Cell", "EquationError", "Graph", "Parameter", "cell")
+"""Names of the language that do not stand in equations."""
 
 
 class Declaration:
@@ -32,6 +37,11 @@ class Declaration:
         self.function, self.name = function, function.__name__
         if isinstance(states, str):
             states = (states,)
+        if isinstance(states, Set):
+            raise self._fail(
+                f"states={set(states)} has no order, and a layer returns the first state; write "
+                "states=('h', 'c')."
+            )
         names = list(states)
         self._unique(names, "state")
         self.states = dict(states) if isinstance(states, Mapping) else dict.fromkeys(names, "H")
@@ -70,8 +80,16 @@ class Declaration:
             )
         for kind, names in (("state", self.states), ("input", self.inputs)):
             for name in names:
+                if kind == "state":
+                    self._check_state(name)
                 if name in RESERVED[kind]:
                     raise self._fail(f"{name!r} means something else already; rename the {kind}.")
+
+    def _check_state(self, name: object) -> None:
+        try:
+            check_state_name(name)
+        except EquationError as error:
+            raise self._fail(str(error)) from None
 
     def _check_arguments(self) -> None:
         known = {**self.inputs, **self.states}
@@ -123,6 +141,8 @@ class Declaration:
         try:
             with tracing():
                 return self.function(**arguments)
+        except NameError as error:
+            raise EquationError(_unknown_name(error, arguments)) from error
         except (TypeError, AttributeError) as error:
             raise EquationError(
                 f"{error}. Symbols know + - * / @ ** and the functions of gatewise.equations."
@@ -164,6 +184,15 @@ class Declaration:
                 raise self._fail(
                     f"it does not return its state {name!r}; return dict(..., {name}={name})."
                 )
+        if (
+            checked.get(self.output) is symbols.state_leaf(self.output)
+            and self.output in self.states
+        ):
+            raise self._fail(
+                f"it returns its state {self.output!r} as the last step left it, and that is what "
+                f"a layer returns: it would never change. Return the new value, "
+                f"dict(..., {self.output}=...), or name another value: output='...'."
+            )
         if self.output not in checked:
             raise self._fail(
                 f"output={self.output!r} is not among the returned values {', '.join(checked)}."
@@ -178,3 +207,28 @@ class Declaration:
         raise self._fail(
             f"the value {name!r} is {what}{shown}, not a vector computed from symbols."
         )
+
+
+def _unknown_name(error: NameError, arguments: Iterable[str]) -> str:
+    """What to do about a name that the function has not got."""
+    from gatewise import equations
+
+    known = [name for name in equations.__all__ if name not in NO_SYMBOLS]
+    name = (re.findall(r"'(\w+)'", str(error)) or [""])[0]
+    if isinstance(error, UnboundLocalError):
+        hidden = f", and it hides the {name} of gatewise.equations" if name in known else ""
+        return (
+            f"{name!r} is used before the line that gives it a value{hidden}. Compute it first, or "
+            "give one of the two another name."
+        )
+    if name in known:
+        return f"{name!r} is not imported: from gatewise.equations import {name}."
+    near = difflib.get_close_matches(name, [*arguments, *known], n=3)
+    return (
+        f"the name {name!r} is not defined: it is no argument, no earlier line and no import. "
+        + (
+            f"Did you mean {' or '.join(near)}?"
+            if near
+            else f"gatewise.equations has {', '.join(known)}."
+        )
+    )

@@ -20,6 +20,8 @@ NUMPY = {
     "divide": operator.truediv,
 }
 """Functions of numpy that stand for an operator."""
+HIGHEST = 64
+"""The highest power: ten products of products."""
 
 
 class Condition(Expression):
@@ -73,15 +75,16 @@ class Value(Expression):
     def __rtruediv__(self, other: Value | Number) -> Value:
         return _divide(as_value(other), self)
 
-    def __pow__(self, power: int) -> Value:
-        known = {2: lambda: self * self, 3: lambda: self * self * self}
-        known[4] = lambda: (self * self) * (self * self)
-        if isinstance(power, Expression) or power not in known:
-            raise EquationError(
-                f"({self}) ** {power!r}: only the powers 2, 3 and 4 are known; "
-                "for others, exp(power * log(value))."
-            )
-        return known[power]()
+    def __pow__(self, power: Number) -> Value:
+        if isinstance(power, Real) and not isinstance(power, bool):
+            if power == 0.5:
+                return Value("sqrt", (self,))
+            if float(power).is_integer() and abs(power) <= HIGHEST:
+                return _power(self, int(power))
+        raise EquationError(
+            f"({self}) ** {power!r}: a power is 0.5 or a whole number, up to {HIGHEST}; "
+            "for others, exp(power * log(value))."
+        )
 
     def __rpow__(self, base: object) -> NoReturn:
         raise EquationError(f"{base!r} ** ({self}): write exp(log(base) * ({self})).")
@@ -286,6 +289,16 @@ def _divide(a: Value, c: Value) -> Value:
     if y == 1 or x == 0:
         return a
     return Value("divide", (a, c))
+
+
+def _power(a: Value, power: int) -> Value:
+    """A product of squares; 1 for the power 0."""
+    if power < 0:
+        return 1 / _power(a, -power)
+    if power in (0, 1):
+        return a if power else number(1)
+    half = _power(a, power // 2)
+    return half * half * a if power % 2 else half * half
 
 
 def _negate(a: Value) -> Value:

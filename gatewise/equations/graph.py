@@ -17,6 +17,15 @@ from gatewise.equations.symbol import EquationError, Expression, topological
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "exp", "softplus", "sin", "cos")
 
 
+def check_state_name(name: object) -> None:
+    """Raise an EquationError for what cannot be a field of a named tuple, as states are."""
+    plain = isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name)
+    if not plain or str(name).startswith("_"):
+        raise EquationError(
+            f"{name!r} cannot be the name of a state; use plain words: states=('h', 'c')."
+        )
+
+
 @dataclass(frozen=True)
 class Parameter:
     """A learned weight of a cell.
@@ -74,9 +83,8 @@ class Graph:
     def __post_init__(self) -> None:
         for name, size in (*self.inputs.items(), *self.states.items(), *self.givens.items()):
             check_size(name, size)
-        for name in self.states:  # they are the fields of a named tuple
-            if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
-                raise EquationError(f"{name!r} cannot be the name of a state; use a plain word.")
+        for name in self.states:
+            check_state_name(name)
         # wrong sizes and blocks are an error here, not at the first use
         self.sizes  # noqa: B018
         self.parameters  # noqa: B018

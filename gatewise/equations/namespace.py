@@ -21,7 +21,7 @@ class Namespace:
 
     def __getattr__(self, key: str) -> Any:
         if key.startswith("_"):
-            raise AttributeError(key)
+            raise AttributeError(f"{self._letter}.{key}: a weight's name begins with a letter")
         return self._kind("parameter", (), (self._letter, key))
 
     def __getitem__(self, key: str | int | tuple[str | int, ...]) -> Any:
@@ -38,8 +38,15 @@ class Namespace:
     def __matmul__(self, other: object) -> NoReturn:
         raise EquationError(f"`{self._letter} @ {other}`: name the matrix, as in {self._letter}.h.")
 
+    def __call__(self, *key: object) -> NoReturn:
+        """Not a function: an error that says how a weight is named."""
+        raise EquationError(
+            f"`{self._letter}({', '.join(map(repr, key))})`: a weight's name comes after a dot or "
+            f'in brackets: {self._letter}.h, {self._letter}["h", 2].'
+        )
+
     def __repr__(self) -> str:
-        return f"<namespace {self._letter}>"
+        return f"the letter {self._letter} without a name (write {self._letter}.h)"
 
 
 W = Namespace("W", Matrix)  # weights of inputs

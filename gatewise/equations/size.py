@@ -96,7 +96,7 @@ class _Inference:
         for node in order:
             self._visit(node)
             if node in single and isinstance(self._resolve(self.values[node]), Unknown):
-                self._unify(self.values[node], 1, node)
+                self._unify(self.values[node], single[node], node)
         for node, states in self.results.items():
             for name, size in states:
                 found = self._resolve(self.values[node])
@@ -135,19 +135,22 @@ class _Inference:
         else:
             raise EquationError(f"{node} is not an input, a state or a constant of this cell.")
 
-    def _single(self) -> set[Expression]:
-        """What a state of one number is made of, unit by unit, so that it is one number too.
+    def _single(self) -> dict[Expression, Size]:
+        """What a state of one number is made of, unit by unit, so that its size is 1 too.
 
         Nothing else would tell: one number may multiply a vector, and then looks like a vector.
+        The new value of a larger state among it has that state's size.
         """
         results = self.results.items()
+        larger = {node: size for node, states in results for _, size in states if size != 1}
         stack = [node for node, states in results if any(size == 1 for _, size in states)]
-        found: set[Expression] = set()
+        found: dict[Expression, Size] = {}
         while stack:
             node = stack.pop()
             if node not in found:
-                found.add(node)
-                stack += () if node.operation in JOINING else node.operands
+                found[node] = larger.get(node, 1)
+                ends = node in larger or node.operation in JOINING
+                stack += () if ends else node.operands
         return found
 
     def _visit_parameter(self, node: Expression) -> None:

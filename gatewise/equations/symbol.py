@@ -9,6 +9,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ClassVar, NoReturn, Self
 
+KINDS = {
+    "input": "an input",
+    "state": "a state",
+    "constant": "a constant",
+    "given": "a given value",
+}
+"""What the leaves of a cell are that have plain names."""
 OUTSIDE = "Use the functions of gatewise.equations (sigmoid, tanh, exp, ...)"
 _tracing: ContextVar[bool] = ContextVar("gatewise_tracing", default=False)
 
@@ -37,7 +44,7 @@ class Expression:
     """
 
     __slots__ = ("__weakref__", "attributes", "operands", "operation")
-    KIND: ClassVar[str] = "a symbol."
+    KIND: ClassVar[str] = "a symbol; a product of two is written with *."
     """What it is and what may be done with it, for errors."""
 
     operation: str
@@ -103,19 +110,40 @@ class Expression:
 
     def __getitem__(self, key: object) -> NoReturn:
         raise EquationError(
-            f"{self}[{key!r}]: a symbol has no parts. Give each part a matrix of its own, "
-            "as in W.i @ x and W.f @ x."
+            f"{self._bracketed()}[{_index(key)}]: a symbol has no parts. Give each part a matrix "
+            "of its own, as in W.i @ x and W.f @ x."
         )
 
     def __iter__(self) -> NoReturn:
         raise EquationError(f"{self} is one symbol and cannot be unpacked or looped over.")
+
+    def __call__(self, *_arguments: object, **_options: object) -> NoReturn:
+        """Not a function: an error that says what it is."""
+        if self.operation in KINDS:
+            raise EquationError(
+                f"`{self}(...)`: {self} is {KINDS[self.operation]} of this cell, not a function. "
+                "If it hides a function of that name, give it another name; if a product is "
+                "meant, write *."
+            )
+        raise EquationError(f"`{self._bracketed()}(...)` calls {self.KIND}")
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_") or name in Expression.__slots__:  # what copy, numpy and torch ask
+            raise AttributeError(name)
+        kind = KINDS.get(self.operation)
+        told = f"{self} is {kind} of this cell" if kind else "a symbol is one vector or matrix"
+        raise AttributeError(f"`{self._bracketed()}.{name}`: {told}, without parts or methods")
+
+    def _bracketed(self) -> str:
+        """The text of a symbol of which something is asked."""
+        return f"({self})" if self.operands else str(self)
 
     def __array_ufunc__(self, ufunc: Any, *_arguments: Any, **_options: Any) -> Any:
         raise EquationError(f"numpy.{ufunc.__name__} does not know the symbol {self}. {OUTSIDE}.")
 
     @classmethod
     def __torch_function__(cls, function: Any, _types: Any, args: Any = (), _options: Any = None):
-        name, shown = getattr(function, "__name__", "?"), ", ".join(map(repr, args))
+        name, shown = getattr(function, "__name__", "?"), ", ".join(map(_argument, args))
         raise EquationError(f"torch's {name}({shown}) does not know symbols. {OUTSIDE}.")
 
     def _refuse(self, *_others: object) -> NoReturn:
@@ -130,6 +158,26 @@ class Expression:
     def name(self) -> str:
         """The full name of a leaf, such as ``h`` or ``W.i``."""
         return ".".join(map(str, self.attributes))
+
+
+def _index(key: object) -> str:
+    """What stands between brackets, as a person wrote it."""
+    if isinstance(key, tuple):
+        return ", ".join(map(_index, key))
+    if not isinstance(key, slice):
+        return repr(key)
+    start, stop, step = (
+        "" if part is None else repr(part) for part in (key.start, key.stop, key.step)
+    )
+    return f"{start}:{stop}" + (f":{step}" if step else "")
+
+
+def _argument(value: object) -> str:
+    """An argument in few words: a tensor's numbers say nothing here."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_argument, value))}]"
+    plain = isinstance(value, Expression | int | float | str | None)
+    return repr(value) if plain else type(value).__name__
 
 
 def topological(roots: Iterable[Expression]) -> list[Expression]:

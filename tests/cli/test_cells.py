@@ -132,6 +132,24 @@ def test_an_unknown_cell_is_a_clear_error(argument, told):
     assert "--cell" not in flat
 
 
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ("    h = tanh(W.h @ x + U.h @ hh)", "line 12: EquationError: cell 'mine': the name 'hh'"),
+        ("    h = tanh(x[0])", "line 12: EquationError: cell 'mine': x[0]: a symbol has no parts"),
+        ("    h = tanh(W.h @ x + W.h @ h)", "line 6: EquationError: cell 'mine': sizes do not"),
+        ("    h = tanh(W.h @ x", "own.py: SyntaxError: '(' was never closed (own.py, line 12)"),
+    ],
+)
+def test_a_wrong_cell_is_told_with_its_line(tmp_path: Path, monkeypatch, wrong, told):
+    text = OWN.replace("    h = tanh(W.h @ x + U.h @ h + b.h)", wrong)
+    (tmp_path / "own.py").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    result = run("own.py:mine")
+    assert result.exit_code == 2
+    assert told in re.sub(r"[\s│]+", " ", result.stderr)
+
+
 @pytest.mark.parametrize("option", ["--latex", "--numbers"])
 def test_options_need_a_cell(option):
     result = run(option)

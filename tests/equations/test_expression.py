@@ -22,6 +22,7 @@ from gatewise.equations import (
     p,
     s,
     sigmoid,
+    sqrt,
     tanh,
     where,
 )
@@ -84,6 +85,11 @@ def test_copies_are_the_expression_itself(again):
         (x**2, x * x),
         (x**3, x * x * x),
         (x**4, (x * x) * (x * x)),
+        (x**0, number(1)),
+        (x**1, x),
+        (x**7.0, (x * x * x) * (x * x * x) * x),
+        (x**-2, 1 / (x * x)),
+        (x**0.5, sqrt(x)),
         (abs(x), absolute(x)),
         (W.a.T.T, W.a),
         (-W.a, W.a * -1.0),
@@ -147,7 +153,8 @@ class TestMisuse:
             (lambda: np.ones((3, 3)) @ x, ["numpy.matmul", "x"]),
             (lambda: torch.tanh(x + 1), ["tanh(x + 1)", "gatewise.equations"]),
             (lambda: torch.nn.functional.relu(h), ["relu(h)", "gatewise.equations"]),
-            (lambda: torch.ones(3) * x, ["mul", "x", "gatewise.equations"]),
+            (lambda: torch.ones(3) * x, ["mul(Tensor, x)", "gatewise.equations"]),
+            (lambda: torch.cat([x, h]), ["cat([x, h])", "gatewise.equations"]),
             (lambda: x * torch.ones(3), ["tensor", "not a symbol"]),
             (lambda: x @ W.a, ["x @ ...", "matrix @ vector"]),
             (lambda: x @ h, ["x @ ...", "matrix @ vector"]),
@@ -167,9 +174,17 @@ class TestMisuse:
             (lambda: W.a < 1, ["W.a is a matrix"]),
             (lambda: x.T, ["(x).T", "matrix"]),
             (lambda: x[0], ["x[0]", "W.i @ x"]),
+            (lambda: (x + h)[:3, 0], ["(x + h)[:3, 0]", "W.i @ x"]),
             (lambda: list(x), ["x is one symbol"]),
-            (lambda: x**5, ["(x) ** 5", "2, 3 and 4"]),
-            (lambda: x**0.5, ["(x) ** 0.5", "exp("]),
+            (lambda: h(x), ["`h(...)`", "h is a state", "another name"]),
+            (lambda: (x + h)(x), ["`(x + h)(...)`", "written with *"]),
+            (lambda: W.a(x), ["`W.a(...)`", "W.i @ x"]),
+            (lambda: W("a"), ["`W('a')`", "W.h"]),
+            (lambda: x + b, ["letter b without a name", "b.h"]),
+            (lambda: x**1.5, ["(x) ** 1.5", "whole number", "exp("]),
+            (lambda: x**65, ["(x) ** 65", "up to 64"]),
+            (lambda: x**True, ["(x) ** True", "whole number"]),
+            (lambda: x**math.nan, ["(x) ** nan", "whole number"]),
             (lambda: x**h, ["(x) ** h", "exp("]),
             (lambda: 2**x, ["2 ** (x)", "exp("]),
             (lambda: x / 0, ["(x) / 0", "zero"]),
@@ -208,4 +223,11 @@ class TestMisuse:
     def test_namespaces_have_no_private_names(self):
         with pytest.raises(AttributeError):
             _ = W._private
-        assert repr(W) == "<namespace W>"
+        assert repr(W) == "the letter W without a name (write W.h)"
+
+    def test_unknown_attributes_are_attribute_errors(self):
+        """So `hasattr` goes on working: copy, numpy and torch ask symbols much."""
+        for symbol, told in ((h, "h is a state"), (x + h, "one vector or matrix")):
+            with pytest.raises(AttributeError, match=told):
+                _ = symbol.sum
+            assert not hasattr(symbol, "__array_interface__")

@@ -219,3 +219,12 @@ def test_numbers_for_names():
     for wrong in (0, -1, 1.0, None, True, "", "a b"):
         with pytest.raises(EquationError, match="size of 'h'"):
             check_size("h", wrong)
+
+
+def test_state_of_one_number_that_gets_a_vector_is_named():
+    def vector(x, h, k):
+        h = tanh(W.h @ x + U.h @ h)
+        return dict(h=h, k=h * 0.5)
+
+    with pytest.raises(EquationError, match=r"h\) \* 0.5` as the new value of state 'k'"):
+        cell(vector, states=dict(h="H", k=1))
