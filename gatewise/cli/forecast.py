@@ -100,7 +100,7 @@ def write_forecast(
     found = model.forecast(series, method, None if minimum is None else read_minimum(minimum))
     picture = None if plot is None else draw_forecast(model, series, found)
     if output is None:
-        typer.echo(found.write_csv(float_precision=6, datetime_format=CLOCK), nl=False)
+        typer.echo(rounded(found).write_csv(datetime_format=CLOCK), nl=False)
     else:
         write_whole(output, as_bytes(found, output))
     if plot is not None and picture is not None:
@@ -120,6 +120,13 @@ def say_left_out(reasons: Sequence[str]) -> None:
         typer.echo(reason, err=True)
     if len(reasons) > SHOWN:
         typer.echo(f"and {len(reasons) - SHOWN:,} more series", err=True)
+
+
+def rounded(found: Any) -> Any:
+    """Return a table with numbers to eight digits, however large or small they are."""
+    import polars.selectors as cs
+
+    return found.with_columns(cs.float().round_sig_figs(8))
 
 
 def as_bytes(found: Any, output: Path) -> bytes:

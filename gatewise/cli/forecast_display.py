@@ -33,7 +33,7 @@ class LiveForecastDisplay(TrainingDisplay):
                 f"{describe_network(run)}; {settings.decoding}, scaling {settings.scaling}, anchor "
                 f"{task.anchor}",
             ),
-            ("forecasts", describe_minimum(settings.minimum, task.minimums, series.columns)),
+            ("minimum", describe_minimum(settings.minimum, task.minimums, series.columns)),
         ]
 
     def read(self, run: Run[ForecastTraining]) -> str:

@@ -177,7 +177,24 @@ def refuse_repeated_times(
         raise DataError(
             f"{table.name}: row {second}: {series} has this time already in row {first}; "
             "remove one, or name the column that tells series apart: --id"
+            + repeated_hour(times[rows])
         )
+
+
+def repeated_hour(times: NDArray[Any]) -> str:
+    """Say what to do where local times repeat the hour after which daylight saving ends."""
+    if times.dtype.kind != "M":
+        return ""
+    values, counts = np.unique(times, return_counts=True)
+    again = values[counts > 1]
+    midnights = again.astype("datetime64[D]")
+    sundays = (midnights.astype(np.int64) + 4) % 7 == 0  # day 0 was a Thursday
+    if not (sundays & (again - midnights < np.timedelta64(4, "h")) & (again > midnights)).all():
+        return ""
+    return (
+        "; if it is the hour that comes twice when daylight saving ends, write times with their "
+        f"offset, such as {again[0].astype('datetime64[m]')!s}+01:00, or in UTC"
+    )
 
 
 def choose_grid(

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from gatewise.data.source import DataError
 
 DATES = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y")
+NAMED = ("%d %B %Y", "%d-%B-%Y", "%B %d, %Y")  # the months may be cut short
 AMBIGUOUS = ("%d/%m/%Y", "%m/%d/%Y")
-CLOCKS = ("", " %H:%M:%S%.f", "T%H:%M:%S%.f", " %H:%M", "T%H:%M")
+CLOCKS = ("", " %H:%M:%S%.f", "T%H:%M:%S%.f", " %H:%M", "T%H:%M", " %I:%M %p", " %I:%M:%S %p")
 MONTHS = re.compile(r"(\d{4})(?:[-/. ]?M(\d{1,2})|[-/.](\d{1,2}))$", re.IGNORECASE)
 QUARTERS = re.compile(r"(\d{4})[-/. ]?Q([1-4])$", re.IGNORECASE)
 WHOLE = r"^[+-]?\d{1,18}$"
@@ -94,7 +95,7 @@ def read_texts(column: pl.Series, place: Place, form: str | None) -> NDArray[Any
         return months
     zoned = column.str.to_datetime("%+", time_unit="us", strict=False, time_zone="UTC")
     found = {"": zoned.dt.replace_time_zone(None)}
-    for date in (*DATES, *AMBIGUOUS):
+    for date in (*DATES, *AMBIGUOUS, *NAMED):
         for clock in CLOCKS:
             if found[""].null_count() == 0:
                 return as_array(found[""])

@@ -12,6 +12,7 @@ from gatewise.lens.gradient_by_lag import gradient_by_lag
 from gatewise.lens.ledger import memory_ledger
 from gatewise.lens.plots import (
     SERIES,
+    as_written,
     mark_steps,
     new_axes,
     one_sequence,
@@ -169,5 +170,7 @@ def _label_path(ax: Axes, path: Sequence[tuple[float, float]], labels: Sequence[
             for other in written
         ]
         if point[0] == point[0] and all(distance > 0.06 for distance in apart):
-            ax.annotate(label, point, xytext=(4, 4), textcoords="offset points", fontsize=8)
+            ax.annotate(
+                as_written(label), point, xytext=(4, 4), textcoords="offset points", fontsize=8
+            )
             written.append(point)

@@ -238,7 +238,12 @@ def mark_steps(ax: Axes, record: Record, T: int, labels: Sequence[str] | None) -
     shown = list(labels)[:: record.every]
     if len(shown) < T:
         raise ValueError(f"{len(labels)} labels for {T * record.every} steps.")
-    ax.set_xticks(range(T), shown[:T], rotation=90 if T > 8 else 0)
+    ax.set_xticks(range(T), list(map(as_written, shown[:T])), rotation=90 if T > 8 else 0)
+
+
+def as_written(word: str) -> str:
+    """A word as matplotlib has to be told it: else a dollar sign begins a formula."""
+    return word.replace("$", r"\$")
 
 
 def plot_gradient_by_lag(ax: Axes, shares: Sequence[float], **style: Any) -> None:

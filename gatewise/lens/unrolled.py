@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gatewise.equations.additive import additive_states, additive_update
 from gatewise.equations.intervention import unchanged
-from gatewise.lens.plots import SERIES, new_axes, one_sequence
+from gatewise.lens.plots import SERIES, as_written, new_axes, one_sequence
 from gatewise.lens.record import Record
 from gatewise.lens.recorded import evaluate
 
@@ -49,6 +49,7 @@ def draw_unrolled(
         # past the end of a sequence there is nothing
         _draw_box(ax, x, {n: float(v[step].nan_to_num()) / full for n, v in heights.items()})
         word = str(step * record.every) if labels is None else labels[step * record.every]
+        word = as_written(word)
         ax.annotate(
             word, (x + BOX / 2, 0), (x + BOX / 2, -0.4), ha="center", va="top", color=TEXT,
             arrowprops={"arrowstyle": "->", "color": FRAME},

@@ -1,19 +1,12 @@
 """Plots of a classifier's report: its course, its confusion, its calibration."""
 
-import io
 from typing import Any
 
 from gatewise.tasks.measures import Findings
 from gatewise.training.checkpoint import Progress
+from gatewise.training.picture import picture_of
 
 MOST_NAMED = 40  # classes; of more the axes have no names
-
-
-def picture_of(figure: Any) -> bytes:
-    """Return a figure as PNG."""
-    held = io.BytesIO()
-    figure.savefig(held, format="png", dpi=120)
-    return held.getvalue()
 
 
 def new_axes(width: float, height: float) -> tuple[Any, Any]:

@@ -9,9 +9,9 @@ from typing import Any
 
 from gatewise.data.whole_file import write_whole
 from gatewise.tasks.long_lag import LongLagTask
-from gatewise.training.classification_plots import picture_of
 from gatewise.training.comparison import Comparison
 from gatewise.training.comparison_run import JUDGED, Outcome
+from gatewise.training.picture import picture_of
 from gatewise.training.report import (
     Block,
     Command,

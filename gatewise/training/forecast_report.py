@@ -1,6 +1,5 @@
 """What became of a forecast model: a picture, tables and plain words, beside the model file."""
 
-import io
 import math
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from gatewise.tasks.forecast_metrics import Accuracy
 from gatewise.training.backtest import Backtest
 from gatewise.training.forecast_model import ForecastModel
 from gatewise.training.minimum import describe_minimum
+from gatewise.training.picture import picture_of
 from gatewise.training.report import (
     Block,
     Command,
@@ -202,9 +202,7 @@ def draw_forecast(
         draw_one(axes, model, series, s, k, part)
         if number == 0:
             axes.legend(frameon=False, fontsize=8)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=120)
-    return picture.getvalue()
+    return picture_of(figure)
 
 
 def draw_one(

@@ -15,10 +15,10 @@ from gatewise.tasks.likeness import (
     share_new,
     spectrum_distance,
 )
-from gatewise.training.classification_plots import picture_of
 from gatewise.training.comparison_report import COLOURS
 from gatewise.training.generator_model import GeneratorModel
 from gatewise.training.load import load
+from gatewise.training.picture import picture_of
 from gatewise.training.report import Block, Heading, Paragraph, Picture, Table, write_report
 
 SEED = 0  # of the sequences that are measured

@@ -88,8 +88,8 @@ def describe_minimum(minimum: Minimum | None, found: list[Minimum], columns: Col
     if not held:
         return "forecasts may take any value; --minimum says otherwise"
     return (
-        f"those of {shorten(held)} do not fall below 0, where the past never did; --minimum none "
-        "lifts it"
+        f"forecasts of {shorten(held)} do not fall below 0, where the past never did; "
+        "--minimum none lifts it"
     )
 
 

@@ -11,9 +11,10 @@ from gatewise.data.midi import write_midi
 from gatewise.data.music import Music
 from gatewise.data.whole_file import write_whole
 from gatewise.training.checkpoint import Progress
-from gatewise.training.classification_plots import new_axes, picture_of, plot_course
+from gatewise.training.classification_plots import new_axes, plot_course
 from gatewise.training.load import load
 from gatewise.training.music_model import MusicModel
+from gatewise.training.picture import picture_of
 from gatewise.training.report import (
     Block,
     Command,

@@ -5,7 +5,8 @@ from typing import Any
 
 from gatewise.tasks.translation_measures import FIGURES, RATES, show_figure
 from gatewise.training.checkpoint import Progress
-from gatewise.training.classification_plots import new_axes, picture_of
+from gatewise.training.classification_plots import new_axes
+from gatewise.training.picture import picture_of
 from gatewise.training.report import (
     Block,
     Command,

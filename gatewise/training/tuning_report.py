@@ -5,7 +5,7 @@ from pathlib import Path
 from optuna.trial import FrozenTrial, TrialState
 
 from gatewise.training.checkpoint import Measurement
-from gatewise.training.classification_plots import picture_of
+from gatewise.training.picture import picture_of
 from gatewise.training.ranges import brief, described, written
 from gatewise.training.report import Paragraph, Picture, Table, write_report
 

@@ -121,6 +121,18 @@ def test_forecasts_of_hours_have_a_clock_without_parts_of_a_second(trained, tmp_
     assert "\n2021-01-05T01:00:00," in printed
 
 
+def test_the_terminal_shows_eight_digits_of_large_and_small_numbers(trained, tmp_path):
+    folder, _ = trained
+    for size in (1e-12, 1e12):
+        long_frame(Z=size * seasonal(60)).write_csv(tmp_path / "z.csv")
+        shown = run(
+            "forecast", folder / "model.safetensors", tmp_path / "z.csv", "--method", "naive"
+        )
+        first = shown.output.splitlines()[1].split(",")[2]
+        assert float(first) == pytest.approx(size * seasonal(60)[-1], rel=1e-7)
+        assert len(first.partition("e")[0].replace(".", "").rstrip("0")) <= 8
+
+
 def test_backtests_of_met_and_unmet_series(trained, tmp_path):
     folder, _ = trained
     met = run("backtest", folder / "model.safetensors")
@@ -167,8 +179,8 @@ def test_counts_are_not_forecast_below_zero_unless_asked_for(tmp_path):
     options = ("--horizon", 10, "--steps", 2, "--hidden", 4, "--device", "cpu", "-o", model)
     result = run("train", "forecast", path, *options)
     assert result.exit_code == 0, result.output
-    assert "those of y do not fall below 0" in result.output
-    assert "Those of y do not fall below 0" in (tmp_path / "model.md").read_text()
+    assert "forecasts of y do not fall below 0" in result.output
+    assert "Forecasts of y do not fall below 0" in (tmp_path / "model.md").read_text()
 
     def least(*options):
         out = tmp_path / "out.csv"

@@ -119,6 +119,11 @@ def test_frames_gzip_parquet_and_json_lines_are_read_alike(write, tmp_path):
         ("ds,y\n2020-01-01,1\nsoon,2\n", {}, "row 3, column 'ds': 'soon' is no time"),
         ("ds,y\n2020-01-01,1\n2020-01-01,2\n", {}, "row 3: the series has this time already"),
         ("id,ds,y\nA,1,1\nA,2,2\nA,2,3\n", {}, "row 4: series 'A' has this time already in row 3"),
+        (
+            "ds,y\n" + "".join(f"2024-10-27 0{hour}:00,1\n" for hour in (0, 1, 2, 2, 3, 4)),
+            {},
+            "daylight saving ends, write times with their offset, such as 2024-10-27T02:00+01:00",
+        ),
         ("ds,y\n2020-01-01,1\n", {}, "at least two"),
         ("ds,y\n", {"time": "ds", "targets": ["y"]}, "has no rows"),
         ("ds,y\n2020-01-01,\n2020-01-02,\n", {}, "no series has a value"),

@@ -61,6 +61,16 @@ def test_gates_are_heat_maps_of_units_over_time(t):
     assert [label.get_text() for label in axes[-1].get_xticklabels()] == WORDS
 
 
+def test_words_with_dollar_signs_are_no_formulas(t):
+    words = ["$$", "a$_b_c$", *WORDS[2:]]
+    for ax in (
+        t.plot.gates(labels=words, sequence=1)[-1],
+        t.plot.trajectory("c", labels=words),
+        t.plot.unrolled(slice(0, 3), labels=words),
+    ):
+        ax.figure.canvas.draw()
+
+
 def test_steps_are_whole_numbers():
     layer = gw.LSTM(2, 3)
     with gw.trace(layer) as trace:
