@@ -166,6 +166,9 @@ def build_text_features(
         minimum_count: Words that occur less often become `<unk>`.
         lower: Whether capital letters count as small ones.
         longest: Tokens that a text is cut to; None is the entry of `LONGEST`.
+
+    Raises:
+        DataError: All texts are empty.
     """
     cased = (text.lower() if lower else text for text in texts)
     tokenizer: Tokenizer
@@ -185,8 +188,18 @@ def build_text_features(
 
 
 def ended(texts: Iterable[str]) -> Iterator[str]:
-    """Yield each text with a space behind it, so that words of two texts never join."""
-    return (text + " " for text in texts if text)
+    """Yield each text with a space behind it, so that words of two texts never join.
+
+    Raises:
+        DataError: All are empty.
+    """
+    empty = True
+    for text in texts:
+        if text:
+            empty = False
+            yield text + " "
+    if empty:
+        raise DataError("every text to learn from is empty; is another column the input? --input")
 
 
 def build_number_features(

@@ -15,6 +15,7 @@ import polars as pl
 
 from gatewise.data.delimited import NUMBER, faulty_row, guess_header, guess_separator
 from gatewise.data.nested import find_by_end, unfold
+from gatewise.data.pandas_frame import from_pandas
 from gatewise.data.source import DataError, DataFile, PlainText, ending, open_data_file
 
 ROW = "\0row"  # a column of every block: the row's number as the file counts
@@ -222,7 +223,7 @@ def frame_table(data: Any) -> Table:
     """Return a frame as a table; its rows count from 1."""
     if not isinstance(data, pl.DataFrame | pl.LazyFrame):
         try:
-            data = pl.DataFrame({str(name): data[name].to_numpy() for name in data.columns})
+            data = from_pandas(data)
         except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
             raise DataError(f"the pandas frame cannot be read: {error}") from error
     return Table("the frame", data.lazy().with_row_index(ROW, offset=1))

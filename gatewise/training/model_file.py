@@ -104,9 +104,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
             return file.metadata() or {}, tensors
     except FileNotFoundError as error:
-        raise ModelFileError(
-            f"{path}: no such file; make one with `gatewise train text FILE -o {path}`"
-        ) from error
+        raise ModelFileError(f"{path}: no such file; `gatewise train` makes one") from error
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelFileError(
             f"{path}: not a whole safetensors file ({error}); "

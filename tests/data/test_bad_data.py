@@ -201,6 +201,7 @@ def test_roles_that_cannot_be(roles, message):
         ([("good", "a"), ("bad", "a")], {}, "every label is 'a'; to learn a difference"),
         ([("good", ""), ("bad", "")], {}, "no example has a label"),
         ([(f"text {k}", f"l{k}") for k in range(30)], {}, "30 different labels in 30 examples"),
+        ([("", "a"), (None, "b")], {"tokens": "words"}, "every text to learn from is empty"),
         ([("good", "1"), ("bad", "x")], {"target": "regression"}, "the label 'x' is no number"),
         ([("good", "1"), ("bad", "inf")], {"target": "regression"}, "'inf' is not finite"),
         ([("good", "1"), ("bad", "1")], {"target": "regression"}, "every label is the same"),
