@@ -161,6 +161,11 @@ def _run(recurrence: Recurrence, operands: Operands, keep: tuple[str, ...]) -> R
     choice = choose(recurrence, operands)
     result = choice.backend.run(recurrence, operands, keep)
     if is_explaining():
+        backend = choice.backend
+        if isinstance(backend, LlvmBackend):
+            mistrusted = backend.mistrusted(recurrence, operands)
+            if mistrusted:
+                choice = Choice(ReferenceBackend(), mistrusted)
         details = choice.backend.describe(recurrence, operands)
         _explain((recurrence, operands), choice, details)
     return result

@@ -35,6 +35,10 @@ class Declaration:
         output: str | None,
     ):
         self.function, self.name = function, function.__name__
+        if not self.name.isidentifier():
+            raise self._fail(
+                "a cell goes by its function's name, and a lambda has none; write def."
+            )
         if isinstance(states, str):
             states = (states,)
         if isinstance(states, Set):

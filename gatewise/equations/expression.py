@@ -221,6 +221,8 @@ def as_value(operand: object) -> Value:
     if isinstance(operand, Value):
         return operand
     if isinstance(operand, Real) and not isinstance(operand, bool):
+        if operand != operand:  # noqa: PLR0124
+            raise EquationError("nan, which is not a number, stands in the equations.")
         return number(float(operand))
     if isinstance(operand, Matrix):
         raise EquationError(

@@ -9,6 +9,7 @@ h_{t} &= \tanh\left(W_{h} x_{t} + U_{h} h_{t-1} + b_{h}\right)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -96,7 +97,9 @@ class Latex:
         return _with_subscripts(name, ())
 
     def number(self, value: float) -> str:
-        """Powers of ten written as such."""
+        """Powers of ten and infinities written as such."""
+        if math.isinf(value):
+            return r"\infty" if value > 0 else r"-\infty"
         mantissa, _, exponent = f"{value:g}".partition("e")
         if not exponent:
             return mantissa

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -73,7 +74,9 @@ class Plain:
         return _symbol(name)
 
     def number(self, value: float) -> str:
-        """Powers of ten written as such."""
+        """Powers of ten and infinities written as such."""
+        if math.isinf(value):
+            return "∞" if value > 0 else "-∞"
         mantissa, _, exponent = f"{value:g}".partition("e")
         if not exponent:
             return mantissa

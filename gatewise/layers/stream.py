@@ -38,7 +38,7 @@ class Stream:
                 "a bidirectional layer needs the whole sequence before its first output; a stream "
                 "goes forward only."
             )
-        weight = next(layer.parameters())
+        weight = next(layer.parameters(), torch.empty(0))  # a cell may have no weights
         if weight.device.type != "cpu" or weight.dtype not in ELEMENTS:
             raise ValueError(
                 f"a stream runs on the CPU in float32 or float64, not in {weight.dtype} on "

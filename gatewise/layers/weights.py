@@ -48,12 +48,15 @@ def stacks(graph: Graph, sizes: Mapping[str, int]) -> list[Stack]:
     for parameter in graph.parameters.values():
         key = (parameter.namespace, parameter.operand, parameter.shape, parameter.blocks)
         groups.setdefault(key, []).append(parameter)
-    made: list[Stack] = []
+    made: dict[str, Stack] = {}
     for (namespace, *_), members in groups.items():
-        first = all(stack.members[0].namespace != namespace for stack in made)
-        name = namespace if first else "_".join((namespace, *(p.key for p in members)))
-        made.append(Stack(name, tuple(members), stored_shape(members[0], sizes)))
-    return made
+        name = namespace
+        if name in made:
+            name = "_".join((namespace, *(p.key for p in members)))
+        while name in made:  # U.a with U.b, and then U.a_b
+            name += "_again"
+        made[name] = Stack(name, tuple(members), stored_shape(members[0], sizes))
+    return list(made.values())
 
 
 def stacking(made: Sequence[Stack]) -> Stacking:

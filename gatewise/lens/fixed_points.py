@@ -225,6 +225,7 @@ def _collect(step: _FixedStep, points: Tensor, speed: Tensor, tolerance: float) 
         if not bool(near.any()):
             chosen.append(k)
     points, speed = points[chosen], speed[chosen]
-    eigenvalues = torch.linalg.eigvals(step.jacobian(points))
+    jacobian = step.jacobian(points) if chosen else points[:, None].expand(0, *points.shape[1:] * 2)
+    eigenvalues = torch.linalg.eigvals(jacobian)
     rank = eigenvalues.abs().argsort(-1, descending=True)
     return FixedPoints(step.split(points), speed, eigenvalues.gather(-1, rank), tolerance)

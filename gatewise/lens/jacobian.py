@@ -132,9 +132,12 @@ def _jacobians(run: Run) -> Tensor:
         list(past.values()),
         basis[:, None, None].expand(S, T, B, S),
         allow_unused=True,
-        materialize_grads=True,
         is_grads_batched=True,
     )
+    rows = [  # torch would make zeros without the batch of units for a state that nothing reads
+        value.new_zeros(S, *value.shape) if row is None else row
+        for row, value in zip(rows, past.values(), strict=True)
+    ]
     return torch.cat(rows, -1).permute(1, 2, 0, 3)
 
 

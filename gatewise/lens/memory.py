@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
 from gatewise.backends import Recurrence
@@ -45,7 +46,7 @@ def estimate(
     held: dict[str, int] = {}
     read: dict[str, int] = {}
     for name, module in recurrent_modules(model).items():
-        element = next(iter(module.parameters())).element_size()
+        element = next(module.parameters(), torch.empty(0)).element_size()
         held[name] = read[name] = 0
         for row in tracks_of(module):
             parts = [_numbers(track.recurrence, values, kept, steps) for track in row]

@@ -70,6 +70,11 @@ def test_mistake_in_a_name_is_explained(function, options, says):
         assert part in message
 
 
+def test_lambda_has_no_name():
+    with pytest.raises(EquationError, match="a lambda has none; write def"):
+        cell(lambda x, h: dict(h=tanh(W.h @ x + U.h @ h)))
+
+
 def test_state_may_stay_as_it_is_where_another_value_is_returned():
     assert cell(unchanged, output="new").states == ("h",)
     assert cell(two, states=("h", "c")).states == ("h", "c")

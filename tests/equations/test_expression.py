@@ -189,6 +189,7 @@ class TestMisuse:
             (lambda: 2**x, ["2 ** (x)", "exp("]),
             (lambda: x / 0, ["(x) / 0", "zero"]),
             (lambda: x + None, ["None", "not a symbol"]),
+            (lambda: x * math.nan, ["nan", "not a number"]),
             (lambda: x + True, ["True", "not a symbol"]),
             (lambda: "a" * x, ["'a'", "not a symbol"]),
             (lambda: maximum(x, "a"), ["'a'", "not a symbol"]),

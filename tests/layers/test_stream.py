@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import gatewise as gw
+from gatewise.equations import cell, tanh
 
 pytestmark = pytest.mark.kernels
 
@@ -13,6 +14,11 @@ def with_start(layer):
     with torch.no_grad():
         layer.initial_h_l1.uniform_(-1, 1)
     return layer
+
+
+@cell
+def weightless(x, h, *, keep=0.9):
+    return dict(h=keep * h + (1 - keep) * tanh(x))
 
 
 LAYERS = {
@@ -26,6 +32,7 @@ LAYERS = {
     "layer norm": lambda: gw.Recurrent("mgu", 3, 7, 2, layer_norm=True, dropout=0.5).eval(),
     "zoneout": lambda: gw.LSTM(3, 7, zoneout=0.4).eval(),
     "learned start": lambda: with_start(gw.GRU(3, 7, 2, learn_initial=True)),
+    "no weights": lambda: gw.Recurrent(weightless, 3, 3),
     "float64": lambda: gw.Recurrent("gru_original", 3, 7).double(),
 }
 
@@ -39,7 +46,8 @@ def expected(layer, x):
 @pytest.mark.parametrize("name", LAYERS)
 def test_steps_equal_one_call(name, batch_size):
     layer = LAYERS[name]()
-    x = torch.randn(6, batch_size, 3, dtype=next(layer.parameters()).dtype)
+    dtype = torch.float64 if name == "float64" else torch.float32
+    x = torch.randn(6, batch_size, 3, dtype=dtype)
     stream = layer.stream(batch_size)
     for t, wanted in enumerate(expected(layer, x)):
         torch.testing.assert_close(stream.step(x[t]), wanted, rtol=1e-4, atol=1e-6)

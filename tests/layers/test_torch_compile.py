@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 from torch.utils.checkpoint import checkpoint
 
 import gatewise as gw
+from gatewise.equations import cell, tanh
 from tests.layers.torch_pairs import tensors
 
 pytestmark = [
@@ -103,6 +104,18 @@ def test_further_inputs(cell):
     found = training_step(compiled(layer), layer, x, **more)
     with gw.use_backend("llvm"):
         assert_same(found, training_step(layer, layer, x, **more))
+
+
+def test_a_cell_without_weights():
+    @cell
+    def fading(x, h):
+        return dict(h=0.9 * h + tanh(x))
+
+    layer, x = gw.Recurrent(fading, I, I), torch.randn(T, B, I, requires_grad=True)
+    with gw.use_backend("llvm"):
+        (wanted,) = torch.autograd.grad(layer(x)[0].sin().sum(), x)
+    (found,) = torch.autograd.grad(compiled(layer)(x)[0].sin().sum(), x)
+    torch.testing.assert_close(found, wanted)
 
 
 @pytest.mark.slow

@@ -43,6 +43,20 @@ def test_one_stack_per_namespace_operand_and_shape():
     }
 
 
+def test_names_that_would_meet_are_told_apart():
+    @cell(states=("h", "c", "d"))
+    def joined(x, h, c, d):
+        h = tanh(U.first @ h + W.a @ x)
+        c = tanh(U.a @ c + U.b @ c + h)
+        d = tanh(U.a_b @ d + c)
+        return dict(h=h, c=c, d=d)
+
+    layer = gw.Recurrent(joined, 3, 4)
+    names = [name for name, _ in layer.named_parameters()]
+    assert names == ["U_l0", "W_l0", "U_a_b_l0", "U_a_b_again_l0"]
+    assert list(layer.weights()) == ["U.first", "W.a", "U.a", "U.b", "U.a_b"]
+
+
 @pytest.mark.parametrize("name", gw.cells.names())
 def test_every_weight_stands_in_one_stack(name):
     cell_ = gw.cells.get(name)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import gatewise as gw
+from gatewise.equations import U, W, cell, tanh
 from gatewise.lens.fixed_points import fixed_points
 from tests.recorded_runs import random_run, record_layer
 
@@ -104,6 +105,17 @@ def test_points_of_trained_size_cells_are_fixed(name):
     assert found.speed[0] < 1e-8
     sizes = {key: value.shape[-1] for key, value in found.states.items()}
     assert found.eigenvalues.shape[1] == sum(sizes.values())
+
+
+def test_a_clock_has_no_point():
+    @cell(states=dict(h="H", clock=1))
+    def timed(x, h, clock):
+        return dict(h=tanh(W.h @ x + U.h @ h + clock), clock=clock + 1)
+
+    found = fixed_points(random_run(timed.graph))
+    assert len(found) == 0
+    assert found.states["h"].shape[0] == found.eigenvalues.shape[0] == 0
+    assert "0 fixed points" in str(found)
 
 
 def test_refusals():

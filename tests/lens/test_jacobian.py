@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import gatewise as gw
+from gatewise.equations import V, W, cell, tanh
 from gatewise.lens import jacobian
 from gatewise.lens.jacobian import jacobian_spectrum, state_jacobians
 from gatewise.lens.recorded import Run, states_after
@@ -41,6 +42,18 @@ def test_detached_states_have_no_derivative():
     run = random_run(gw.cells.slstm.graph)
     assert list(run.past) == ["h", "c", "n", "m"]
     assert state_jacobians(run)[..., -4:, :].eq(0).all()
+
+
+def test_states_that_nothing_reads_have_no_derivative():
+    @cell(states=dict(kept="H", h="H", last="I"))
+    def filtered(x, kept, h, last):
+        return dict(h=W.h @ x + V.h @ last, last=x, kept=tanh(last))
+
+    found = state_jacobians(random_run(filtered.graph))
+    H = found.shape[-1] // 3
+    assert found.shape == (T, B, 3 * H, 3 * H)
+    assert not found[..., : 2 * H].any()
+    assert found[..., : 2 * H, 2 * H :].any()
 
 
 def test_elman_network():

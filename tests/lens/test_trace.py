@@ -10,6 +10,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import gatewise as gw
 from gatewise.backends.reference import ReferenceBackend
+from gatewise.equations import cell
 from gatewise.lens import TraceError
 
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported")
@@ -330,6 +331,12 @@ def test_estimate_tells_what_a_trace_takes():
     read = sum(record[name].nbytes for name in record.names)
     assert estimate.read["encoder.lstm"] == held + read
     assert "encoder.lstm: 1008 B, 3.1 KiB when all is read" in str(estimate)
+
+    @cell
+    def fading(x, h):
+        return dict(h=0.9 * h + x)  # no weights tell its type
+
+    assert gw.trace(gw.Recurrent(fading, 3, 3)).estimate(T, B).held[""] == 2 * T * B * 3 * 4
     chosen = gw.trace(model, values=("f",), units=[0], every=2).estimate(T, B)
     assert chosen.held["encoder.lstm"] == 3 * B * 4
 

@@ -65,10 +65,13 @@ class LlvmBackend:
         from gatewise.backends.llvm import threads
 
         T, B = operands.x.shape[:2]
-        kernel = kernel_for(_fitted(recurrence, operands), operands.dtype, *_training(operands))
-        found = kernel.describe(T, B, threads.available())
+        found = _kernel_for(recurrence, operands).describe(T, B, threads.available())
         refusal = refused_products(recurrence, T, B, operands.dtype)
         return f"{found}; products in float32: {refusal}" if refusal else found
+
+    def mistrusted(self, recurrence: Recurrence, operands: Operands) -> str | None:
+        """Why the reference runs although a kernel was compiled; None where the kernel runs."""
+        return _kernel_for(recurrence, operands).mistrusted
 
     def run(self, recurrence: Recurrence, operands: Operands, keep: tuple[str, ...] = ()) -> Result:
         """Run all steps.
@@ -137,6 +140,10 @@ def _fitted(recurrence: Recurrence, operands: Operands) -> Recurrence:
         return recurrence
     T, B = operands.x.shape[:2]
     return fitted(recurrence, T, B, operands.dtype)
+
+
+def _kernel_for(recurrence: Recurrence, operands: Operands) -> Kernel:
+    return kernel_for(_fitted(recurrence, operands), operands.dtype, *_training(operands))
 
 
 def _training(operands: Operands) -> tuple[bool, tuple[str, ...]]:

@@ -317,11 +317,12 @@ def _free_values(equations: Equations) -> set[Expression]:
 
 def _computable(node: Expression, available: set[Expression], equations: Equations) -> bool:
     """Whether a value follows from others unit by unit."""
-    stack = list(node.operands)
+    stack, seen = list(node.operands), set(available)
     while stack:
         operand = stack.pop()
-        if operand in available or operand in equations.constant:
+        if operand in seen or operand in equations.constant:
             continue
+        seen.add(operand)  # shared values have many paths to them
         if operand.operation in (*HEAVY, "inverse_deviation") or not operand.operands:
             return False
         stack += operand.operands

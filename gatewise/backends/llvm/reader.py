@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from gatewise.backends.llvm import vector_math
@@ -139,16 +139,39 @@ class Reader:
 
     def value(self, node: Expression) -> str:
         """The vector of an expression."""
-        if node not in self.known:
-            self.known[node] = self._make(node)
+        stack = [] if node in self.known else [node]
+        while stack:  # operands come first, as recursion would end at Python's limit
+            last = stack[-1]
+            missing = [o for o in self._operands(last) if o not in self.known]
+            if missing:
+                stack += reversed(missing)
+                continue
+            stack.pop()
+            if last not in self.known:
+                self.known[last] = self._make(last)
         return self.known[node]
+
+    def _operands(self, node: Expression) -> Sequence[Expression]:
+        """The values that a value is computed from in this sweep; none where it is read."""
+        if node in self.emitter.constant or self._stored(node) is not None:
+            return ()
+        if self.sweep is not None and node in self.sweep.folded:
+            return self.sweep.folded[node][1]
+        if node.operation == "layer_norm":
+            return (node.operands[node.attributes[0]],)
+        return () if node.operation == "inverse_deviation" else node.operands
+
+    def _stored(self, node: Expression) -> Place | None:
+        """Where a value is read from, if it is there already."""
+        reduced = node.operation == "row_sum"  # its reduction has written it already
+        own = not reduced and self._is_own_store(node)
+        return None if own else self.emitter.part.places.get(node)
 
     def _make(self, node: Expression) -> str:
         if node in self.emitter.constant:
             return self._constant(node)
-        place = self.emitter.part.places.get(node)
-        reduced = node.operation == "row_sum"  # its reduction has written it already
-        if place is not None and (reduced or not self._is_own_store(node)):
+        place = self._stored(node)
+        if place is not None:
             return self.read(place)
         if self.sweep is not None and node in self.sweep.folded:
             return self._folded(node)

@@ -9,12 +9,30 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import gatewise as gw
+from gatewise.backends import explaining, run
 from gatewise.backends.llvm import backend, trial
 from gatewise.backends.llvm.backend import kernel_for
 from gatewise.backends.llvm.compiler import cache_directory
 from gatewise.backends.llvm.kernel import _kernel
 from gatewise.backends.recurrence import Recurrence
-from gatewise.equations import U, W, b, cell, p, sigmoid, softplus, tanh
+from gatewise.equations import (
+    U,
+    W,
+    absolute,
+    b,
+    cell,
+    exp,
+    log,
+    maximum,
+    minimum,
+    p,
+    relu,
+    s,
+    sigmoid,
+    softplus,
+    sqrt,
+    tanh,
+)
 from gatewise.equations.rewrite import with_lengths, with_reset
 from tests.backends.llvm.comparison import LLVM, REFERENCE, assert_equal, moderate, training
 
@@ -67,6 +85,43 @@ def test_a_cell_that_divides_by_almost_nothing_is_trusted():
     assert trial.mistrust(made, recurrence, torch.float32) is None
 
 
+@cell
+def root(x, h):
+    return dict(h=relu(sqrt(p.a) * h + W.h @ x))
+
+
+@cell(output="y")
+def logarithm(x, h):
+    h = absolute(log(p.a * h) + W.h @ x)
+    return dict(h=h, y=maximum(h, log(h)))
+
+
+@cell
+def shrinking(x, h):
+    r = exp(-softplus(p.a))
+    return dict(h=relu(sqrt(s.q - r * r) * h + U.h @ h + W.h @ x))
+
+
+@cell
+def lowest(x, h):
+    return dict(h=minimum(sqrt(h), W.h @ x))
+
+
+@cell
+def never_a_number(x, h):
+    return dict(h=relu(sqrt(-1 - h * h) + W.h @ x) + log(-1 - x * x))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    "made", [root, logarithm, shrinking, lowest, never_a_number], ids=lambda made: made.name
+)
+def test_numbers_that_a_cell_cannot_take_are_no_mistake(made, dtype):
+    recurrence = Recurrence(made.graph, {"I": 5, "H": 5}, False)
+    kernel = kernel_for(recurrence, dtype, True, ("x",))
+    assert trial.mistrust(kernel, recurrence, dtype) is None
+
+
 @pytest.fixture
 def fresh(monkeypatch, tmp_path):
     """No kernel has been compiled on this machine."""
@@ -98,6 +153,10 @@ def test_a_wrong_kernel_warns_and_the_reference_runs(broken):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         training(LLVM, case)  # says it once
+    with explaining() as found, pytest.warns(RuntimeWarning, match="differs"):
+        run(case.recurrence, case.operands)
+    assert found[0].backend == "reference"  # that of evaluation is mistrusted too
+    assert "janet" in found[0].reason
 
 
 def test_a_wrong_kernel_leaves_the_cache(broken):

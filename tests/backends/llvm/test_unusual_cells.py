@@ -96,9 +96,17 @@ def returns_one_number(x, dt, h):
     return dict(h=n, y=dt)
 
 
+@cell(states="h")
+def many_small_steps(x, h):
+    h = h + W.x @ x
+    for _ in range(100):  # each value is read three times: paths through them are without number
+        h = tanh(h + 0.01 * h * h)
+    return dict(h=h)
+
+
 UNUSUAL = (
     *(of_weights, exchange, returns_the_input, returns_the_last_state),
-    *(returns_a_weight, returns_one_number),
+    *(returns_a_weight, returns_one_number, many_small_steps),
     *(unread, read_by_a_condition, detached, counted, without_recurrence),
     *(copy_of_the_input, delay, twice_the_same, keeps_the_last),
 )
