@@ -154,10 +154,12 @@ def readout_gates(graph: Graph) -> tuple[str, ...]:
     named: dict[Expression, str] = {graph.values[name]: name for name in graph.gates}
     found: dict[str, None] = {}
     stack: list[Expression] = [graph.output, *graph.new_states.values()]
+    seen = set(added)
     while stack:
         node = stack.pop()
-        if node in added or node.operation == "sigmoid":
+        if node in seen or node.operation == "sigmoid":
             continue
+        seen.add(node)
         if node.operation == "multiply":
             for gate, other in (node.operands, node.operands[::-1]):
                 if (

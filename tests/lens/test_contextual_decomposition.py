@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import gatewise as gw
-from gatewise.equations import EquationError, W, cell, exp, log, p
+from gatewise.equations import EquationError, W, cell, exp, log, p, sigmoid
 from gatewise.equations.rewrite import with_lengths
 from gatewise.lens.contextual_decomposition import contextual_decomposition, readout_gates
 from gatewise.lens.recorded import evaluate
@@ -114,6 +114,21 @@ def test_a_linear_network_is_split_by_superposition():
 )
 def test_gates_that_only_read_out(name, gates):
     assert readout_gates(gw.cells.get(name).graph) == gates
+
+
+def test_gates_of_many_small_steps():
+    """Paths through values that are read several times are without number."""
+
+    @cell(states=("h", "c"))
+    def small_steps(x, h, c):
+        o = sigmoid(W.o @ x)
+        c = c + W.c @ x
+        h = o * c
+        for _ in range(60):
+            h = h * (1 - 0.1 * h)
+        return dict(o=o, c=c, h=h)
+
+    assert readout_gates(small_steps.graph) == ("o",)
 
 
 def test_which_gates_are_whole_may_be_said():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from gatewise.backends.llvm.code import Element
@@ -252,15 +252,12 @@ def _hoisted_frontier(equations: Equations, saved: list[Expression]) -> list[Exp
     read = {o for n in sorted_.depth for o in n.operands if o in hoisted} | (
         hoisted & {*graph.roots, *saved}
     )
-    frontier: dict[Expression, None] = {}
-    stack = [node for node in sorted_.hoisted if node in read]
-    while stack:
-        node = stack.pop(0)
-        if isinstance(node, Condition):
-            stack += [operand for operand in node.operands if operand in hoisted]
-        elif any(below.operation in HEAVY for below in topological([node])):
-            frontier[node] = None
-    return list(frontier)
+    values = _without_conditions(node for node in sorted_.hoisted if node in read)
+    return [
+        node
+        for node in values
+        if node in hoisted and any(below.operation in HEAVY for below in topological([node]))
+    ]
 
 
 def choose_saved(equations: Equations) -> list[Expression]:
@@ -283,21 +280,26 @@ def choose_saved(equations: Equations) -> list[Expression]:
         else:
             stack += node.operands
     free = _free_values(equations)
-    stack = [node for node in needed if isinstance(node, Condition)]
-    for node in stack:  # conditions are computed again from what they compare
-        needed.pop(node, None)
-        for operand in node.operands:
-            if isinstance(operand, Condition):
-                stack.append(operand)
-            elif operand not in equations.constant:
-                needed[operand] = None
-    kept = [node for node in needed if node not in free]
+    needed = dict.fromkeys(_without_conditions(needed))
+    kept = [node for node in needed if node not in free and node not in equations.constant]
     costs = {"add": 1, "subtract": 1, "negate": 1, "multiply": 1, "relu": 1, "where": 1}
     for node in sorted(kept, key=lambda n: (costs.get(n.operation, 5), str(n.operation))):
         others = (set(kept) - {node}) | free
         if node.operation not in HEAVY and _computable(node, others, equations):
             kept.remove(node)
     return kept
+
+
+def _without_conditions(nodes: Iterable[Expression]) -> list[Expression]:
+    """The values, and in place of conditions what these compare: that computes them again."""
+    found = dict.fromkeys(nodes)
+    queue = list(found)
+    for node in queue:
+        if isinstance(node, Condition):
+            further = [operand for operand in node.operands if operand not in found]
+            found.update(dict.fromkeys(further))
+            queue += further
+    return [node for node in found if not isinstance(node, Condition)]
 
 
 def _belongs_to_forward(node: Expression, equations: Equations) -> bool:

@@ -6,7 +6,7 @@ import pytest
 
 import gatewise as gw
 from gatewise.backends.llvm.program import choose_saved
-from gatewise.equations import W, b, cell, tanh, where
+from gatewise.equations import U, W, b, cell, tanh, where
 from gatewise.equations.expression import topological
 from gatewise.equations.rewrite import with_lengths, with_reset
 from tests.backends.llvm.planning import (
@@ -103,6 +103,23 @@ class TestSavedValues:
             k * PADDED for k in range(4)
         ]
         assert plan.buffers["saved"].stride == 4 * PADDED
+
+    @pytest.mark.parametrize("hoisted", [True, False])
+    def test_conditions_of_conditions_are_met_once(self, hoisted):
+        """Paths through values that are read twice are without number."""
+
+        @cell
+        def nested(x, h):
+            value = W.z @ x if hoisted else W.z @ x + U.z @ h
+            condition = value > 0
+            for k in range(60):
+                condition = (condition & (value < k)) | ~condition
+            return dict(h=tanh(U.h @ h + where(condition, value, h)))
+
+        made = equations_of(nested.graph)
+        kept = {"W.z @ x"} if hoisted else {"U.z @ h + W.z @ x"}
+        assert names_of(made, choose_saved(made)) == kept
+        assert forward_of(made).hoist is not None
 
     def test_conditions_are_computed_again(self):
         made = equations_of(with_reset(gw.cells.lstm.graph))
