@@ -161,14 +161,18 @@ def _run(recurrence: Recurrence, operands: Operands, keep: tuple[str, ...]) -> R
     choice = choose(recurrence, operands)
     result = choice.backend.run(recurrence, operands, keep)
     if is_explaining():
-        backend = choice.backend
-        if isinstance(backend, LlvmBackend):
-            mistrusted = backend.mistrusted(recurrence, operands)
-            if mistrusted:
-                choice = Choice(ReferenceBackend(), mistrusted)
+        choice = _followed(choice, recurrence, operands)
         details = choice.backend.describe(recurrence, operands)
         _explain((recurrence, operands), choice, details)
     return result
+
+
+def _followed(choice: Choice, recurrence: Recurrence, operands: Operands) -> Choice:
+    """What ran in the end: where there are kernels, the reference may stand in for them."""
+    if not isinstance(choice.backend, LlvmBackend):
+        return choice
+    reason = choice.backend.replaced(recurrence, operands)
+    return choice if reason is None else Choice(BACKENDS["reference"], reason)
 
 
 def _explain(job: Job, choice: Choice, details: str) -> None:

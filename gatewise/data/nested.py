@@ -1,7 +1,5 @@
 """Objects within objects: each value in them as a column named by its path, as `data.text`."""
 
-from collections.abc import Sequence
-
 import polars as pl
 
 from gatewise.data.source import DataError
@@ -46,29 +44,3 @@ def values_of(column: pl.Expr, path: str, kind: pl.DataType) -> list[pl.Expr]:
         inner = column.struct.field(field.name)
         found += values_of(inner, f"{path}.{field.name}", field.dtype)  # type: ignore[arg-type]
     return found
-
-
-def find_by_end(names: Sequence[str], end: str) -> str | None:
-    """Return the name whose path ends so, if there is only one.
-
-    Example:
-        >>> find_by_end(["id", "data.by.age"], "Age"), find_by_end(["a.age", "b.age"], "age")
-        ('data.by.age', None)
-    """
-    wanted = "." + end.strip().lower()
-    found = [name for name in names if name.strip().lower().endswith(wanted)]
-    return found[0] if len(found) == 1 else None
-
-
-def last_name(path: str) -> str:
-    """Return the last name of a path in small letters, by which its meaning is guessed.
-
-    Single letters are coordinates rather than names: of `hand.y` the whole path stays.
-
-    Example:
-        >>> last_name("Data.Text"), last_name("hand.y"), last_name("y")
-        ('text', 'hand.y', 'y')
-    """
-    whole = path.strip().lower()
-    last = whole.rpartition(".")[2].strip()
-    return last if len(last) > 1 else whole

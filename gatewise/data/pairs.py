@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gatewise.data.nested import find_by_end, last_name
+from gatewise.data.column_name import find_name, last_name
 from gatewise.data.source import DataError, DataFile, PlainText, ending, open_data_file
 from gatewise.data.table import (
     ROW,
@@ -282,15 +282,8 @@ def find_columns(
     ):
         if wanted is None:
             found.append(next((each for each in names if last_name(each) in known), None))
-        elif wanted in names:
-            found.append(wanted)
-        elif wanted.isdecimal() and 1 <= int(wanted) <= len(names):
-            found.append(names[int(wanted) - 1])
-        elif (inner := find_by_end(names, wanted)) is not None:
-            found.append(inner)
         else:
-            shown = ", ".join(names[:20])
-            raise DataError(f"{name}: {option} {wanted}: no such column; the columns are {shown}")
+            found.append(find_name(names, wanted, option, name))
     others = [each for each in texts if each not in found]
     if len(others) < found.count(None):  # numbers are what is translated, then
         others = [each for each in names if each not in found]

@@ -1,7 +1,6 @@
 """Tables: CSV, TSV, Parquet, JSON lines, frames of polars and pandas; read in blocks of rows."""
 
 import csv
-import difflib
 import hashlib
 import itertools
 import json
@@ -13,8 +12,9 @@ from typing import Any
 
 import polars as pl
 
+from gatewise.data.column_name import find_name
 from gatewise.data.delimited import NUMBER, faulty_row, guess_header, guess_separator
-from gatewise.data.nested import find_by_end, unfold
+from gatewise.data.nested import unfold
 from gatewise.data.pandas_frame import from_pandas
 from gatewise.data.source import DataError, DataFile, PlainText, ending, open_data_file
 
@@ -105,29 +105,8 @@ class Table:
         return self.guarded(self.frame.collect)
 
     def find(self, column: str, option: str) -> str:
-        """Return a column's name as the table writes it, or raise `DataError`.
-
-        Args:
-            column: As the user wrote it; upper and lower case need not agree, a whole number
-                counts columns from 1, and the end of a path will do where it names one column.
-            option: What the user named it with, for the message.
-        """
-        if column in self.columns:
-            return column
-        folded = [name for name in self.names if name.strip().lower() == column.strip().lower()]
-        if len(folded) == 1:
-            return folded[0]
-        if column.isdecimal() and 1 <= int(column) <= len(self.names):
-            return self.names[int(column) - 1]
-        inner = find_by_end(self.names, column)
-        if inner is not None:
-            return inner
-        near = difflib.get_close_matches(column, self.names, 1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise DataError(
-            f"{self.name}: {option} {column}: no such column{hint}; the columns are "
-            f"{', '.join(self.names[:20])}{', …' if len(self.names) > 20 else ''}"
-        )
+        """Return a column's name as the table writes it; see `find_name`."""
+        return find_name(self.names, column, option, self.name)
 
     def numbers(self, block: pl.DataFrame, columns: Iterable[str]) -> pl.DataFrame:
         """Return columns of a block as Float64; a missing value is null.

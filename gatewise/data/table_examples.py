@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from gatewise.data.column_name import last_name
 from gatewise.data.examples import Block, Examples, Roles, as_sequence, blocks_of
 from gatewise.data.intervals import NAME as INTERVAL
 from gatewise.data.intervals import are_irregular, read_seconds
-from gatewise.data.nested import last_name
 from gatewise.data.source import DataError
 from gatewise.data.table import ROW, FrameContents, Table, read_table
 

@@ -56,6 +56,8 @@ class ForecastModel:
         frequency: The grid of what it learned from.
         season: Steps of a season.
         quantiles: What it tells besides the median.
+        minimum: What no forecast falls below, as the user asked; None for what `minimums` says.
+        minimums: What was found for each target.
         best: The method with the smallest error in validation: the network, a naive forecast, or
             the blend of both.
     """
@@ -71,6 +73,9 @@ class ForecastModel:
         self.known = [Encoding.from_dict(each) for each in described["known"]]
         self.static = [Encoding.from_dict(each) for each in described["static"]]
         self.quantiles = model.quantiles
+        self.minimum: Minimum | None = config.get("minimum")  # older files tell neither
+        none = ["none"] * len(self.columns.targets)
+        self.minimums: list[Minimum] = config.get("minimums", none)
         self.best: str = config["best"]
 
     @classmethod
@@ -157,9 +162,8 @@ class ForecastModel:
             rows: What `pack` returned.
             minimum: See `forecast`.
         """
-        # files of before there was a minimum have none
-        asked = self.config.get("minimum", "none") if minimum is None else minimum
-        return place_floors(rows, asked, self.config.get("minimums", []))
+        asked = self.minimum if minimum is None else minimum
+        return place_floors(rows, asked, self.minimums)
 
     def quantile_forecasts(
         self,
@@ -240,7 +244,8 @@ class ForecastModel:
         minimum = None if minimum is None else check_minimum(minimum)
         read = self.read(data, **reading)
         series = self.tell_apart(read)
-        for said in series.left_out[len(read.left_out) if read is data else 0 :]:
+        told = len(read.left_out) if read is data else 0  # the caller has read those
+        for said in series.left_out[told:]:
             warnings.warn(said, stacklevel=2)
         lengths = np.array([each.steps for each in series.series], dtype=np.int64)
         rows = self.pack(series, lengths)

@@ -99,7 +99,7 @@ def describe(model: ForecastModel, series: SeriesSet) -> list[str]:
         f"{network['lookback']} steps in segments of {network['segment']}, horizon "
         f"{network['horizon']}, decoding {network['decoding']}, scaling {network['scaling']}, "
         f"anchor {network['anchor']}, seed {settings['seed']}",
-        describe_minimum(model.config["minimum"], model.config["minimums"], series.columns),
+        describe_minimum(model.minimum, model.minimums, series.columns),
         f"{model.training['step']:,} steps in {model.training['seconds']:.0f} seconds",
     ]
 

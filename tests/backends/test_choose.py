@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import gatewise as gw
-from gatewise.backends import choose, run, use_backend
+from gatewise.backends import choose, explaining, run, use_backend
 from gatewise.backends.choose import BACKENDS, asked_backend
 from gatewise.backends.reference import ReferenceBackend
 from tests.recurrences import sample
@@ -112,3 +112,14 @@ def test_torch_has_no_operator_for_other_cells():
     with use_backend("torch"):
         y, _ = gw.Recurrent("peephole", 3, 4)(torch.randn(5, 2, 3))
     assert y.shape == (5, 2, 4)
+
+
+@pytest.mark.kernels
+@pytest.mark.parametrize(("T", "B"), [(0, 2), (3, 0)])
+def test_explanations_say_what_ran_in_place_of_a_kernel(T, B):
+    case = sample(gw.cells.lstm.graph, T=T, B=B)
+    with explaining() as found:
+        run(case.recurrence, case.operands)
+    assert [(each.backend, each.reason) for each in found] == [
+        ("reference", "there are no steps to run")
+    ]

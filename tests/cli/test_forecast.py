@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -8,7 +9,9 @@ from typer.testing import CliRunner
 import gatewise as gw
 from gatewise.cli import build_app
 from gatewise.training.forecast import train_forecast
+from gatewise.training.forecast_report import report_forecast
 from gatewise.training.forecast_settings import ForecastSettings
+from gatewise.training.model_file import read_model_file, write_model_file
 from tests.frames import long_frame, seasonal
 
 
@@ -191,6 +194,18 @@ def test_counts_are_not_forecast_below_zero_unless_asked_for(tmp_path):
     assert least() == 0
     assert least("--minimum", "none") < 0
     assert least("--minimum", 0.5) == 0.5
+
+
+def test_a_model_file_of_before_there_was_a_minimum_has_none(trained, tmp_path):
+    folder, _ = trained
+    file = read_model_file(folder / "model.safetensors")
+    config = {k: v for k, v in file.config.items() if k not in ("minimum", "minimums")}
+    path = tmp_path / "older.safetensors"
+    write_model_file(path, replace(file, config=config))
+    report, _ = report_forecast(path, folder / "panel.csv")
+    assert "orecasts may take any value; --minimum says otherwise" in report.read_text()
+    newer = gw.load(folder / "model.safetensors").forecast(folder / "panel.csv", minimum="none")
+    assert gw.load(path).forecast(folder / "panel.csv").equals(newer)
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_columns_are_found_by_name_by_number_or_by_place(tmp_path):
     frame = pl.DataFrame(rows, ["id", "target", "source"], orient="row")
     assert read_pairs(frame).sources == SOURCES
     frame = frame.rename({"target": "English", "source": "Deutsch"})
-    named = read_pairs(frame, roles=PairRoles(source="Deutsch", target="2"))
+    named = read_pairs(frame, roles=PairRoles(source="deutsch", target="2"))
     assert (named.sources, named.targets) == (SOURCES, TARGETS)
     path = write(tmp_path / "a.txt", lines("\t".join((*row, "by me")) for row in ROWS))
     found = read_pairs(path)

@@ -69,21 +69,18 @@ class LlvmBackend:
         refusal = refused_products(recurrence, T, B, operands.dtype)
         return f"{found}; products in float32: {refusal}" if refusal else found
 
-    def mistrusted(self, recurrence: Recurrence, operands: Operands) -> str | None:
-        """Why the reference runs although a kernel was compiled; None where the kernel runs."""
-        return _kernel_for(recurrence, operands).mistrusted
+    def replaced(self, recurrence: Recurrence, operands: Operands) -> str | None:
+        """Why `run` leaves a recurrence to the reference; None where the kernel runs."""
+        return _needs_none(operands) or _kernel_for(recurrence, operands).mistrusted
 
     def run(self, recurrence: Recurrence, operands: Operands, keep: tuple[str, ...] = ()) -> Result:
-        """Run all steps.
-
-        The reference does where there are none, and for forward-mode derivatives.
-        """
+        """Run all steps; the reference does where `replaced` says so."""
         if torch.compiler.is_compiling():
             if keep:
                 return ReferenceBackend().run(recurrence, operands, keep)
             training = torch.is_grad_enabled()
             return Result(*run_operator(recurrence, operands, training), {})
-        if 0 in operands.x.shape[:2] or forward_ad._current_level >= 0:
+        if _needs_none(operands):
             return ReferenceBackend().run(recurrence, operands, keep)
         training, wanted = _training(operands)
         # who looks inside sees values that follow from each other
@@ -108,7 +105,7 @@ class LlvmBackend:
         """
         (_, operands), (_, others) = jobs
         T, B = operands.x.shape[:2]
-        if torch.compiler.is_compiling() or forward_ad._current_level >= 0 or 0 in (T, B):
+        if torch.compiler.is_compiling() or _needs_none(operands):
             return None
         jobs = [(_fitted(recurrence, own), own) for recurrence, own in jobs]
         (training, _), (also, _) = found = [_training(own) for own in (operands, others)]
@@ -140,6 +137,15 @@ def _fitted(recurrence: Recurrence, operands: Operands) -> Recurrence:
         return recurrence
     T, B = operands.x.shape[:2]
     return fitted(recurrence, T, B, operands.dtype)
+
+
+def _needs_none(operands: Operands) -> str | None:
+    """Why no kernel is needed, whatever the cell is."""
+    if 0 in operands.x.shape[:2]:
+        return "there are no steps to run"
+    if forward_ad._current_level >= 0:
+        return "derivatives in forward mode are those of the equations"
+    return None
 
 
 def _kernel_for(recurrence: Recurrence, operands: Operands) -> Kernel:

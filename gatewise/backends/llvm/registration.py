@@ -220,7 +220,6 @@ def _derive(ctx: Any, gradients: list[Tensor]) -> tuple:
     from gatewise.backends.llvm.operation import through_reference
 
     *tensors, y, kept = ctx.saved_tensors
-    members = None if ctx.members else []  # torch takes [] for a list of tensors
     dy, *flows, _ = gradients
     states = _split(read_recurrence(ctx.recurrence), tensors)[1]
     dy = torch.zeros_like(y) if dy is None else dy
@@ -233,16 +232,12 @@ def _derive(ctx: Any, gradients: list[Tensor]) -> tuple:
         call, flat = _call(ctx.recurrence, ctx.members, True, ctx.wanted, tensors)
         again = call.without_expressions(through_reference(call, flat, dy, flows))
         pairs = zip(tensors, again, strict=True)
-        return (
-            None,
-            members,
-            None,
-            None,
-            [torch.zeros_like(t) if g is None else g for t, g in pairs],
+        found = [torch.zeros_like(t) if g is None else g for t, g in pairs]
+    else:
+        found = torch.ops.gatewise.recurrence_backward(
+            ctx.recurrence, ctx.members, ctx.wanted, tensors, y, kept, dy, flows
         )
-    found = torch.ops.gatewise.recurrence_backward(
-        ctx.recurrence, ctx.members, ctx.wanted, tensors, y, kept, dy, flows
-    )
+    members = None if ctx.members else []  # torch takes [] for a list of tensors
     return None, members, None, None, found
 
 
