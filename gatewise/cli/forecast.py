@@ -9,6 +9,7 @@ import typer
 from gatewise.cli.failure import failures_explained
 
 CLOCK = "%Y-%m-%dT%H:%M:%S"  # steps are whole seconds
+OFFSET = "%:z"  # behind the clock, where times have a zone
 INCOMPLETE = 3  # the exit status where series are left out; 1 is an error, 2 a wrong option
 SHOWN = 20  # series that are named one by one
 
@@ -30,6 +31,13 @@ TARGET = Annotated[
 ]
 FREQUENCY = Annotated[
     str | None, typer.Option(help="Of the grid of times.", show_default="guessed")
+]
+
+TIME_ZONE = Annotated[
+    str | None,
+    typer.Option(
+        help="Whose clock times are those of: Europe/Berlin.", show_default="as in training"
+    ),
 ]
 
 
@@ -67,6 +75,7 @@ def forecast(
     time: TIME = None,
     target: TARGET = None,
     frequency: FREQUENCY = None,
+    time_zone: TIME_ZONE = None,
 ) -> None:
     """Forecast the steps behind the end of each series, with an interval.
 
@@ -75,6 +84,7 @@ def forecast(
     exit status is then 3.
     """
     reading = {"id": id, "time": time, "targets": tuple(target or ()), "frequency": frequency}
+    reading["time_zone"] = time_zone
     with failures_explained():
         write_forecast(model, data, output, plot, method, minimum, reading)
 
@@ -100,7 +110,7 @@ def write_forecast(
     found = model.forecast(series, method, None if minimum is None else read_minimum(minimum))
     picture = None if plot is None else draw_forecast(model, series, found)
     if output is None:
-        typer.echo(rounded(found).write_csv(datetime_format=CLOCK), nl=False)
+        typer.echo(as_text(rounded(found)), nl=False)
     else:
         write_whole(output, as_bytes(found, output))
     if plot is not None and picture is not None:
@@ -129,6 +139,12 @@ def rounded(found: Any) -> Any:
     return found.with_columns(cs.float().round_sig_figs(8))
 
 
+def as_text(found: Any) -> str:
+    """Return a table as CSV, times of a zone with their offset."""
+    zoned = any(getattr(kind, "time_zone", None) for kind in found.schema.values())
+    return found.write_csv(datetime_format=CLOCK + OFFSET if zoned else CLOCK)
+
+
 def as_bytes(found: Any, output: Path) -> bytes:
     """Return a table as the file that its name asks for."""
     import io
@@ -138,7 +154,7 @@ def as_bytes(found: Any, output: Path) -> bytes:
         found.write_parquet(buffer)
         return buffer.getvalue()
     if output.suffix in (".csv", ""):
-        return found.write_csv(datetime_format=CLOCK).encode()
+        return as_text(found).encode()
     raise ValueError(f"{output}: forecasts are written as .csv or .parquet")
 
 
@@ -181,12 +197,14 @@ def backtest(
     time: TIME = None,
     target: TARGET = None,
     frequency: FREQUENCY = None,
+    time_zone: TIME_ZONE = None,
 ) -> None:
     """Forecast from many past moments and compare with what came true, and with naive forecasts.
 
     On the file of training only the part that was kept for it is tested, unless --test says more.
     """
     reading = {"id": id, "time": time, "targets": tuple(target or ()), "frequency": frequency}
+    reading["time_zone"] = time_zone
     with failures_explained():
         show_backtest(load_forecast_model(model), data, test, stride, reading)
 

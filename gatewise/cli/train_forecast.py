@@ -67,6 +67,14 @@ def forecast(
         str | None,
         option(SERIES, "How times are written: '%d/%m/%Y %H:%M'.", show_default="guessed"),
     ] = None,
+    time_zone: Annotated[
+        str | None,
+        option(
+            SERIES,
+            "Whose clock times are those of: Europe/Berlin. Daylight saving is then minded.",
+            show_default="none: as they are, or UTC if they have offsets",
+        ),
+    ] = None,
     encoding: Annotated[
         str | None, option(SERIES, "Of a text file.", show_default="UTF-8, or else guessed")
     ] = None,

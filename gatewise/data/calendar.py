@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatewise.data.source import DataError
+from gatewise.data.zones import as_clock
 
 UNITS = {"year": 12, "quarter": 3, "month": 1}  # in months
 SECONDS = {"week": 604800, "day": 86400, "hour": 3600, "minute": 60, "second": 1}
@@ -33,12 +34,15 @@ class Frequency:
         phase: Where the grid lies: a time of it in its units, modulo the step; seconds and months
             since 1970, or the number of a step.
         day: For months, the day of the month, 0 for the last one.
+        zone: Whose clock shows these times, which are moments in UTC; empty where times are what
+            a clock shows, or have no zone.
     """
 
     unit: str
     count: int = 1
     phase: int = 0
     day: int = 1
+    zone: str = ""
 
     def numbers(self, times: NDArray[Any]) -> NDArray[np.float64]:
         """Return the place of times on the grid; a whole number for those that lie on it.
@@ -64,6 +68,10 @@ class Frequency:
             days = np.busday_offset("1970-01-01", numbers, roll="forward")
             return days.astype("datetime64[us]")
         return (numbers * self.count + self.phase).astype("datetime64[s]").astype("datetime64[us]")
+
+    def clock(self, numbers: NDArray[np.int64]) -> NDArray[Any]:
+        """Return what the clock of the zone shows at places of the grid, like `times`."""
+        return as_clock(self.times(numbers), self.zone) if self.zone else self.times(numbers)
 
     def _days_of_months(self, months: NDArray[np.int64]) -> NDArray[Any]:
         first = months.astype("datetime64[M]").astype("datetime64[D]")

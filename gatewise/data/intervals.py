@@ -45,5 +45,5 @@ def read_seconds(table: Table, block: pl.DataFrame, time: str) -> np.ndarray:
     """
     if table.is_number(time, block):
         return table.number(block, time).to_numpy().astype(np.float64)
-    times = read_times(block[time], lambda at: table.place(block, at, time))
+    times = read_times(block[time], table.places(block, time)).values
     return times.astype(np.float64) / (1e6 if times.dtype.kind == "M" else 1)

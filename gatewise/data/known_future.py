@@ -45,7 +45,7 @@ def find_untold(
         if len(ahead) == horizon and (each.gaps or None not in ahead):
             continue
         step = one.steps + (len(ahead) if each.gaps or None not in ahead else ahead.index(None))
-        time = series.frequency.times(np.array([one.start + step]))[0]
+        time = series.frequency.clock(np.array([one.start + step]))[0]
         whose = f" of series {one.name!r}" if one.name else ""
         return (
             f"covariate {each.name!r}{whose} has no value at {written(time)}, but {horizon} "

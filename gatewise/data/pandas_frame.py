@@ -6,14 +6,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from gatewise.data.zones import is_zone
+
 TIMES = ("DatetimeIndex", "PeriodIndex")
 
 
 def from_pandas(frame: Any) -> pl.DataFrame:
     """Return a pandas frame as one of polars; what is missing is null.
 
-    Times with a zone become UTC, periods their beginning. An index of times is a column, called
-    `time` where it has no name; any other index is left out, as row numbers are.
+    Times keep their zone (those of a plain offset become UTC), periods become their beginning. An
+    index of times is a column, called `time` where it has no name; any other index is left out, as
+    row numbers are.
 
     Raises:
         ValueError: A column holds what polars has no kind for.
@@ -32,8 +35,10 @@ def column_of(name: str, column: Any) -> pl.Series:
     """Return one column."""
     kind = type(column.dtype).__name__
     if kind == "DatetimeTZDtype":
-        column = column.dt.tz_convert(None)
-    elif kind == "PeriodDtype":
+        moments = pl.Series(name, column.dt.tz_convert(None).to_numpy()).dt.replace_time_zone("UTC")
+        zone = str(column.dt.tz)
+        return moments.dt.convert_time_zone(zone if is_zone(zone) else "UTC")
+    if kind == "PeriodDtype":
         column = column.dt.to_timestamp()
     if isinstance(column.dtype, np.dtype) and column.dtype != object:
         return pl.Series(name, column.to_numpy())

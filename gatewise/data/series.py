@@ -8,14 +8,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gatewise.data.calendar import Frequency, find_frequency, parse_frequency
+from gatewise.data.calendar import Frequency
 from gatewise.data.columns import Columns, find_columns
 from gatewise.data.gaps import fill_gaps, last_by_step, put_on_grid
 from gatewise.data.row_series import lengthen
 from gatewise.data.seasons import find_season
 from gatewise.data.source import DataError
-from gatewise.data.table import MISSING, ROW, Table, read_table
-from gatewise.data.times import read_times
+from gatewise.data.table import MISSING, Table, read_table
+from gatewise.data.time_grid import TimeReading, place_rows
 
 Array = NDArray[np.float64]
 MOST_STEPS = 100_000_000  # of all series; beyond it a grid is surely a mistake
@@ -85,6 +85,7 @@ def read_series(
     frequency: str | None = None,
     season: int | None = None,
     time_format: str | None = None,
+    time_zone: str | None = None,
     encoding: str | None = None,
     usual: Frequency | None = None,
 ) -> SeriesSet:
@@ -105,6 +106,8 @@ def read_series(
         frequency: The grid, such as `"hour"` or `"15 minutes"`; None finds it.
         season: Steps of a season; None is the usual one, or found.
         time_format: How times are written, in the letters of `strptime`.
+        time_zone: Whose clock times are those of, such as `"Europe/Berlin"`; None is the zone that
+            the column's type has, or UTC. See `gatewise.data.time_grid.place_rows`.
         encoding: Of a text; None finds it out.
         usual: What the step is where no series has two times to find it from.
 
@@ -117,12 +120,11 @@ def read_series(
     if not len(frame):
         raise DataError(f"{table.name}: has no rows")
     said = [*table.said, *guessed]
-    times = column_of_times(table, frame, columns, time_format)
     values = table.numbers(frame, columns.targets).to_numpy().astype(np.float64)
     groups = list(rows_by_series(table, frame, columns))
-    for name, rows in groups:
-        refuse_repeated_times(table, frame, name, rows, times)
-    grid = choose_grid(table, times, groups, frequency, usual, said)
+    reading = TimeReading(frequency, usual, time_format, time_zone)
+    empty = np.logical_and.reduce(np.isnan(values), axis=1)
+    times, grid, groups = place_rows(table, frame, columns, groups, empty, reading, said)
     left_out: list[str] = []
     series = [
         build_series(table, frame, columns, grid, name, rows, times, values, left_out)
@@ -134,18 +136,6 @@ def read_series(
     say_gaps(series, said)
     found = choose_season(series, grid, season, said)
     return SeriesSet(series, columns, grid, found, said, left_out)
-
-
-def column_of_times(
-    table: Table, frame: pl.DataFrame, columns: Columns, form: str | None
-) -> NDArray[Any]:
-    """Return the time of each row; its number within the series where there is no such column."""
-    if columns.time is not None:
-        cells, name = frame[columns.time], columns.time
-        return read_times(cells, lambda at: table.place(frame, at, name), form)
-    if columns.id is None:
-        return np.arange(len(frame), dtype=np.int64)
-    return frame.select(pl.int_range(pl.len()).over(columns.id)).to_series().to_numpy()
 
 
 def rows_by_series(
@@ -162,67 +152,6 @@ def rows_by_series(
     grouped = places.group_by(columns.id, maintain_order=True).agg("place")
     for name, rows in grouped.iter_rows():
         yield name, np.array(rows, dtype=np.int64)
-
-
-def refuse_repeated_times(
-    table: Table, frame: pl.DataFrame, name: str, rows: NDArray[np.int64], times: NDArray[Any]
-) -> None:
-    """Raise `DataError` where a series has two rows of one time."""
-    order = np.argsort(times[rows], kind="stable")
-    ordered = times[rows][order]
-    same = np.flatnonzero(ordered[1:] == ordered[:-1])
-    if len(same):
-        first, second = (int(frame[ROW][int(rows[order[same[0] + k]])]) for k in (0, 1))
-        series = f"series {name!r}" if name else "the series"
-        raise DataError(
-            f"{table.name}: row {second}: {series} has this time already in row {first}; "
-            "remove one, or name the column that tells series apart: --id"
-            + repeated_hour(times[rows])
-        )
-
-
-def repeated_hour(times: NDArray[Any]) -> str:
-    """Say what to do where local times repeat the hour after which daylight saving ends."""
-    if times.dtype.kind != "M":
-        return ""
-    values, counts = np.unique(times, return_counts=True)
-    again = values[counts > 1]
-    midnights = again.astype("datetime64[D]")
-    sundays = (midnights.astype(np.int64) + 4) % 7 == 0  # day 0 was a Thursday
-    if not (sundays & (again - midnights < np.timedelta64(4, "h")) & (again > midnights)).all():
-        return ""
-    return (
-        "; if it is the hour that comes twice when daylight saving ends, write times with their "
-        f"offset, such as {again[0].astype('datetime64[m]')!s}+01:00, or in UTC"
-    )
-
-
-def choose_grid(
-    table: Table,
-    times: NDArray[Any],
-    groups: Sequence[tuple[str, NDArray[np.int64]]],
-    frequency: str | None,
-    usual: Frequency | None,
-    said: list[str],
-) -> Frequency:
-    """Return the grid that is given or found."""
-    if frequency is not None:
-        return parse_frequency(frequency, times[0])
-    if usual is not None and all(len(rows) < 2 for _, rows in groups):
-        said.append(f"a single time tells no step: {usual} is taken")
-        return parse_frequency(str(usual), times[0])
-    try:
-        found, regular = find_frequency([np.sort(times[rows]) for _, rows in groups])
-    except DataError as error:
-        raise DataError(f"{table.name}: {error}") from error
-    if found.unit != "step":
-        said.append(f"a step is 1 {found}" if found.name[1] == 1 else f"a step is {found}")
-    if not regular:
-        said.append(
-            "times lie on no regular grid: values are moved to the nearest step, and averaged "
-            "where they meet; --frequency names another step"
-        )
-    return found
 
 
 def build_series(

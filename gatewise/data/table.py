@@ -5,7 +5,7 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -145,6 +145,10 @@ class Table:
     def place(self, block: pl.DataFrame, at: int, column: str) -> str:
         """Name a cell for a message."""
         return f"{self.name}: row {block[ROW][at]}, column {column!r}"
+
+    def places(self, block: pl.DataFrame, column: str) -> Callable[[int], str]:
+        """Return what names a cell of a column for a message, by its place in the block."""
+        return lambda at: self.place(block, at, column)
 
     def is_number(self, column: str, sample: pl.DataFrame) -> bool:
         """Say whether a column of the sample holds numbers, wholly or with gaps."""

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from gatewise.data.source import DataError
+from gatewise.data.zones import as_array
 
 DATES = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y")
 NAMED = ("%d %B %Y", "%d-%B-%Y", "%B %d, %Y")  # the months may be cut short
@@ -17,12 +18,27 @@ CLOCKS = ("", " %H:%M:%S%.f", "T%H:%M:%S%.f", " %H:%M", "T%H:%M", " %I:%M %p", "
 MONTHS = re.compile(r"(\d{4})(?:[-/. ]?M(\d{1,2})|[-/.](\d{1,2}))$", re.IGNORECASE)
 QUARTERS = re.compile(r"(\d{4})[-/. ]?Q([1-4])$", re.IGNORECASE)
 WHOLE = r"^[+-]?\d{1,18}$"
+OFFSET = r"\d:\d\d\S* ?(Z|UTC|GMT|[+-]\d\d:?(\d\d)?)$"  # behind a clock
+WITHOUT_SECONDS = r"^(\S+[T ]\d\d:\d\d) ?(Z|[+-]\d\d:?\d\d)$"
 
 Place = Callable[[int], str]
 """Names a cell of the column for a message, from its place in the column, from 0."""
 
 
-def read_times(column: pl.Series, place: Place, form: str | None = None) -> NDArray[Any]:
+class Times(NamedTuple):
+    """Times as they are written.
+
+    Attributes:
+        values: `datetime64[us]`, or int64 where the column counts steps.
+        absolute: Whether they are moments in UTC, because an offset, a zone or seconds since 1970
+            say so; else they are what some clock shows.
+    """
+
+    values: NDArray[Any]
+    absolute: bool
+
+
+def read_times(column: pl.Series, place: Place, form: str | None = None) -> Times:
     """Read a column of times.
 
     Args:
@@ -31,9 +47,6 @@ def read_times(column: pl.Series, place: Place, form: str | None = None) -> NDAr
         place: See `Place`.
         form: How texts are written, in the letters of `strptime`; None finds out.
 
-    Returns:
-        `datetime64[us]` in UTC, or int64 where the column counts steps.
-
     Raises:
         DataError: A value is no time; the message names the first such cell.
     """
@@ -41,9 +54,10 @@ def read_times(column: pl.Series, place: Place, form: str | None = None) -> NDAr
     if len(empty):
         raise DataError(f"{place(empty[0])}: no time; give one, or leave the row out")
     if column.dtype.is_temporal():
-        if isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone:
+        zoned = zone_of(column) is not None
+        if zoned:
             column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-        return as_array(column.cast(pl.Datetime("us")))
+        return Times(as_array(column.cast(pl.Datetime("us"))), zoned)
     if column.dtype.is_integer():
         return read_whole_numbers(column)
     if column.dtype.is_float():
@@ -51,6 +65,11 @@ def read_times(column: pl.Series, place: Place, form: str | None = None) -> NDAr
     if column.dtype != pl.String:
         raise DataError(f"{place(0)}: {column.dtype} is no kind of time")
     return read_texts(column.str.strip_chars(), place, form)
+
+
+def zone_of(column: pl.Series) -> str | None:
+    """Return the time zone of a column's type, or None."""
+    return column.dtype.time_zone if isinstance(column.dtype, pl.Datetime) else None
 
 
 def as_whole_numbers(column: pl.Series, place: Place) -> pl.Series:
@@ -64,7 +83,7 @@ def as_whole_numbers(column: pl.Series, place: Place) -> pl.Series:
     return whole
 
 
-def read_whole_numbers(column: pl.Series) -> NDArray[Any]:
+def read_whole_numbers(column: pl.Series) -> Times:
     """Read whole numbers as dates where they all can be, else as seconds, else as steps."""
     numbers = column.cast(pl.Int64).to_numpy()
     low, high = int(numbers.min()), int(numbers.max())
@@ -73,37 +92,38 @@ def read_whole_numbers(column: pl.Series) -> NDArray[Any]:
             texts = column.cast(pl.String) + pl.Series([ending])
             days = texts.str.to_date("%Y%m%d", strict=False)
             if days.null_count() == 0:
-                return as_array(days.cast(pl.Datetime("us")))
+                return Times(as_array(days.cast(pl.Datetime("us"))), False)
     if low >= 1500 and high <= 2500:
-        return (numbers - 1970).astype("datetime64[Y]").astype("datetime64[us]")
+        return Times((numbers - 1970).astype("datetime64[Y]").astype("datetime64[us]"), False)
     for unit, smallest in (("us", 10**14), ("ms", 10**11), ("s", 10**8)):
         if low >= smallest:
-            return numbers.astype(f"datetime64[{unit}]").astype("datetime64[us]")
-    return numbers
+            return Times(numbers.astype(f"datetime64[{unit}]").astype("datetime64[us]"), True)
+    return Times(numbers, False)
 
 
-def read_texts(column: pl.Series, place: Place, form: str | None) -> NDArray[Any]:
+def read_texts(column: pl.Series, place: Place, form: str | None) -> Times:
     """Read texts as times."""
     if form is not None:
         found = parse(column, form)
         refuse_unread(column, found, place, f"does not follow {form}")
-        return as_array(found)
+        return Times(as_array(found), "%z" in form)
     if column.str.contains(WHOLE).all():
         return read_whole_numbers(column.cast(pl.Int64))
     months = read_months(column)
     if months is not None:
-        return months
-    zoned = column.str.to_datetime("%+", time_unit="us", strict=False, time_zone="UTC")
+        return Times(months, False)
+    whole = column.str.replace(WITHOUT_SECONDS, "${1}:00${2}")
+    zoned = whole.str.to_datetime("%+", time_unit="us", strict=False, time_zone="UTC")
     found = {"": zoned.dt.replace_time_zone(None)}
+    if found[""].null_count() == 0:
+        return Times(as_array(found[""]), bool(column.str.contains(OFFSET).any()))
     for date in (*DATES, *AMBIGUOUS, *NAMED):
         for clock in CLOCKS:
-            if found[""].null_count() == 0:
-                return as_array(found[""])
             found[date + clock] = parse(column, date + clock)
             if found[date + clock].null_count() == 0:
                 if date == AMBIGUOUS[0]:
                     refuse_ambiguity(column, found[date + clock], clock, place)
-                return as_array(found[date + clock])
+                return Times(as_array(found[date + clock]), False)
     best = min(found.values(), key=lambda times: times.null_count())
     refuse_unread(column, best, place, "is no time that can be read")
     raise AssertionError  # the best has nulls
@@ -122,7 +142,8 @@ def refuse_ambiguity(column: pl.Series, found: pl.Series, clock: str, place: Pla
 def parse(column: pl.Series, form: str) -> pl.Series:
     """Parse times, null where that fails."""
     if any(sign in form for sign in ("%H", "%I", "%s", "%T", "%+")):
-        return column.str.to_datetime(form, time_unit="us", strict=False)
+        found = column.str.to_datetime(form, time_unit="us", strict=False)
+        return found.dt.replace_time_zone(None)  # of offsets, polars makes UTC
     return column.str.to_date(form, strict=False).cast(pl.Datetime("us"))
 
 
@@ -151,8 +172,3 @@ def refuse_unread(column: pl.Series, found: pl.Series, place: Place, why: str) -
             f"{place(wrong[0])}: {column[wrong[0]]!r} {why}; mend it, or say how times are "
             "written: --time-format '%Y-%m-%d %H:%M'"
         )
-
-
-def as_array(found: pl.Series) -> NDArray[Any]:
-    """Return a column of times as an array."""
-    return found.to_numpy().astype("datetime64[us]")

@@ -51,7 +51,7 @@ def of_forecast(model: Any, data: Any = None, row: int = 0) -> Subject:
     document = {
         "shift": shift,
         "unit": unit,
-        "times": readable_times(series.frequency.times(steps)),
+        "times": readable_times(series.frequency.clock(steps)),
         "quantiles": list(network.quantiles) if found.shape[-1] > 1 else [0.5],
         "best": model.best,
     }

@@ -120,7 +120,9 @@ class ForecastModel:
                 chosen[name] = own
         if not chosen.get("targets") and set(self.columns.targets) <= set(table.columns):
             chosen["targets"] = self.columns.targets
-        chosen.setdefault("time_format", settings["time_format"])
+        for name in ("time_format", "time_zone"):
+            if chosen.get(name) is None:
+                chosen[name] = settings.get(name)  # older files know no zone
         chosen["known"], chosen["static"] = self.columns.known, self.columns.static
         given = chosen.get("frequency") or settings["frequency"]
         chosen["frequency"] = given

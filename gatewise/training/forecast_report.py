@@ -232,6 +232,9 @@ def draw_one(
     axes.plot(ahead, part[name].to_numpy(), color=OURS, linewidth=1.5, label="forecast")
     axes.set_title(" ".join(each for each in (own.name, name) if each), fontsize=9, loc="left")
     if times.dtype.kind == "M":
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(axes.xaxis.get_major_locator()))
+        zone = series.frequency.zone or "UTC"
+        axes.xaxis_date(zone)
+        locator = axes.xaxis.get_major_locator()
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=zone))
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)

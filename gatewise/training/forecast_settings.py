@@ -14,7 +14,8 @@ from gatewise.training.plan import OPTIMIZERS, Plan
 from gatewise.training.schedule import Budget
 from gatewise.training.text_settings import DEVICES, describe_cell
 
-READING = ("id", "time", "targets", "known", "static", "frequency", "season", "time_format")
+READING = ("id", "time", "targets", "known", "static", "frequency", "season")
+READING += ("time_format", "time_zone")
 LONGEST = 1024  # steps of a look-back that nobody asked for
 
 
@@ -34,6 +35,7 @@ class ForecastSettings:
         frequency: Of the grid of times.
         season: Steps of a season.
         time_format: How times are written.
+        time_zone: Whose clock times are those of, such as `"Europe/Berlin"`.
         encoding: Of a text file.
         training: Steps to learn from; see `gatewise.data.split.split_series`.
         validation: Steps or share to measure on in training.
@@ -77,6 +79,7 @@ class ForecastSettings:
     frequency: str | None = None
     season: int | None = None
     time_format: str | None = None
+    time_zone: str | None = None
     encoding: str | None = None
     training: int | None = None
     validation: float | None = None

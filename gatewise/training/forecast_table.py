@@ -6,7 +6,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from gatewise.data.calendar import Frequency
 from gatewise.data.series import SeriesSet
+from gatewise.data.zones import in_zone
 
 
 def forecast_frame(
@@ -26,7 +28,7 @@ def forecast_frame(
     numbers = np.concatenate(
         [each.start + each.steps + np.arange(horizon) for each in series.series]
     )
-    table[columns.time or "step"] = readable(series.frequency.times(numbers))
+    table[columns.time or "step"] = readable(series.frequency, numbers)
     whole = found.reshape(len(series.series), len(targets), horizon, -1)
     for number, name in enumerate(targets):
         own = whole[:, number].reshape(-1, len(quantiles))
@@ -37,10 +39,13 @@ def forecast_frame(
     return pl.DataFrame(table)
 
 
-def readable(times: NDArray[Any]) -> pl.Series:
-    """Return times as dates where they all are at midnight."""
+def readable(frequency: Frequency, numbers: NDArray[np.int64]) -> pl.Series:
+    """Return the times at places of a grid: of its zone, or as dates where all are at midnight."""
+    times = frequency.times(numbers)
     if times.dtype.kind != "M":
         return pl.Series(times)
+    if frequency.zone:
+        return in_zone(times, frequency.zone)
     column = pl.Series(times)
     dates = column.cast(pl.Date)
     return dates if (dates.cast(column.dtype) == column).all() else column

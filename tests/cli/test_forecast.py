@@ -124,6 +124,35 @@ def test_forecasts_of_hours_have_a_clock_without_parts_of_a_second(trained, tmp_
     assert "\n2021-01-05T01:00:00," in printed
 
 
+def test_local_times_are_read_saved_and_written_with_their_offset(tmp_path):
+    moments = pl.datetime_range(
+        pl.datetime(2024, 10, 14), pl.datetime(2024, 10, 26, 23), "1h", time_zone="UTC", eager=True
+    )
+    clock = moments.dt.convert_time_zone("Europe/Berlin").dt.replace_time_zone(None)
+    values = seasonal(len(moments), season=24)
+    path, model, out = (tmp_path / name for name in ("load.csv", "m.safetensors", "out.csv"))
+    pl.DataFrame({"ds": clock.dt.to_string("%Y-%m-%d %H:%M"), "y": values}).write_csv(path)
+    options = ("--horizon", 4, "--steps", 2, "--hidden", 4, "--device", "cpu", "-o", model)
+    trained = run("train", "forecast", path, "--time-zone", "Europe/Berlin", *options)
+    assert trained.exit_code == 0, trained.output
+    said = "times are those of Europe/Berlin, daylight saving included"
+    assert said in trained.output
+    assert said[1:] in model.with_suffix(".md").read_text()
+    assert run("forecast", model, "-o", out, "--plot", tmp_path / "o.png").exit_code == 0
+    written = [line.split(",")[0] for line in out.read_text().splitlines()]
+    assert written[1:] == [
+        f"2024-10-27T0{hour}:00:00+0{offset}:00"
+        for hour, offset in ((2, 2), (2, 1), (3, 1), (4, 1))
+    ]
+    found = gw.load(model).forecast(path)
+    assert found["ds"].dtype == pl.Datetime("us", "Europe/Berlin")
+    other = run("forecast", model, path, "--time-zone", "America/New_York")
+    assert "\n2024-10-27T02:00:00-04:00," in other.output
+    wrong = run("forecast", model, path, "--time-zone", "Berlin")
+    assert wrong.exit_code == 1
+    assert "--time-zone Berlin: no such zone (did you mean Europe/Berlin?)" in wrong.output
+
+
 def test_the_terminal_shows_eight_digits_of_large_and_small_numbers(trained, tmp_path):
     folder, _ = trained
     for size in (1e-12, 1e12):

@@ -9,6 +9,7 @@ from gatewise.data.series import read_series
 from gatewise.data.source import DataError
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "series"
+BERLIN = "Europe/Berlin"
 
 
 @pytest.fixture
@@ -111,6 +112,83 @@ def test_frames_gzip_parquet_and_json_lines_are_read_alike(write, tmp_path):
         assert str(found.frequency) == "day"
 
 
+def local_hours(first, last):
+    """Return what the clock shows in Berlin at each hour, without an offset, and a column of 1s."""
+    hours = pl.datetime_range(first, last, "1h", time_zone="UTC", eager=True)
+    clock = hours.dt.convert_time_zone(BERLIN).dt.replace_time_zone(None)
+    written = clock.dt.to_string("%Y-%m-%d %H:%M")
+    return pl.DataFrame({"ds": written, "y": pl.Series(np.arange(len(hours)), dtype=pl.Float64)})
+
+
+@pytest.mark.parametrize("month", [3, 10])
+@pytest.mark.parametrize("turned", [False, True])
+def test_local_times_are_regular_where_daylight_saving_changes(month, turned):
+    frame = local_hours(pl.datetime(2024, month, 20), pl.datetime(2024, month, 31, 20))
+    frame = frame.reverse() if turned else frame
+    found = read_series(frame, time_zone=BERLIN)
+    (one,) = found.series
+    assert one.values[:, 0].tolist() == list(range(len(frame)))
+    assert not one.missing.any()
+    assert (found.frequency.zone, found.season, found.frequency.count) == (BERLIN, 24, 3600)
+    first = found.frequency.times(np.array([one.start]))[0]
+    assert first == np.datetime64(f"2024-{month:02}-20T00:00")
+    shift = found.frequency.clock(np.array([one.start]))[0] - first
+    assert shift == np.timedelta64({3: 1, 10: 2}[month], "h")
+    assert "times are those of Europe/Berlin, daylight saving included" in found.said
+
+
+def test_an_hour_that_spring_leaves_out_is_noticed():
+    frame = local_hours(pl.datetime(2024, 3, 28), pl.datetime(2024, 4, 2))
+    hint = "no hour follows 2024-03-31T01:00, as where daylight saving begins"
+    assert any(hint in said for said in read_series(frame).said)
+    assert not any(hint in said for said in read_series(frame, time_zone=BERLIN).said)
+    gap = local_hours(pl.datetime(2024, 2, 28), pl.datetime(2024, 3, 2)).filter(pl.col("y") != 40)
+    assert not any("daylight saving" in said for said in read_series(gap).said)
+
+
+def test_days_of_a_zone_follow_the_clock():
+    midnights = pl.datetime_range(
+        pl.datetime(2024, 3, 25), pl.datetime(2024, 4, 5), "1d", time_zone=BERLIN, eager=True
+    )
+    frame = pl.DataFrame({"ds": midnights, "y": pl.Series(range(12), dtype=pl.Float64)})
+    for data, zone in ((frame, None), (frame.with_columns(pl.col("ds").cast(pl.String)), BERLIN)):
+        found = read_series(data, time_zone=zone)
+        assert str(found.frequency) == "day"
+        assert not found.series[0].missing.any()
+        start = np.array([found.series[0].start])
+        assert found.frequency.times(start)[0] == np.datetime64("2024-03-25")
+
+
+def test_the_zone_of_a_columns_type_is_kept():
+    hours = pl.datetime_range(
+        pl.datetime(2024, 10, 26), pl.datetime(2024, 10, 28), "1h", time_zone=BERLIN, eager=True
+    )
+    data = pl.DataFrame({"ds": hours, "y": pl.Series(range(len(hours)), dtype=pl.Float64)})
+    pandas = pytest.importorskip("pandas")
+    moments = pandas.date_range("2024-10-26", "2024-10-28", freq="h", tz=BERLIN)
+    for frame in (data, pandas.DataFrame({"y": np.arange(len(moments))}, index=moments)):
+        found = read_series(frame)
+        assert found.frequency.zone == BERLIN
+        assert not found.series[0].missing.any()
+    assert read_series(data, time_zone="America/New_York").frequency.zone == "America/New_York"
+
+
+def test_rows_of_an_hour_that_never_was_are_left_out_if_empty(write):
+    rows = "".join(f"2024-03-31 {hour:02}:00,{hour}\n" for hour in range(6))
+    with pytest.raises(DataError, match="row 4, column 'ds': there is no 2024-03-31T02:00:00 in"):
+        read_series(write("ds,y\n" + rows), time_zone=BERLIN)
+    found = read_series(write("ds,y\n" + rows.replace(",2\n", ",\n")), time_zone=BERLIN)
+    assert found.series[0].values[:, 0].tolist() == [0, 1, 3, 4, 5]
+
+
+def test_a_zone_for_numbered_rows_or_of_no_name_is_refused(write):
+    data = write("1\n2\n3\n4\n")
+    with pytest.raises(DataError, match="rows are numbered"):
+        read_series(data, time_zone=BERLIN)
+    with pytest.raises(DataError, match="no such zone"):
+        read_series(write("ds,y\n2024-01-01,1\n2024-01-02,2\n"), time_zone="Berlin")
+
+
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
@@ -122,7 +200,7 @@ def test_frames_gzip_parquet_and_json_lines_are_read_alike(write, tmp_path):
         (
             "ds,y\n" + "".join(f"2024-10-27 0{hour}:00,1\n" for hour in (0, 1, 2, 2, 3, 4)),
             {},
-            "daylight saving ends, write times with their offset, such as 2024-10-27T02:00+01:00",
+            "daylight saving ends, name the zone whose times these are, such as --time-zone",
         ),
         ("ds,y\n2020-01-01,1\n", {}, "at least two"),
         ("ds,y\n", {"time": "ds", "targets": ["y"]}, "has no rows"),

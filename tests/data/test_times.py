@@ -11,7 +11,7 @@ def place(at):
 
 
 def read(values, form=None, **kind):
-    return read_times(pl.Series(values, **kind), place, form)
+    return read_times(pl.Series(values, **kind), place, form).values
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,8 @@ def read(values, form=None, **kind):
         (["2020-03-01T05:00:00.250", "2020-03-01T06:00:00"], "2020-03-01T05:00:00.25"),
         (["2020-03-01T05:00:00Z", "2020-03-01T06:00:00Z"], "2020-03-01T05"),
         (["2020-03-01T05:00:00+02:00", "2020-03-01T06:00:00+02:00"], "2020-03-01T03"),
+        (["2020-03-01T05:00+02:00", "2020-03-01T06:00Z"], "2020-03-01T03"),
+        (["2020-03-01 05:00+0200", "2020-03-01 05:00-05:00"], "2020-03-01T03"),
         (["13/03/2020", "14/03/2020"], "2020-03-13"),
         (["3/13/2020 1:05 PM", "3/14/2020 12:30 AM"], "2020-03-13T13:05"),
         (["3/13/2020 11:05:30 AM", "3/13/2020 1:05:00 PM"], "2020-03-13T11:05:30"),
@@ -51,6 +53,23 @@ def test_times_are_read_however_they_are_written(written, meant):
     assert found[1] > found[0]
 
 
+@pytest.mark.parametrize(
+    ("written", "absolute"),
+    [
+        (["2020-03-01"], False),
+        (["2020-03-01 05:00:00"], False),
+        (["2020-03-01T05:00:00"], False),
+        (["2020-03-01T05:00:00Z"], True),
+        (["2020-03-01 05:00:00.5 +02:00"], True),
+        (["2020-03-01T05:00-05:00"], True),
+        (["1583020800"], True),
+        (["20200301"], False),
+    ],
+)
+def test_times_with_an_offset_are_moments_and_others_what_a_clock_shows(written, absolute):
+    assert read_times(pl.Series(written), place).absolute is absolute
+
+
 def test_small_whole_numbers_count_steps():
     assert read([1, 2, 5]).tolist() == [1, 2, 5]
     assert read(["1", "2", "5"]).tolist() == [1, 2, 5]
@@ -58,7 +77,7 @@ def test_small_whole_numbers_count_steps():
 
 def test_typed_columns_are_taken_in_utc():
     column = pl.Series(["2020-03-01 01:00"]).str.to_datetime().dt.replace_time_zone("Europe/Berlin")
-    assert read_times(column, place)[0] == np.datetime64("2020-03-01T00")
+    assert read_times(column, place).values[0] == np.datetime64("2020-03-01T00")
 
 
 def test_a_form_of_ones_own():
