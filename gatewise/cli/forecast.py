@@ -11,7 +11,6 @@ from gatewise.cli.failure import failures_explained
 CLOCK = "%Y-%m-%dT%H:%M:%S"  # steps are whole seconds
 OFFSET = "%:z"  # behind the clock, where times have a zone
 INCOMPLETE = 3  # the exit status where series are left out; 1 is an error, 2 a wrong option
-SHOWN = 20  # series that are named one by one
 
 MODEL = Annotated[Path, typer.Argument(help="A model file that `gatewise train forecast` wrote.")]
 DATA = Annotated[
@@ -37,6 +36,14 @@ TIME_ZONE = Annotated[
     str | None,
     typer.Option(
         help="Whose clock times are those of: Europe/Berlin.", show_default="as in training"
+    ),
+]
+
+REPEATED = Annotated[
+    str | None,
+    typer.Option(
+        help="What counts of rows with the same time: mean, sum or last.",
+        show_default="as in training",
     ),
 ]
 
@@ -76,6 +83,7 @@ def forecast(
     target: TARGET = None,
     frequency: FREQUENCY = None,
     time_zone: TIME_ZONE = None,
+    repeated: REPEATED = None,
 ) -> None:
     """Forecast the steps behind the end of each series, with an interval.
 
@@ -84,7 +92,7 @@ def forecast(
     exit status is then 3.
     """
     reading = {"id": id, "time": time, "targets": tuple(target or ()), "frequency": frequency}
-    reading["time_zone"] = time_zone
+    reading |= {"time_zone": time_zone, "repeated": repeated}
     with failures_explained():
         write_forecast(model, data, output, plot, method, minimum, reading)
 
@@ -118,18 +126,18 @@ def write_forecast(
     for said in series.said:
         typer.echo(said, err=True)
     typer.echo(describe_method(model, method), err=True)
+    say_left_out(series.left_out)
     if series.left_out:
-        say_left_out(series.left_out)
         raise typer.Exit(INCOMPLETE)
 
 
 def say_left_out(reasons: Sequence[str]) -> None:
-    """Say which series are missing, the first of many."""
-    for reason in reasons[:SHOWN]:
+    """Say which series are missing."""
+    from gatewise.data.series import name_first
+
+    for reason in name_first(reasons):
         typer.secho("Warning: ", fg=typer.colors.YELLOW, bold=True, err=True, nl=False)
         typer.echo(reason, err=True)
-    if len(reasons) > SHOWN:
-        typer.echo(f"and {len(reasons) - SHOWN:,} more series", err=True)
 
 
 def rounded(found: Any) -> Any:
@@ -198,13 +206,14 @@ def backtest(
     target: TARGET = None,
     frequency: FREQUENCY = None,
     time_zone: TIME_ZONE = None,
+    repeated: REPEATED = None,
 ) -> None:
     """Forecast from many past moments and compare with what came true, and with naive forecasts.
 
     On the file of training only the part that was kept for it is tested, unless --test says more.
     """
     reading = {"id": id, "time": time, "targets": tuple(target or ()), "frequency": frequency}
-    reading["time_zone"] = time_zone
+    reading |= {"time_zone": time_zone, "repeated": repeated}
     with failures_explained():
         show_backtest(load_forecast_model(model), data, test, stride, reading)
 
@@ -225,3 +234,4 @@ def show_backtest(
     typer.echo(as_markdown(table_of(tested.accuracy)) + "\n")
     for line in [*coverage_lines(tested), LEGEND]:
         typer.echo(line)
+    say_left_out(tested.left_out)

@@ -75,6 +75,14 @@ def forecast(
             show_default="none: as they are, or UTC if they have offsets",
         ),
     ] = None,
+    repeated: Annotated[
+        str | None,
+        option(
+            SERIES,
+            "What counts of rows with the same time: mean, sum or last.",
+            show_default="rows that differ leave their series out",
+        ),
+    ] = None,
     encoding: Annotated[
         str | None, option(SERIES, "Of a text file.", show_default="UTF-8, or else guessed")
     ] = None,

@@ -1,7 +1,7 @@
 """Series on a regular grid, read from a table: one or thousands, long or wide."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from gatewise.data.calendar import Frequency
 from gatewise.data.columns import Columns, find_columns
 from gatewise.data.gaps import fill_gaps, last_by_step, put_on_grid
+from gatewise.data.repeated import settle_repeats
 from gatewise.data.row_series import lengthen
 from gatewise.data.seasons import find_season
 from gatewise.data.source import DataError
-from gatewise.data.table import MISSING, Table, read_table
-from gatewise.data.time_grid import TimeReading, place_rows
+from gatewise.data.table import Table, read_table, told_cells
+from gatewise.data.time_grid import TimeReading, choose_grid, place_rows
 
 Array = NDArray[np.float64]
 MOST_STEPS = 100_000_000  # of all series; beyond it a grid is surely a mistake
@@ -74,6 +75,17 @@ class SeriesSet:
         return sum(each.steps for each in self.series)
 
 
+def name_first(left_out: Sequence[str], most: int = 20) -> list[str]:
+    """Return the first sentences about series that are left out, and how many more there are.
+
+    Example:
+        >>> name_first(["a", "b", "c"], 2)
+        ['a', 'b', 'and 1 more series']
+    """
+    rest = len(left_out) - most
+    return [*left_out[:most], *([f"and {rest:,} more series"] if rest > 0 else [])]
+
+
 def read_series(
     data: Any,
     *,
@@ -86,6 +98,7 @@ def read_series(
     season: int | None = None,
     time_format: str | None = None,
     time_zone: str | None = None,
+    repeated: str | None = None,
     encoding: str | None = None,
     usual: Frequency | None = None,
 ) -> SeriesSet:
@@ -108,6 +121,9 @@ def read_series(
         time_format: How times are written, in the letters of `strptime`.
         time_zone: Whose clock times are those of, such as `"Europe/Berlin"`; None is the zone that
             the column's type has, or UTC. See `gatewise.data.time_grid.place_rows`.
+        repeated: What counts of rows with the same time: `"mean"`, `"sum"` or `"last"`; None leaves
+            a series with such rows out, unless they agree. See
+            `gatewise.data.repeated.settle_repeats`.
         encoding: Of a text; None finds it out.
         usual: What the step is where no series has two times to find it from.
 
@@ -124,8 +140,10 @@ def read_series(
     groups = list(rows_by_series(table, frame, columns))
     reading = TimeReading(frequency, usual, time_format, time_zone)
     empty = np.logical_and.reduce(np.isnan(values), axis=1)
-    times, grid, groups = place_rows(table, frame, columns, groups, empty, reading, said)
+    times, zone, groups = place_rows(table, frame, columns, groups, empty, reading, said)
     left_out: list[str] = []
+    groups = settle_repeats(table, frame, columns, groups, times, values, repeated, said, left_out)
+    grid = replace(choose_grid(table, times, groups, reading, said), zone=zone)
     series = [
         build_series(table, frame, columns, grid, name, rows, times, values, left_out)
         for name, rows in groups
@@ -185,20 +203,11 @@ def build_series(
     beyond = len(own.values) - first
     nearest = np.round(places).astype(np.int64)
     known = {
-        each: last_by_step(nearest, cells(frame, each, rows), own.start + first, beyond)
+        each: last_by_step(nearest, told_cells(frame[each].gather(rows)), own.start + first, beyond)
         for each in columns.known
     }
-    static = {each: first_value(cells(frame, each, rows)) for each in columns.static}
+    static = {each: first_value(told_cells(frame[each].gather(rows))) for each in columns.static}
     return Series(name, own.start + first, filled, missing, known, static)
-
-
-def cells(frame: pl.DataFrame, column: str, rows: NDArray[np.int64]) -> pl.Series:
-    """Return rows of a column of covariates, null where nothing is told."""
-    found = frame[column].gather(rows)
-    if found.dtype != pl.String:
-        return found
-    found = found.str.strip_chars()
-    return found.set(found.str.to_lowercase().is_in(MISSING), None)
 
 
 def first_value(column: pl.Series) -> Any:

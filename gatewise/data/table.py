@@ -165,6 +165,14 @@ class Table:
         return bool(present) and len(wrong) * few <= len(present)
 
 
+def told_cells(column: pl.Series) -> pl.Series:
+    """Return a column with null in every cell that tells nothing."""
+    if column.dtype != pl.String:
+        return column
+    column = column.str.strip_chars()
+    return column.set(column.str.to_lowercase().is_in(MISSING), None)
+
+
 def is_frame(data: object) -> bool:
     """Say whether something is a frame of polars or pandas."""
     return isinstance(data, pl.DataFrame | pl.LazyFrame) or (

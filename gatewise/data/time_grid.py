@@ -1,7 +1,6 @@
 """When each row of a table of series was, and the grid that these times lie on."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,13 +9,18 @@ from numpy.typing import NDArray
 
 from gatewise.data.calendar import Frequency, find_frequency, parse_frequency
 from gatewise.data.columns import Columns
+from gatewise.data.repeated import Group
 from gatewise.data.source import DataError
-from gatewise.data.table import ROW, Table
+from gatewise.data.table import Table
 from gatewise.data.times import Times, read_times, zone_of
-from gatewise.data.zones import LONGEST_SHIFT, as_clock, as_moments, check_zone, refuse_skipped
-
-Group = tuple[str, NDArray[np.int64]]
-"""A series' name, and its rows in the order of the table."""
+from gatewise.data.zones import (
+    LONGEST_SHIFT,
+    as_clock,
+    as_moments,
+    check_zone,
+    is_sunday,
+    refuse_skipped,
+)
 
 
 class TimeReading(NamedTuple):
@@ -36,12 +40,12 @@ def place_rows(
     empty: NDArray[np.bool_],
     reading: TimeReading,
     said: list[str],
-) -> tuple[NDArray[Any], Frequency, list[Group]]:
-    """Return the time of each row, the grid, and the rows of each series that are in time.
+) -> tuple[NDArray[Any], str, list[Group]]:
+    """Return the time of each row, whose zone's moments they are, and each series' rows in time.
 
     Times of a zone become moments in UTC, so that an hour lasts an hour where daylight saving
     begins or ends. A step that is longer than daylight saving moves the clock, such as a day,
-    follows the clock: those times stay what it shows.
+    follows the clock: those times stay what it shows, and belong to no zone.
 
     Args:
         table: The table.
@@ -55,28 +59,6 @@ def place_rows(
     Raises:
         DataError: A time cannot be read, or no grid be found.
     """
-    times, zone = moments_of_rows(table, frame, columns, groups, empty, reading, said)
-    shown = ~np.isnat(times) if times.dtype.kind == "M" else np.ones(len(times), bool)
-    in_time = [(name, rows[shown[rows]]) for name, rows in groups if shown[rows].any()]
-    for name, rows in in_time:
-        refuse_repeated_times(table, frame, name, rows, times)
-    grid = choose_grid(table, times, in_time, reading, said)
-    return times, replace(grid, zone=zone), in_time
-
-
-def moments_of_rows(
-    table: Table,
-    frame: pl.DataFrame,
-    columns: Columns,
-    groups: Sequence[Group],
-    empty: NDArray[np.bool_],
-    reading: TimeReading,
-    said: list[str],
-) -> tuple[NDArray[Any], str]:
-    """Return the time of each row, NaT for those left out, and the zone if they are moments of it.
-
-    See `place_rows`.
-    """
     read = column_of_times(table, frame, columns, reading.form)
     zone = reading.zone
     if zone is None and columns.time is not None:
@@ -84,20 +66,22 @@ def moments_of_rows(
     if zone is None or check_zone(zone) == "UTC":
         if zone is None and not read.absolute and read.values.dtype.kind == "M":
             say_skipped_hour(read.values, groups, said)
-        return read.values, ""
+        return read.values, "", list(groups)
     if read.values.dtype.kind != "M":
         raise DataError(f"--time-zone {zone}: rows are numbered; they have no times of a zone")
     clock = as_clock(read.values, zone) if read.absolute else read.values
     grid = choose_grid(table, clock, groups, reading, [])
     if grid.unit != "second" or grid.count > LONGEST_SHIFT:
         said.append(f"times are what clocks show in {zone}; a step follows the clock")
-        return clock, ""
+        return clock, "", list(groups)
     said.append(f"times are those of {zone}, daylight saving included")
     if read.absolute:
-        return read.values, zone
+        return read.values, zone, list(groups)
     moments = as_moments(clock, zone, [rows for _, rows in groups])
     refuse_skipped(clock, moments, zone, table.places(frame, columns.time or ""), empty)
-    return moments, zone
+    shown = ~np.isnat(moments)
+    in_time = [(name, rows[shown[rows]]) for name, rows in groups if shown[rows].any()]
+    return moments, zone, in_time
 
 
 def say_skipped_hour(times: NDArray[Any], groups: Sequence[Group], said: list[str]) -> None:
@@ -118,11 +102,6 @@ def say_skipped_hour(times: NDArray[Any], groups: Sequence[Group], said: list[st
                 "begins: if times are local, name their zone, such as --time-zone Europe/Berlin"
             )
             return
-
-
-def is_sunday(times: NDArray[Any]) -> NDArray[np.bool_]:
-    """Say which times lie on a Sunday."""
-    return (times.astype("datetime64[D]").astype(np.int64) + 4) % 7 == 0  # day 0 was a Thursday
 
 
 def column_of_times(table: Table, frame: pl.DataFrame, columns: Columns, form: str | None) -> Times:
@@ -150,7 +129,7 @@ def choose_grid(
         said.append(f"a single time tells no step: {usual} is taken")
         return parse_frequency(str(usual), times[groups[0][1][0]])
     try:
-        found, regular = find_frequency([np.sort(times[rows]) for _, rows in groups])
+        found, regular = find_frequency([np.unique(times[rows]) for _, rows in groups])
     except DataError as error:
         raise DataError(f"{table.name}: {error}") from error
     if found.unit != "step":
@@ -161,37 +140,3 @@ def choose_grid(
             "where they meet; --frequency names another step"
         )
     return found
-
-
-def refuse_repeated_times(
-    table: Table, frame: pl.DataFrame, name: str, rows: NDArray[np.int64], times: NDArray[Any]
-) -> None:
-    """Raise `DataError` where a series has two rows of one time."""
-    order = np.argsort(times[rows], kind="stable")
-    ordered = times[rows][order]
-    same = np.flatnonzero(ordered[1:] == ordered[:-1])
-    if len(same):
-        first, second = (int(frame[ROW][int(rows[order[same[0] + k]])]) for k in (0, 1))
-        series = f"series {name!r}" if name else "the series"
-        raise DataError(
-            f"{table.name}: row {second}: {series} has this time already in row {first}; "
-            "remove one, or name the column that tells series apart: --id"
-            + repeated_hour(times[rows])
-        )
-
-
-def repeated_hour(times: NDArray[Any]) -> str:
-    """Say what to do where local times repeat the hour after which daylight saving ends."""
-    if times.dtype.kind != "M":
-        return ""
-    values, counts = np.unique(times, return_counts=True)
-    again = values[counts > 1]
-    midnights = again.astype("datetime64[D]")
-    early = (again - midnights < np.timedelta64(4, "h")) & (again > midnights)
-    if not (is_sunday(again) & early).all():
-        return ""
-    return (
-        "; if it is the hour that comes twice when daylight saving ends, name the zone whose times "
-        "these are, such as --time-zone Europe/Berlin, or write them with their offset, such as "
-        f"{again[0].astype('datetime64[m]')!s}+01:00"
-    )

@@ -114,6 +114,11 @@ def refuse_skipped(
         )
 
 
+def is_sunday(times: Moments) -> NDArray[np.bool_]:
+    """Say which times lie on a Sunday."""
+    return (times.astype("datetime64[D]").astype(np.int64) + 4) % 7 == 0  # day 0 was a Thursday
+
+
 def as_array(found: pl.Series) -> Moments:
     """Return a column of times as an array."""
     return found.to_numpy().astype("datetime64[us]")

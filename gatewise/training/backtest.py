@@ -46,6 +46,7 @@ class Backtest(NamedTuple):
         origins: How many moments there were.
         series: Of how many series and targets.
         stride: Steps between two moments of a series.
+        left_out: Which series are not among them and why, a sentence for each.
     """
 
     accuracy: dict[str, Accuracy]
@@ -53,6 +54,7 @@ class Backtest(NamedTuple):
     origins: int
     series: int
     stride: int
+    left_out: tuple[str, ...] = ()
 
 
 def place_origins(

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from gatewise.data.series import read_series
+from gatewise.data.series import name_first, read_series
 from gatewise.data.split import split_series
 from gatewise.data.table import content_digest, read_table
 from gatewise.training.checkpoint import Progress
@@ -86,7 +86,7 @@ def train_forecast(
             output,
             display,
             name=table.name,
-            said=[*series.said, *series.left_out],
+            said=[*series.said, *name_first(series.left_out)],
             checkpoint_seconds=checkpoint_seconds,
         )
 

@@ -120,9 +120,9 @@ class ForecastModel:
                 chosen[name] = own
         if not chosen.get("targets") and set(self.columns.targets) <= set(table.columns):
             chosen["targets"] = self.columns.targets
-        for name in ("time_format", "time_zone"):
+        for name in ("time_format", "time_zone", "repeated"):
             if chosen.get(name) is None:
-                chosen[name] = settings.get(name)  # older files know no zone
+                chosen[name] = settings.get(name)  # older files know fewer
         chosen["known"], chosen["static"] = self.columns.known, self.columns.static
         given = chosen.get("frequency") or settings["frequency"]
         chosen["frequency"] = given
@@ -294,7 +294,7 @@ class ForecastModel:
                 f"no series is long enough to test forecasts of {self.model.horizon} steps; give "
                 "more data, or a larger --test"
             )
-        return tested
+        return tested._replace(left_out=tuple(series.left_out))
 
     def backtest_trained(self, series: SeriesSet, stride: int | None = None) -> Backtest | None:
         """Test on the series of training, in the part that was kept for it; None if there is none.

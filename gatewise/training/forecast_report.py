@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gatewise.data.columns import shorten
-from gatewise.data.series import SeriesSet
+from gatewise.data.series import SeriesSet, name_first
 from gatewise.data.source import DataError
 from gatewise.tasks.forecast_metrics import Accuracy
 from gatewise.training.backtest import Backtest
@@ -94,7 +94,7 @@ def describe(model: ForecastModel, series: SeriesSet) -> list[str]:
     return [
         f"{count}, {targets}, {series.steps:,} steps together",
         *series.said,
-        *series.left_out,
+        *name_first(series.left_out),
         f"cell {model.config['cell']['name']}, hidden size {network['hidden']}, look-back "
         f"{network['lookback']} steps in segments of {network['segment']}, horizon "
         f"{network['horizon']}, decoding {network['decoding']}, scaling {network['scaling']}, "

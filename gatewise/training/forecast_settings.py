@@ -15,7 +15,7 @@ from gatewise.training.schedule import Budget
 from gatewise.training.text_settings import DEVICES, describe_cell
 
 READING = ("id", "time", "targets", "known", "static", "frequency", "season")
-READING += ("time_format", "time_zone")
+READING += ("time_format", "time_zone", "repeated")
 LONGEST = 1024  # steps of a look-back that nobody asked for
 
 
@@ -36,6 +36,7 @@ class ForecastSettings:
         season: Steps of a season.
         time_format: How times are written.
         time_zone: Whose clock times are those of, such as `"Europe/Berlin"`.
+        repeated: What counts of rows with the same time: `"mean"`, `"sum"` or `"last"`.
         encoding: Of a text file.
         training: Steps to learn from; see `gatewise.data.split.split_series`.
         validation: Steps or share to measure on in training.
@@ -80,6 +81,7 @@ class ForecastSettings:
     season: int | None = None
     time_format: str | None = None
     time_zone: str | None = None
+    repeated: str | None = None
     encoding: str | None = None
     training: int | None = None
     validation: float | None = None

@@ -203,6 +203,28 @@ def test_series_whose_future_is_not_told_are_named_and_the_others_forecast(tmp_p
     assert not (tmp_path / "alone.csv").exists()
 
 
+def test_a_repeated_time_leaves_its_series_out_unless_a_rule_says_what_counts(trained, tmp_path):
+    folder, _ = trained
+    model, path, out = folder / "model.safetensors", tmp_path / "panel.csv", tmp_path / "out.csv"
+    table = long_frame(A=seasonal(60), B=seasonal(60, seed=1), C=seasonal(60, seed=2))
+    pl.concat([table, long_frame(B=[1.0])]).write_csv(path)
+    result = run("forecast", model, path, "-o", out)
+    assert result.exit_code == 3, result.output
+    assert "row 182: series 'B' has this time already in row 62: the series is" in result.output
+    assert pl.read_csv(out)["unique_id"].unique(maintain_order=True).to_list() == ["A", "C"]
+    with pytest.warns(UserWarning, match="series 'B' has this time already"):
+        assert len(gw.load(model).forecast(path)) == 14
+    ruled = run("forecast", model, path, "-o", out, "--repeated", "last")
+    assert ruled.exit_code == 0, ruled.output
+    assert "1 row repeats the time of another row of the series: their last counts" in ruled.output
+    assert len(pl.read_csv(out)) == 21
+    backtest = run("backtest", model, path, "--repeated", "sum")
+    assert "in 3 series" in backtest.output
+    fewer = run("backtest", model, path)
+    assert "in 2 series" in fewer.output
+    assert "Warning: row 182: series 'B' has this time already" in fewer.output
+
+
 def test_counts_are_not_forecast_below_zero_unless_asked_for(tmp_path):
     few = np.random.default_rng(0).poisson(0.6, size=120)
     few[-20:] = np.arange(20, 0, -1)  # a trend that leads below zero

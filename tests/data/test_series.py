@@ -189,6 +189,58 @@ def test_a_zone_for_numbered_rows_or_of_no_name_is_refused(write):
         read_series(write("ds,y\n2024-01-01,1\n2024-01-02,2\n"), time_zone="Berlin")
 
 
+PANEL = """id,ds,y,promo
+A,2020-01-01,1,0
+A,2020-01-02,2,0
+A,2020-01-03,3,1
+B,2020-01-01,5,0
+B,2020-01-02,6,0
+B,2020-01-02,8,0
+B,2020-01-03,7,1
+C,2020-01-01,1,0
+C,2020-01-02,4,0
+"""
+
+
+def test_a_series_with_a_repeated_time_is_left_out_and_named(write):
+    found = read_series(write(PANEL))
+    assert [each.name for each in found.series] == ["A", "C"]
+    (reason,) = found.left_out
+    assert reason.startswith("row 7: series 'B' has this time already in row 6: the series is left")
+
+
+@pytest.mark.parametrize(("rule", "value"), [("mean", 7), ("sum", 14), ("last", 8)])
+def test_a_rule_says_which_value_of_a_repeated_time_counts(write, rule, value):
+    found = read_series(write(PANEL), repeated=rule)
+    assert [each.name for each in found.series] == ["A", "B", "C"]
+    assert found.series[1].values[:, 0].tolist() == [5, value, 7]
+    assert f"1 row repeats the time of another row of the series: their {rule} counts" in found.said
+    assert not found.left_out
+
+
+def test_repeated_rows_that_agree_count_once(write):
+    same = read_series(write(PANEL.replace("B,2020-01-02,8,0", "B,2020-01-02,6,0")))
+    assert same.series[1].values[:, 0].tolist() == [5, 6, 7]
+    assert any("they agree, and count once" in said for said in same.said)
+    told = PANEL.replace("B,2020-01-02,6,0\nB,2020-01-02,8,0", "B,2020-01-02,6,\nB,2020-01-02,,1")
+    filled = read_series(write(told), known=["promo"])  # each tells what the other does not
+    assert filled.series[1].values[:, 0].tolist() == [5, 6, 7]
+    assert filled.series[1].known["promo"] == ["0", "1", "1"]
+    other = PANEL.replace("B,2020-01-02,8,0", "B,2020-01-02,6,1")
+    assert len(read_series(write(other), known=["promo"]).left_out) == 1
+    assert len(read_series(write(other), targets=["y"]).left_out) == 0
+
+
+def test_repeats_in_half_of_the_series_are_a_wrong_id(write):
+    twice = "".join(
+        f"{shop},2020-01-0{day},{value}\n" for value in (1, 2) for shop in "AB" for day in (1, 2)
+    )
+    with pytest.raises(DataError, match="and so for 2 of 2 series; name the column that tells"):
+        read_series(write("id,ds,y\n" + twice))
+    with pytest.raises(DataError, match="--repeated first: is none of mean, sum, last"):
+        read_series(write("id,ds,y\n" + twice), repeated="first")
+
+
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
@@ -198,7 +250,8 @@ def test_a_zone_for_numbered_rows_or_of_no_name_is_refused(write):
         ("ds,y\n2020-01-01,1\n2020-01-01,2\n", {}, "row 3: the series has this time already"),
         ("id,ds,y\nA,1,1\nA,2,2\nA,2,3\n", {}, "row 4: series 'A' has this time already in row 3"),
         (
-            "ds,y\n" + "".join(f"2024-10-27 0{hour}:00,1\n" for hour in (0, 1, 2, 2, 3, 4)),
+            "ds,y\n"
+            + "".join(f"2024-10-27 0{hour}:00,{k}\n" for k, hour in enumerate((0, 1, 2, 2, 3, 4))),
             {},
             "daylight saving ends, name the zone whose times these are, such as --time-zone",
         ),
