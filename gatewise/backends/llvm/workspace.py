@@ -10,9 +10,8 @@ import contextlib
 import math
 import mmap
 import threading
-import weakref
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -25,6 +24,22 @@ SMALLEST = 4096
 
 SMALL = 128 << 10
 """Below, the allocator of torch is as good: it has such blocks at hand."""
+
+
+class _Numbers(np.ndarray):
+    """Numbers on a block of a pool, which has it again when the last tensor on them is gone.
+
+    Attributes:
+        pool: whose block it is; None for a view.
+        block: the block.
+    """
+
+    pool: Workspace | None = None
+    block: mmap.mmap
+
+    def __del__(self) -> None:
+        if self.pool is not None:
+            self.pool._give(self.block)
 
 
 class Workspace:
@@ -49,12 +64,14 @@ class Workspace:
         elements = math.prod(shape)
         if elements * dtype.itemsize <= self.small:
             return torch.empty(shape, dtype=dtype)
-        length = _rounded(elements * dtype.itemsize)
+        return self._lease(_rounded(elements * dtype.itemsize), shape, dtype)
+
+    def _lease(self, length: int, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
         block = self._take(length)
-        numbers = np.frombuffer(block, str(dtype).removeprefix("torch."), elements)
-        weakref.finalize(numbers, self._give, length, block).atexit = False
+        numbers = _Numbers(shape, _numpy_dtype(dtype), block)
+        numbers.pool, numbers.block = self, block
         # no view of another tensor: autograd would forbid changing such a result in place
-        return torch.from_numpy(numbers.reshape(shape))
+        return torch.from_numpy(numbers)
 
     def lease_like(self, tensor: Tensor) -> Tensor:
         """A contiguous tensor of the same shape and dtype."""
@@ -64,8 +81,9 @@ class Workspace:
 
     def leaser(self, shape: Sequence[int], dtype: torch.dtype) -> Callable[[], Tensor]:
         """What leases tensors of one shape, call by call."""
-        if math.prod(shape) * dtype.itemsize > self.small:
-            return partial(self.lease, shape, dtype)
+        needed = math.prod(shape) * dtype.itemsize
+        if needed > self.small:
+            return partial(self._lease, _rounded(needed), tuple(shape), dtype)
         with torch.inference_mode(False):
             like = torch.empty((), dtype=dtype).expand(tuple(shape))  # one number's memory
         return partial(torch.empty_like, like, memory_format=torch.contiguous_format)
@@ -82,7 +100,8 @@ class Workspace:
                 block.madvise(mmap.MADV_HUGEPAGE)
         return block
 
-    def _give(self, length: int, block: mmap.mmap) -> None:
+    def _give(self, block: mmap.mmap) -> None:
+        length = len(block)
         with self._lock:
             if self._kept + length <= self.keep:
                 self._free.setdefault(length, []).append(block)
@@ -93,6 +112,11 @@ class Workspace:
         with self._lock:
             self._free.clear()
             self._kept = 0
+
+
+@cache
+def _numpy_dtype(dtype: torch.dtype) -> np.dtype:
+    return np.dtype(str(dtype).removeprefix("torch."))
 
 
 def _map(length: int) -> mmap.mmap:

@@ -24,13 +24,13 @@ KINDS = ("LSTM", "GRU", "RNN")
 def leased(monkeypatch) -> Iterator[list[int]]:
     """The numbers of every lease from here on."""
     found: list[int] = []
-    lease = workspace.lease
+    lease = workspace._lease
 
-    def note(shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
+    def note(length: int, shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
         found.append(prod(shape))
-        return lease(shape, dtype)
+        return lease(length, shape, dtype)
 
-    monkeypatch.setattr(workspace, "lease", note)
+    monkeypatch.setattr(workspace, "_lease", note)
     # memory that earlier calls left ready would not be leased again
     forward_call.cache_clear()
     backward_call.cache_clear()
