@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gatewise.backends.llvm import threads
+from gatewise.backends.llvm.addition import HeldGradients
 from gatewise.backends.llvm.arrangement import Arrangement, Started
 from gatewise.backends.llvm.division import parts_of
 from gatewise.backends.llvm.frame import Frames
@@ -61,6 +62,11 @@ class Gradients(NamedTuple):
     givens: list[Tensor | None]
     sources: list[Tensor | None]
 
+    def beside(self, later: Gradients) -> Gradients:
+        """With those of later sequences behind; gradients of weights stay as they are."""
+        states, givens = _behind(self.states, later.states), _behind(self.givens, later.givens)
+        return self._replace(states=states, givens=givens)
+
 
 class BackwardPart(Arrangement):
     """Backward runs of some sequences: all steps, from the last to run to the first.
@@ -83,7 +89,7 @@ class BackwardPart(Arrangement):
         first: int,
     ):
         super().__init__(kernel, T, B, team, places, total)
-        self.own = slice(first, first + B)
+        self._first = first
         plan = kernel.backward_plan
         assert plan is not None
         buffers = self._buffers = plan.buffers
@@ -98,6 +104,7 @@ class BackwardPart(Arrangement):
         self._kept = self.kept(self._words)
         self._weights = WeightWords(kernel.backward_weights, places)
         self._run = threads.entry(team)
+        self._add_arrays = kernel.backward_code.address("add_arrays")
         names = self.names
         self._inputs = InputWords(self._words, names.inputs)
         self._starts = Addresses(self._words, [f"base.start.{n}" for n in names.states])
@@ -108,6 +115,7 @@ class BackwardPart(Arrangement):
         self._input_gradients = Addresses(self._words, [f"base.dx.{name}" for name in dx])
         self._shifts = self._own_rows(first) if first else []
         self._gradients = WeightGradients(kernel, self._words, self._working, places, rows)
+        self.writes_all = self._gradients.whole
         flow = {name: self._working.slices[f"base.flow.{name}"] for name in names.states}
         self._state_gradients = [
             (
@@ -148,15 +156,20 @@ class BackwardPart(Arrangement):
         }
 
     def _own_rows(self, first: int) -> list[tuple[int, int]]:
-        """For each word of a tensor of all sequences: how many bytes further the part's begin."""
+        """For each word of a tensor with sequences: how many bytes further the part's begin."""
         strides = {f"base.{name}": self._buffers[name].stride for name in ("y", "dy")}
-        plan = self.kernel.forward_plan
+        kernel, plan = self.kernel, self.kernel.forward_plan
         for name in self._kept.slices:
             own = name.removeprefix("base.").replace("past.", "state.")
             strides[name] = plan.buffers[own].stride
-        assert self.kernel.backward_plan is not None
-        for name in self.kernel.backward_plan.input_gradients:
-            strides[f"base.dx.{name}"] = self.kernel.units[f"in.{name}"]
+        assert kernel.backward_plan is not None
+        for name in kernel.backward_plan.input_gradients:
+            strides[f"base.dx.{name}"] = kernel.units[f"in.{name}"]
+        for name in self.names.states:
+            strides[f"base.start.{name}"] = kernel.units[f"state.{name}"]
+            strides[f"source.flow.{name}"] = kernel.units[f"state.{name}"]
+        for name in self.names.givens:
+            strides[f"source.given.{name}"] = kernel.units[f"given.{name}"]
         index = self._words.index
         return [
             (index[name], first * stride * self.size)
@@ -169,12 +182,12 @@ class BackwardPart(Arrangement):
         self._run(started.frame.address)
 
     def start(self, operands: BackwardOperands, needs: Needs, dx: list[Tensor]) -> Started:
-        """Make everything ready.
+        """Make everything ready for the first sequences.
 
         Args:
-            operands: of the part; outputs and what was kept are those of all sequences.
+            operands: of the call.
             needs: whose gradients are wanted.
-            dx: the gradients of inputs, to be, of all sequences.
+            dx: the gradients of inputs, to be.
         """
         inputs, states, givens, sources, outputs, kept, flows = operands
         frame, copies = self._frames.take(), []
@@ -187,22 +200,48 @@ class BackwardPart(Arrangement):
         self._flows.place(words, flows, copies)
         self._outputs.place(words, outputs, copies)
         self._input_gradients.place(words, dx, copies)
-        for word, shift in self._shifts:
-            words[word] += shift
-        return Started(frame, copies, self._gradients.place(words, sources, needs.sources))
+        gradients = self._gradients.lease(sources, needs.sources)
+        self._gradients.place(words, gradients)
+        return Started(frame, copies, gradients)
 
-    def finish(self, started: Started, sources: Sequence[Tensor], needs: Needs) -> Gradients:
-        """The gradients, but those of inputs.
+    def follow(self, first: Started, sources: Sequence[Tensor], needs: Needs) -> Started:
+        """Make everything ready for later sequences; the gradients of weights stay here.
 
         Args:
-            started: what `start` returned.
+            first: what `start` of the first part returned.
             sources: tensors that hold the weights.
             needs: whose gradients are wanted.
         """
-        made = started.results
-        memory = started.frame.memory
+        frame = self._frames.take()
+        words, others = frame.words, first.frame.words
+        for word, shift in self._shifts:
+            words[word] = others[word] + shift
+        self._inputs.follow(words, others, self._first * self.size)
+        if frame.weights is None or frame.weights is not first.frame.weights:
+            for word in self._weights.positions:
+                words[word] = others[word]
+            frame.weights = first.frame.weights
+        if frame.gradients is None:
+            tensors = self._gradients.lease(sources, [True] * len(sources))
+            frame.gradients = HeldGradients(self._add_arrays, tensors)
+        gradients = [
+            gradient if needed else None
+            for gradient, needed in zip(frame.gradients.tensors, needs.sources, strict=True)
+        ]
+        self._gradients.place(words, gradients)
+        return Started(frame, [], gradients)
+
+    def gradients(self, started: Started, sources: Sequence[Tensor], needs: Needs) -> Gradients:
+        """The gradients, but those of inputs, of a run that has ended.
+
+        Args:
+            started: what `start` or `follow` returned.
+            sources: tensors that hold the weights.
+            needs: whose gradients are wanted.
+        """
+        made, memory = started.results, started.frame.memory
         assert memory is not None
-        gradients = Gradients(
+        return Gradients(
             [],
             [
                 memory.as_strided(*piece).clone() if needed else None
@@ -217,8 +256,10 @@ class BackwardPart(Arrangement):
                 for k, (source, needed) in enumerate(zip(sources, needs.sources, strict=True))
             ],
         )
+
+    def end(self, started: Started) -> None:
+        """Let the next run have the frame."""
         self._frames.give(started.frame)
-        return gradients
 
     def _given_gradient(self, name: str, memory: Tensor) -> Tensor | None:
         place = self._working.slices.get(f"base.dgiven.{name}")
@@ -273,13 +314,10 @@ class BackwardCall:
     def start(self, operands: BackwardOperands, needs: Needs) -> tuple[list[Started], list[Tensor]]:
         """Make everything ready: each part, and the gradients of inputs, to be."""
         dx = [lease() for lease in self._lease_dx]
-        if len(self.parts) == 1:
-            return [self.parts[0].start(operands, needs, dx)], dx
-        y, dy = operands.outputs
-        dy = dy.contiguous()
-        operands = operands._replace(outputs=(y, dy))
-        started = [part.start(_of_some(operands, part.own), needs, dx) for part in self.parts]
-        started[0].copies.append(dy)
+        first, *later = self.parts
+        started = [first.start(operands, needs, dx)]
+        for part in later:
+            started.append(part.follow(started[0], operands.sources, needs))
         return started, dx
 
     def finish(
@@ -293,37 +331,28 @@ class BackwardCall:
             sources: tensors that hold the weights.
             needs: whose gradients are wanted.
         """
-        inputs = [None if k is None else dx[k] for k in self._which_dx]
         found = [
-            part.finish(own, sources, needs) for part, own in zip(self.parts, started, strict=True)
+            part.gradients(own, sources, needs)
+            for part, own in zip(self.parts, started, strict=True)
         ]
-        whole = found[0] if len(found) == 1 else _joined(*found)
-        return whole._replace(inputs=inputs)
+        whole = found[0]
+        if len(found) == 2:
+            held = started[1].frame.gradients
+            assert held is not None
+            if self.parts[0].writes_all:
+                held.add_to(whole.sources, self.team)
+            else:
+                _add(whole.sources, found[1].sources)
+            whole = whole.beside(found[1])
+        for part, own in zip(self.parts, started, strict=True):
+            part.end(own)
+        return whole._replace(inputs=[None if k is None else dx[k] for k in self._which_dx])
 
 
-def _of_some(operands: BackwardOperands, own: slice) -> BackwardOperands:
-    """What a part of the sequences reads, of which outputs and what was kept stay whole."""
-    return operands._replace(
-        inputs=[tensor[:, own] for tensor in operands.inputs],
-        states=[tensor[own] for tensor in operands.states],
-        givens=[tensor[own] for tensor in operands.givens],
-        flows=[tensor[own] for tensor in operands.flows],
-    )
-
-
-def _joined(first: Gradients, second: Gradients) -> Gradients:
-    """Both halves: weights' gradients are added, those of sequences stand one after the other."""
-    pairs = zip(first.sources, second.sources, strict=True)
-    added = [(own, other) for own, other in pairs if own is not None and other is not None]
-    if added:
-        mine, others = zip(*added, strict=True)
-        torch._foreach_add_(mine, others)  # type: ignore[attr-defined]
-    return Gradients(
-        [],
-        _behind(first.states, second.states),
-        _behind(first.givens, second.givens),
-        first.sources,
-    )
+def _add(to: Sequence[Tensor | None], others: Sequence[Tensor | None]) -> None:
+    for own, other in zip(to, others, strict=True):
+        if own is not None and other is not None:
+            own.add_(other)
 
 
 def _behind(first: Sequence[Tensor | None], second: Sequence[Tensor | None]) -> list[Tensor | None]:

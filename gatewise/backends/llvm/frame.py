@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from gatewise.backends.llvm.addition import HeldGradients
 from gatewise.backends.llvm.job import BESIDE, WORDS
 from gatewise.backends.llvm.sources import Locations, WeightWords, locate
 from gatewise.backends.llvm.threads import entry
@@ -30,10 +31,11 @@ class Frame:
         address: of the words.
         counter: the position of that counter.
         memory: the working memory; none between calls that need much.
+        gradients: of weights, where they are added to those of another call; likewise.
         weights: where the weights were that the words point to; None for nowhere yet.
     """
 
-    __slots__ = ("address", "counter", "memory", "weights", "words")
+    __slots__ = ("address", "counter", "gradients", "memory", "weights", "words")
 
     def __init__(self, words: Words):
         size = len(words.values)
@@ -42,6 +44,7 @@ class Frame:
         self.counter = size + -(self.address // 8 + size) % LINE_WORDS
         self.words[words.index["base.barrier"]] = self.address + 8 * self.counter
         self.memory: Tensor | None = None
+        self.gradients: HeldGradients | None = None
         self.weights: Locations | None = None
 
     def run_beside(self, other: Frame, team: int) -> None:
@@ -101,5 +104,5 @@ class Frames:
     def give(self, frame: Frame) -> None:
         """Let the next call have it."""
         if not self._keeps:
-            frame.memory = None
+            frame.memory = frame.gradients = None
         self._spare.append(frame)

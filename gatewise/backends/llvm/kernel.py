@@ -9,6 +9,7 @@ from functools import lru_cache
 from torch import Tensor
 
 from gatewise.backends.evaluation import Plan, constants, run
+from gatewise.backends.llvm.addition import add_arrays
 from gatewise.backends.llvm.backward import Backward, BackwardPlanner, WeightGradient
 from gatewise.backends.llvm.backward_driver import (
     BackwardDriver,
@@ -178,6 +179,7 @@ class Kernel:
             module.add(pack_rows(self.element, module.intrinsics))
         if plan.vectors:
             module.add(column_sums(self.element, module.intrinsics))
+        module.add(add_arrays(self.element, module.intrinsics))
         driver = self._driver(BackwardDriver, module)
         module.add(driver.emit(plan, self.jobs, self.kept, module.units()))
         self.backward_weights = Weights.of(module)

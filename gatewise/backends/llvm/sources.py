@@ -31,6 +31,9 @@ class WeightWords:
     Args:
         weights: what the kernel reads, and in which words.
         places: where it is.
+
+    Attributes:
+        positions: of all of them.
     """
 
     def __init__(self, weights: Weights, places: Places):
@@ -49,6 +52,9 @@ class WeightWords:
                 weights.constant_words, weights.constant_units, strict=True
             )
         ]
+        matrices = [word for words in self._matrices for word in words[:3]]
+        constants = [word for word, *_ in (*self._constants, *self._units)]
+        self.positions = matrices + constants
 
     def place(
         self, values: Values, sources: Sequence[Tensor], kept: list[Tensor]
@@ -153,6 +159,9 @@ class WeightGradients:
         sums: the memory of sums.
         places: which tensor holds which expression, at which row.
         rows: of each tensor.
+
+    Attributes:
+        whole: whether the kernel writes all numbers of all gradients.
     """
 
     def __init__(
@@ -178,33 +187,34 @@ class WeightGradients:
         self._runs = [_joined(_by_row(each)) for each in members]
         self._left = [_joined(_by_row(each)) for each in left]
         self._gaps = [_between(*each) for each in zip(self._runs, rows, strict=True)]
+        self.whole = all(self._words) and not any(self._left) and not any(self._gaps)
 
-    def place(
-        self, values: Values, sources: Sequence[Tensor], needs: Sequence[bool]
-    ) -> list[Tensor | None]:
-        """Make tensors for what the kernel writes, and point words to them.
+    def lease(self, sources: Sequence[Tensor], needs: Sequence[bool]) -> list[Tensor | None]:
+        """New tensors for what the kernel writes.
 
         Args:
-            values: of the words.
             sources: the tensors that hold the weights.
             needs: whose gradients are wanted.
 
         Returns:
             For each source its gradient, to be; None where the kernel writes nothing of it.
         """
-        made: list[Tensor | None] = []
-        for placed, source, needed in zip(self._words, sources, needs, strict=True):
-            if needed and placed:
-                gradient = workspace.lease_like(source)
-                start = gradient.data_ptr()
-                for word, at in placed:
-                    values[word] = start + at
-            else:
-                gradient = None
-                for word, _ in placed:
-                    values[word] = 0
-            made.append(gradient)
-        return made
+        return [
+            workspace.lease_like(source) if needed and placed else None
+            for placed, source, needed in zip(self._words, sources, needs, strict=True)
+        ]
+
+    def place(self, values: Values, gradients: Sequence[Tensor | None]) -> None:
+        """Point words to gradients, to be; to nowhere where there is none.
+
+        Args:
+            values: of the words.
+            gradients: what `lease` returned.
+        """
+        for placed, gradient in zip(self._words, gradients, strict=True):
+            start = 0 if gradient is None else gradient.data_ptr()
+            for word, at in placed:
+                values[word] = start and start + at
 
     def complete(
         self, k: int, gradient: Tensor | None, like: Tensor, memory: Tensor
@@ -213,7 +223,7 @@ class WeightGradients:
 
         Args:
             k: its position.
-            gradient: what `place` made for it.
+            gradient: what `lease` made for it.
             like: the tensor.
             memory: of sums.
 

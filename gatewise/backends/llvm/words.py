@@ -131,6 +131,18 @@ class InputWords:
             values[address] = tensor.data_ptr()
             values[step], values[row], _ = tensor.stride()
 
+    def follow(self, values: Values, first: Values, distance: int) -> None:
+        """Point words to later sequences of the inputs that other words point to.
+
+        Args:
+            values: of the words.
+            first: the others.
+            distance: how many sequences later, times the bytes of an element.
+        """
+        for address, step, row, _ in self._placed:
+            values[address] = first[address] + first[row] * distance
+            values[step], values[row] = first[step], first[row]
+
 
 def dtype_of(size: int) -> torch.dtype:
     """The dtype of elements of so many bytes."""
