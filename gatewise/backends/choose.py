@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from gatewise.backends.constant import constant
+from gatewise.backends.disturbance import disturbing
 from gatewise.backends.explanation import Explanation, explain, is_explaining
 from gatewise.backends.interception import interceptors, through
 from gatewise.backends.llvm import LlvmBackend
@@ -65,7 +66,8 @@ def use_backend(name: str | Backend | None) -> Iterator[None]:
         raise ValueError(f"no backend {name!r}; there are {', '.join((*BACKENDS, TORCH))}.")
     token = _asked.set(name)
     try:
-        yield
+        with nullcontext() if name in (None, LlvmBackend.name) else disturbing():
+            yield
     finally:
         _asked.reset(token)
 

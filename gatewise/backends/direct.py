@@ -17,9 +17,8 @@ from torch._C import (
 from torch._C._functorch import maybe_current_level  # type: ignore[import-not-found]
 from torch.autograd import forward_ad
 
-from gatewise.backends.choose import BACKENDS, asked_backend
-from gatewise.backends.explanation import is_explaining
-from gatewise.backends.interception import interceptors
+from gatewise.backends.choose import BACKENDS
+from gatewise.backends.disturbance import is_disturbed
 from gatewise.backends.llvm.backend import LlvmBackend, kernel_for
 from gatewise.backends.recurrence import Recurrence, Stacking
 
@@ -34,10 +33,8 @@ def is_undisturbed() -> bool:
     """
     return (
         not torch.compiler.is_compiling()
-        and asked_backend() in (None, LlvmBackend.name)
+        and not is_disturbed()
         and type(BACKENDS.get(LlvmBackend.name)) is LlvmBackend
-        and not interceptors()
-        and not is_explaining()
         and not torch.is_autocast_enabled("cpu")
         and maybe_current_level() is None
         and forward_ad._current_level < 0

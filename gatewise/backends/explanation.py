@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import torch
 
+from gatewise.backends.disturbance import disturbing
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -40,7 +42,8 @@ def explaining() -> Iterator[list[Explanation]]:
     found: list[Explanation] = []
     token = _found.set(found)
     try:
-        yield found
+        with disturbing():
+            yield found
     finally:
         _found.reset(token)
 

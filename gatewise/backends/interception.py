@@ -9,6 +9,7 @@ from typing import Protocol
 
 import torch
 
+from gatewise.backends.disturbance import disturbing
 from gatewise.backends.recurrence import Operands, Recurrence, Result
 
 Proceed = Callable[[Recurrence, Operands, tuple[str, ...]], Result]
@@ -40,7 +41,8 @@ def intercepting(interceptor: Interceptor) -> Iterator[None]:
     together = sorted((interceptor, *_active.get()), key=lambda each: each.rank)
     token = _active.set(tuple(together))
     try:
-        yield
+        with disturbing():
+            yield
     finally:
         _active.reset(token)
 

@@ -60,12 +60,11 @@ class Gradients(NamedTuple):
     inputs: list[Tensor | None]
     states: list[Tensor | None]
     givens: list[Tensor | None]
-    sources: list[Tensor | None]
+    sources: Sequence[Tensor | None]
 
-    def beside(self, later: Gradients) -> Gradients:
-        """With those of later sequences behind; gradients of weights stay as they are."""
-        states, givens = _behind(self.states, later.states), _behind(self.givens, later.givens)
-        return self._replace(states=states, givens=givens)
+
+SequenceGradients = tuple[list[Tensor | None], list[Tensor | None]]
+"""Gradients of states and of givens."""
 
 
 class BackwardPart(Arrangement):
@@ -231,31 +230,38 @@ class BackwardPart(Arrangement):
         self._gradients.place(words, gradients)
         return Started(frame, [], gradients)
 
-    def gradients(self, started: Started, sources: Sequence[Tensor], needs: Needs) -> Gradients:
-        """The gradients, but those of inputs, of a run that has ended.
+    def sequence_gradients(self, started: Started, needs: Needs) -> SequenceGradients:
+        """The gradients of the states before the first step, and of givens, after a run.
 
         Args:
             started: what `start` or `follow` returned.
-            sources: tensors that hold the weights.
             needs: whose gradients are wanted.
         """
-        made, memory = started.results, started.frame.memory
+        memory = started.frame.memory
         assert memory is not None
-        return Gradients(
-            [],
-            [
-                memory.as_strided(*piece).clone() if needed else None
-                for piece, needed in zip(self._state_gradients, needs.states, strict=True)
-            ],
-            [
-                self._given_gradient(name, memory) if needed else None
-                for name, needed in zip(self.names.givens, needs.givens, strict=True)
-            ],
-            [
-                self._gradients.complete(k, made[k], source, memory) if needed else None
-                for k, (source, needed) in enumerate(zip(sources, needs.sources, strict=True))
-            ],
-        )
+        states: list[Tensor | None] = [None] * len(needs.states)
+        if any(needs.states):
+            for k, piece in enumerate(self._state_gradients):
+                if needs.states[k]:
+                    states[k] = memory.as_strided(*piece).clone()
+        givens = [
+            self._given_gradient(name, memory) if needed else None
+            for name, needed in zip(self.names.givens, needs.givens, strict=True)
+        ]
+        return states, givens
+
+    def weight_gradients(
+        self, started: Started, sources: Sequence[Tensor], needs: Needs
+    ) -> Sequence[Tensor | None]:
+        """The gradients of the tensors that hold the weights, after a run; see `start`."""
+        if self.writes_all:
+            return started.results
+        memory = started.frame.memory
+        assert memory is not None
+        return [
+            self._gradients.complete(k, started.results[k], source, memory) if needed else None
+            for k, (source, needed) in enumerate(zip(sources, needs.sources, strict=True))
+        ]
 
     def end(self, started: Started) -> None:
         """Let the next run have the frame."""
@@ -331,22 +337,22 @@ class BackwardCall:
             sources: tensors that hold the weights.
             needs: whose gradients are wanted.
         """
-        found = [
-            part.gradients(own, sources, needs)
-            for part, own in zip(self.parts, started, strict=True)
-        ]
-        whole = found[0]
-        if len(found) == 2:
-            held = started[1].frame.gradients
+        inputs = [None if k is None else dx[k] for k in self._which_dx]
+        part, own = self.parts[0], started[0]
+        weights = part.weight_gradients(own, sources, needs)
+        states, givens = part.sequence_gradients(own, needs)
+        part.end(own)
+        for part, own in zip(self.parts[1:], started[1:], strict=True):
+            held = own.frame.gradients
             assert held is not None
-            if self.parts[0].writes_all:
-                held.add_to(whole.sources, self.team)
+            if part.writes_all:
+                held.add_to(weights, self.team)
             else:
-                _add(whole.sources, found[1].sources)
-            whole = whole.beside(found[1])
-        for part, own in zip(self.parts, started, strict=True):
+                _add(weights, part.weight_gradients(own, sources, needs))
+            later = part.sequence_gradients(own, needs)
+            states, givens = _behind(states, later[0]), _behind(givens, later[1])
             part.end(own)
-        return whole._replace(inputs=[None if k is None else dx[k] for k in self._which_dx])
+        return Gradients(inputs, states, givens, weights)
 
 
 def _add(to: Sequence[Tensor | None], others: Sequence[Tensor | None]) -> None:

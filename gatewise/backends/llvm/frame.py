@@ -18,7 +18,7 @@ from gatewise.backends.llvm.workspace import workspace
 LINE_WORDS = 8
 """Words of a cache line."""
 
-SPARE_BYTES = 1 << 20
+SPARE_BYTES = 5 << 18
 """More memory than this goes back to the workspace between calls."""
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gatewise.backends.differentiation import asks_for_more
+from gatewise.backends.differentiation import apply, asks_for_more
 from gatewise.backends.llvm import threads
 from gatewise.backends.llvm.backward_execution import (
     BackwardCall,
@@ -385,7 +385,7 @@ def run_call(
         output: where the output goes, unless in training.
     """
     if training:
-        return Run.apply(call, seen, *tensors)  # type: ignore[return-value]
+        return apply(Run, call, seen, *tensors)
     y, last, kept = call.forward(tensors, output)
     if seen is not None:
         call.see(seen, tensors, y, kept)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from gatewise.backends.differentiation import asks_for_more
+from gatewise.backends.differentiation import apply, asks_for_more
 from gatewise.backends.llvm import threads
 from gatewise.backends.llvm.arrangement import Started
 from gatewise.backends.llvm.backward_execution import BackwardOperands
@@ -66,9 +66,9 @@ def run_pair(
     """
     if not training:
         return [[y, *last] for y, last, _ in _forward(calls, tensors)]
-    found = RunPair.apply(calls, *tensors[0], *tensors[1])
+    found = apply(RunPair, calls, *tensors[0], *tensors[1])
     first = 1 + len(calls[0].recurrence.graph.states)
-    return [found[:first], found[first:]]  # type: ignore[index]
+    return [found[:first], found[first:]]
 
 
 def _forward(calls: Pair, tensors: Sequence[Sequence[Tensor]]) -> list[Forwarded]:
