@@ -69,6 +69,45 @@ def test_bits_do_not_change_with_threads(by_unit, monkeypatch, runs):
     assert runs.count([9, 8]) == 4
 
 
+def gradients(layer: gw.LSTM, x: torch.Tensor) -> list[torch.Tensor | None]:
+    """Of the layer's weights."""
+    layer.zero_grad(set_to_none=True)
+    layer(x)[0].square().sum().backward()
+    return [weight.grad for weight in layer.parameters()]
+
+
+def test_both_halves_find_weights_that_have_moved(runs):
+    layer, x = gw.LSTM(5, 7), torch.randn(31, 17, 5)
+    before = gradients(layer, x)
+    torch.nn.utils.vector_to_parameters(
+        torch.nn.utils.parameters_to_vector(layer.parameters()), layer.parameters()
+    )
+    for found, expected in zip(gradients(layer, x), before, strict=True):
+        assert torch.equal(found, expected)
+    for weight in layer.parameters():
+        weight.data = 2 * weight.data
+    moved = gradients(layer, x)
+    with gw.use_backend("reference"):
+        for found, expected in zip(moved, gradients(layer, x), strict=True):
+            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    assert runs == [[9, 8]] * 3
+
+
+def test_weights_that_are_frozen_and_learn_again(runs):
+    layer, x = gw.LSTM(5, 7), torch.randn(31, 17, 5)
+    whole = gradients(layer, x)
+    layer.weight_hh_l0.requires_grad_(False)
+    frozen = gradients(layer, x)
+    layer.weight_hh_l0.requires_grad_(True)
+    again = gradients(layer, x)
+    for name, first, second, third in zip(
+        dict(layer.named_parameters()), whole, frozen, again, strict=True
+    ):
+        assert torch.equal(first, third)
+        assert second is None if name == "weight_hh_l0" else torch.equal(first, second)
+    assert runs == [[9, 8]] * 3
+
+
 def test_strides_change_no_bit():
     case = moderate(gw.cells.get("lstm").graph, **SIZES)
     turned = changed(case, lambda v: v.transpose(0, -1).contiguous().transpose(0, -1))
