@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import prod
 
@@ -292,10 +292,13 @@ class TestMemory:
     def test_a_step_leases_what_the_formula_says(self, pool, monkeypatch):
         """Of an LSTM: i, f, g, o and the past of c, each padded to whole vectors."""
         leased = []
-        lease = pool.lease
-        monkeypatch.setattr(
-            pool, "lease", lambda shape, dtype: leased.append(prod(shape)) or lease(shape, dtype)
-        )
+        lease = pool._lease
+
+        def note(length: int, shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
+            leased.append(prod(shape))
+            return lease(length, shape, dtype)
+
+        monkeypatch.setattr(pool, "_lease", note)
         B, H = 600, 7  # more rows than a block of the backward pass, which is one step then
         totals = []
         for T in (10, 30):
