@@ -14,7 +14,8 @@ def find_cell(text: str) -> str | Cell:
     """Return the cell that `--cell` names.
 
     Args:
-        text: A name of the catalogue, or `path/to/file.py:name`. That file is run.
+        text: A name of the catalogue, or `path/to/file.py:name`. That file is run; the name may be
+            left out where it defines one cell.
 
     Returns:
         The name, if the catalogue has it; else the cell.
@@ -26,7 +27,7 @@ def find_cell(text: str) -> str | Cell:
     if path.endswith(".py"):
         return cell_in_file(Path(path), name)
     if text.endswith(".py"):
-        raise ValueError(f"--cell {text}: name the cell in the file too: {text}:name")
+        return cell_in_file(Path(text))
     try:
         cells.get(text)
     except KeyError as error:
@@ -34,10 +35,11 @@ def find_cell(text: str) -> str | Cell:
     return text
 
 
-def cell_in_file(path: Path, name: str) -> Cell:
-    """Run a Python file and return a cell of it."""
+def cell_in_file(path: Path, name: str | None = None) -> Cell:
+    """Run a Python file and return a cell of it, by name or the only one that it defines."""
+    asked = f"{path}:{name}" if name is not None else str(path)
     if not path.is_file():
-        raise ValueError(f"--cell {path}:{name}: there is no file {path}")
+        raise ValueError(f"--cell {asked}: there is no file {path}")
     specification = importlib.util.spec_from_file_location(f"gatewise_cell_{path.stem}", path)
     assert specification is not None
     assert specification.loader is not None
@@ -48,15 +50,30 @@ def cell_in_file(path: Path, name: str) -> Cell:
     except Exception as error:
         place = f"{path}{_line_in(path, error)}"
         raise ValueError(f"--cell {place}: {type(error).__name__}: {error}") from error
-    found = getattr(module, name, None)
-    if inspect.isfunction(found):
-        raise ValueError(f"--cell {path}:{name}: {name} is no cell; write @cell above it")
-    if not isinstance(found, Cell):
-        known = [key for key, value in vars(module).items() if isinstance(value, Cell)]
+    known = {key: value for key, value in vars(module).items() if isinstance(value, Cell)}
+    if name is None:
+        own = {
+            k: v
+            for k, v in known.items()
+            if getattr(v.function, "__module__", "") == module.__name__
+        }
+        return _only_cell(path, own)
+    if inspect.isfunction(getattr(module, name, None)):
+        raise ValueError(f"--cell {asked}: {name} is no cell; write @cell above it")
+    if name not in known:
+        raise ValueError(f"--cell {asked}: no such cell; the file has {', '.join(known) or 'none'}")
+    return known[name]
+
+
+def _only_cell(path: Path, own: dict[str, Cell]) -> Cell:
+    if not own:
+        raise ValueError(f"--cell {path}: the file defines no cell; write @cell above a function")
+    if len(own) > 1:
         raise ValueError(
-            f"--cell {path}:{name}: no such cell; the file has {', '.join(known) or 'none'}"
+            f"--cell {path}: the file defines {', '.join(own)}; name one, as in "
+            f"{path}:{next(iter(own))}"
         )
-    return found
+    return next(iter(own.values()))
 
 
 def _line_in(path: Path, error: BaseException | None) -> str:

@@ -69,7 +69,7 @@ RULES: dict[str, Rule] = {
     "negate": lambda y, g: (-g,),
     "sigmoid": lambda y, g: (g * y * (1 - y),),
     "tanh": lambda y, g: (g * (1 - y * y),),
-    "relu": lambda y, g: (where(number(0) < y, g, 0.0),),
+    "relu": lambda y, g: (where(y <= number(0), 0.0, g),),  # what is no number passes, as in torch
     "exp": lambda y, g: (g * y,),
     "log": lambda y, g: (g / _operands(y)[0],),
     "softplus": lambda y, g: (g * sigmoid(_operands(y)[0]),),

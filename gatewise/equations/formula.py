@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Protocol
 
-from gatewise.equations.expression import Expression, number_of
+from gatewise.equations.expression import Expression
 from gatewise.equations.graph import Graph
 
 LONG = 3
@@ -186,7 +186,8 @@ class Formula:
             case "divide":
                 return self.notation.fraction(*map(self.piece, node.operands))
             case "negate":
-                return Text(f"-{self._at(node.operands[0], PRODUCT)}", SUM)
+                text, minus = self._unsigned(node.operands[0])
+                return Text(text, PRODUCT) if minus else Text(f"-{text}", SUM)
             case "add" | "subtract":
                 return self._sum(node)
             case "scale":
@@ -225,15 +226,10 @@ class Formula:
     def _sum(self, node: Expression) -> Text:
         left, right = node.operands
         minus = node.operation == "subtract"
-        value = number_of(right)
-        written = right in self.symbols and right.operands
-        if value is not None and value < 0:
-            minus, text = not minus, self.notation.number(-value)
-        elif right.operation == "negate" and not written:
-            minus, text = not minus, self._at(right.operands[0], PRODUCT)
-        else:
+        text, negative = self._unsigned(right)
+        if not negative:
             text = self._at(right, PRODUCT if minus else SUM)
-        return Text(f"{self._at(left, SUM)} {'-' if minus else '+'} {text}", SUM)
+        return Text(f"{self._at(left, SUM)} {'-' if minus != negative else '+'} {text}", SUM)
 
     def _product(self, node: Expression) -> Text:
         base, exponent = self._power(node)
@@ -243,8 +239,16 @@ class Formula:
         scalars = [self._is_scalar(operand) for operand in node.operands]
         if scalars == [False, True] and right not in self.symbols:
             left, right = right, left
-        texts = self._at(left, PRODUCT), self._at(right, PRODUCT)
-        return Text(self.notation.multiply(*texts, scalar=any(scalars)), PRODUCT)
+        (first, minus), (second, other) = self._unsigned(left), self._unsigned(right)
+        text = self.notation.multiply(first, second, scalar=any(scalars))
+        return Text(f"-{text}", SUM) if minus != other else Text(text, PRODUCT)
+
+    def _unsigned(self, node: Expression) -> tuple[str, bool]:
+        """What stands in a product, and whether a minus was taken from before it."""
+        text = self.piece(node)
+        if text.level == SUM and node.operation in ("number", "negate", "multiply"):
+            return text.text[1:], True
+        return self._at(node, PRODUCT), False
 
     def _power(self, node: Expression) -> tuple[Expression, int]:
         """What a product of equal factors is a power of."""

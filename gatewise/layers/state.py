@@ -80,6 +80,9 @@ def make_state(names: tuple[str, ...], values: tuple[Any, ...]) -> Any:
     return state_type(names)(*values)
 
 
+torch.serialization.add_safe_globals([make_state])  # torch.load takes a checkpoint with a state
+
+
 def detach_state(state: Any) -> Any:
     """Any state (a tensor, a tuple, a named tuple) without its history of gradients."""
     return pytree.tree_map(lambda leaf: leaf.detach() if isinstance(leaf, Tensor) else leaf, state)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from gatewise.backends.llvm.backend import ELEMENTS
 from gatewise.layers.depth import Track
+from gatewise.layers.state import States, unpack_state
 from gatewise.layers.state_file import FilePath, load_arrays, save_arrays
 
 
@@ -51,47 +52,99 @@ class Stream:
             Session(layer.evaluated(track.recurrence), batch_size, weight.dtype, _parameters(track))
             for (track,) in tracks
         ]
-        self._names = tuple(tracks[0][0].recurrence.graph.inputs)
+        graph = tracks[0][0].recurrence.graph
+        self._further = dict.fromkeys(name for name in graph.inputs if name != "x").keys()
+        whole = self._sessions[0].inputs["x"].shape
+        self._shapes = (whole, whole[1:]) if batch_size == 1 else (whole,)
         self._read_layer()
         self.reset()
 
-    def step(self, x: np.ndarray | Tensor, **inputs: np.ndarray | Tensor) -> Any:
+    def step(self, x: np.ndarray | Tensor, **inputs: np.ndarray | Tensor | float) -> Any:
         """Run one step.
 
         Args:
             x: ``(B, I)``, or ``(I,)`` for a batch of one; NumPy or torch.
-            **inputs: what the cell reads besides x, ``(B, size)``.
+            **inputs: what the cell reads besides x, ``(B, size)``; ``(B,)`` where its size is 1;
+                for a batch of one ``(size,)`` or a number too.
 
         Returns:
             The output in the shape and kind of x. Its memory is written again two steps later:
             copy what you keep.
+
+        Raises:
+            TypeError: the cell reads other inputs.
+            ValueError: one of them has another shape.
         """
-        if len(inputs) != len(self._names) - 1:
-            raise TypeError(f"this cell reads {', '.join(self._names)} at every step.")
+        if inputs.keys() != self._further:
+            raise TypeError(
+                f"this cell reads {', '.join(('x', *self._further))} at every step; it was given "
+                f"{', '.join(('x', *inputs))}."
+            )
         given = x.numpy() if isinstance(x, Tensor) else x
+        if given.shape not in self._shapes:  # NumPy would repeat what is too small
+            raise ValueError(
+                f"x is {tuple(given.shape)}; a step of this stream takes "
+                f"{' or '.join(map(str, self._shapes))}."
+            )
         for k, session in enumerate(self._sessions):
             session.inputs["x"][:] = self._norms[k - 1](given) if k and self._norms else given
             for name, value in inputs.items():
-                session.inputs[name][:] = np.asarray(value).reshape(self.batch_size, -1)
+                session.inputs[name][:] = self._of_each(name, value, session.inputs[name].shape)
             y = session.step()
             given = y + given if k and self.layer.options.residual else y
         result = given if x.ndim > 1 else given[0]
         return torch.from_numpy(result) if isinstance(x, Tensor) else result
 
+    @staticmethod
+    def _of_each(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
+        """An input or a state of every sequence, as ``(B, size)``."""
+        array = value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
+        kinds = [shape]
+        if shape[1] == 1:
+            kinds.append(shape[:1])  # one number for each sequence
+        if shape[0] == 1:
+            kinds.append(shape[1:])  # no batch
+        if shape == (1, 1):
+            kinds.append(())
+        if array.shape in kinds:
+            return array.reshape(shape)
+        raise ValueError(
+            f"{name!r} is {array.shape}; this stream takes {' or '.join(map(str, kinds))}."
+        )
+
     @property
     def state(self) -> list[dict[str, np.ndarray]]:
-        """For each layer the state by name, ``(B, size)``; a copy."""
+        """For each layer the state by name, ``(B, size)``.
+
+        It is a copy: set it whole, to a list like this one or to what a call of the layer returned.
+        """
         return [
             {name: value.copy() for name, value in session.state().items()}
             for session in self._sessions
         ]
 
     @state.setter
-    def state(self, state: list[Mapping[str, np.ndarray]]) -> None:
+    def state(self, state: Any) -> None:
+        if not isinstance(state, list) or not all(isinstance(own, Mapping) for own in state):
+            state = self._by_layer(state)
         if len(state) != len(self._sessions):
             raise ValueError(f"the layer has {len(self._sessions)} layers, not {len(state)}.")
+        found = []
         for session, own in zip(self._sessions, state, strict=True):
+            wanted = session.state()
+            if own.keys() != wanted.keys():
+                raise ValueError(f"the state is {', '.join(wanted)}, not {', '.join(own)}.")
+            found.append({n: self._of_each(n, own[n], value.shape) for n, value in wanted.items()})
+        for session, own in zip(self._sessions, found, strict=True):
             session.set_state(own)
+
+    def _by_layer(self, state: Any) -> States:
+        """A state as a call of the layer returns it, for each layer by name."""
+        field = state[0] if isinstance(state, tuple) else state  # (layers, B, size)
+        batched = not isinstance(field, Tensor | tuple) or field[0].dim() == 2
+        rows = [session.recurrence for session in self._sessions]
+        first = self.layer.options.state_batch_first
+        return unpack_state(state, rows, self.batch_size, batched, first)
 
     def reset(self) -> None:
         """Return to the initial state."""

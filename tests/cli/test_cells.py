@@ -121,7 +121,7 @@ def test_diagram_needs_a_folder_and_a_file(tmp_path: Path):
         ("lsmt", "lstm"),
         ("nothing_like_it", "gatewise.cells.names()"),
         ("no_such_file.py:mine", "there is no file"),
-        ("no_such_file.py", "name the cell"),
+        ("no_such_file.py", "there is no file"),
     ],
 )
 def test_an_unknown_cell_is_a_clear_error(argument, told):
@@ -130,6 +130,18 @@ def test_an_unknown_cell_is_a_clear_error(argument, told):
     flat = re.sub(r"[\s│]+", " ", result.stderr)
     assert told in flat
     assert "--cell" not in flat
+
+
+def test_the_only_cell_of_a_file_needs_no_name(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = OWN + "\n\nfrom gatewise.cells import lstm\n"  # imported, not defined
+    Path("own.py").write_text(text, encoding="utf-8")
+    assert run("own.py").stdout == run("own.py:mine").stdout != ""
+    Path("two.py").write_text(text + "\nother = cell(mine.function)\n", encoding="utf-8")
+    result = run("two.py")
+    assert result.exit_code == 2
+    told = re.sub(r"[\s│]+", " ", result.stderr)
+    assert "the file defines mine, other; name one, as in two.py:mine" in told
 
 
 @pytest.mark.parametrize(

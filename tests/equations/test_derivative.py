@@ -202,6 +202,20 @@ def test_kink_has_slope_zero_as_in_torch(function):
     assert_equal(derived_gradients(at_zero), autograd_gradients(at_zero), 1e-12)
 
 
+def test_what_is_no_number_passes_a_relu_as_in_torch():
+    @cell
+    def rectified(x, h):
+        return dict(h=relu(h + 0 * x))
+
+    case = sample(rectified.graph, T=1, B=1, H=3)
+    leaves = {**case.leaves(), "states h": torch.full((1, 3), torch.nan, dtype=torch.float64)}
+    broken = Sample(
+        case.recurrence, case.with_leaves(leaves), case.output_gradient, case.state_gradients
+    )
+    assert derived_gradients(broken)["states h"].all()
+    assert_equal(derived_gradients(broken), autograd_gradients(broken), 1e-12)
+
+
 def test_rules_read_outputs_where_that_saves_memory():
     derivative = differentiate(graph_of(lambda x, h: tanh(W.h @ x + U.h @ h)))
     text = repr(derivative.states["h"])

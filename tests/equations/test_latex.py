@@ -17,6 +17,7 @@ from gatewise.equations import (
     cell,
     detach,
     layer_norm,
+    p,
     relu,
     s,
     sigmoid,
@@ -116,9 +117,22 @@ def test_brackets_follow_the_order_of_operations():
     assert to_plain(bracketed.graph) == [
         (
             "hₜ",
-            "hₜ₋₁ - (xₜ - (hₜ₋₁ + xₜ)) + hₜ₋₁ ⊙ xₜ ⊙ hₜ₋₁ / (xₜ / hₜ₋₁) + (-hₜ₋₁) ⊙ xₜ"
-            " - (-0.5)·(hₜ₋₁ - xₜ)",
+            "hₜ₋₁ - (xₜ - (hₜ₋₁ + xₜ)) + hₜ₋₁ ⊙ xₜ ⊙ hₜ₋₁ / (xₜ / hₜ₋₁) - hₜ₋₁ ⊙ xₜ"
+            " + 0.5·(hₜ₋₁ - xₜ)",
         )
+    ]
+
+
+def test_a_minus_stands_before_a_whole_product():
+    @cell(states=("h", "c"))
+    def signed(x, h, c):
+        h = tanh(-(W.a @ x) * h + (-b.k) * c)
+        c = h - (-c) * p.c * x + (-x) * (-p.c) + U.c @ (-h * x)
+        return dict(h=h, c=c)
+
+    assert to_plain(signed.graph) == [
+        ("hₜ", "tanh(-W_a xₜ ⊙ hₜ₋₁ - b_k ⊙ cₜ₋₁)"),
+        ("cₜ", "hₜ + cₜ₋₁ ⊙ p_c ⊙ xₜ + xₜ ⊙ p_c + U_c (-hₜ ⊙ xₜ)"),
     ]
 
 

@@ -50,6 +50,13 @@ def test_survives_pickle_and_copy(state):
         torch.testing.assert_close(again.h, cut.h)
 
 
+def test_stands_in_a_checkpoint_that_torch_loads_by_itself(state, tmp_path):
+    torch.save({"state": state.detach()}, tmp_path / "checkpoint.pt")
+    again = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["state"]
+    assert type(again) is type(state)
+    assert torch.equal(again.c, state.c)
+
+
 def test_detach(state):
     assert state.h.requires_grad
     cut = state.detach()

@@ -80,6 +80,68 @@ def test_state_is_saved_and_restored(tmp_path):
         other.load(str(tmp_path / "state.npz"))
 
 
+def warm(layer, batch=2):
+    """What the layer says of six steps in one call, and of the last three alone in a stream."""
+    x = torch.randn(6, batch, 3)
+    with torch.no_grad():
+        wanted, (_, state) = layer(x)[0], layer(x[:3])
+    stream = layer.stream(batch)
+    stream.state = state
+    return torch.stack([stream.step(row).clone() for row in x[3:]]), wanted[3:]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: gw.LSTM(3, 5, num_layers=2),
+        lambda: gw.GRU(3, 5, num_layers=2, state_batch_first=True),
+        lambda: gw.Recurrent("slstm", 3, [5, 4]),
+    ],
+)
+def test_goes_on_from_what_a_call_returned(make):
+    torch.testing.assert_close(*warm(make()), rtol=1e-4, atol=1e-6)
+    layer, x = make(), torch.randn(4, 3)
+    with torch.no_grad():
+        wanted, (_, state) = layer(x)[0], layer(x[:3])
+    stream = layer.stream()
+    stream.state = state
+    torch.testing.assert_close(stream.step(x[3]), wanted[3], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ([{"h": np.zeros((2, 5))}], "the state is h, c, not h"),
+        ([{"h": np.zeros((2, 5)), "c": np.zeros((1, 5))}], r"'c' is \(1, 5\)"),
+        ([], "has 1 layers, not 0"),
+        ((torch.zeros(1, 2, 5),), "but 1 were given"),
+        ((torch.zeros(1, 3, 5), torch.zeros(1, 3, 5)), "Expected hidden size"),
+    ],
+)
+def test_another_state_is_refused_and_changes_nothing(state, message):
+    stream = gw.LSTM(3, 5).stream(2)
+    stream.step(torch.randn(2, 3))
+    before = stream.state
+    with pytest.raises((ValueError, RuntimeError), match=message):
+        stream.state = state
+    assert all((stream.state[0][name] == before[0][name]).all() for name in "hc")
+
+
+def test_what_has_another_shape_is_refused_and_not_repeated():
+    stream = gw.Recurrent("cfc", 3, 5).stream(2)
+    for x in (torch.randn(3), torch.randn(2, 1), torch.randn(1, 3)):
+        with pytest.raises(ValueError, match=r"a step of this stream takes \(2, 3\)"):
+            stream.step(x, dt=torch.ones(2))
+    for dt in (1.0, torch.ones(1), torch.ones(2, 3)):
+        with pytest.raises(ValueError, match=r"'dt' is .*takes \(2, 1\) or \(2,\)"):
+            stream.step(torch.randn(2, 3), dt=dt)
+    with pytest.raises(TypeError, match="reads x, dt at every step; it was given x, delta"):
+        stream.step(torch.randn(2, 3), delta=torch.ones(2))
+    assert stream.step(torch.randn(2, 3), dt=torch.ones(2, 1)).shape == (2, 5)
+    alone = gw.Recurrent("cfc", 3, 5).stream()
+    assert alone.step(torch.randn(3), dt=0.5).shape == (5,)
+
+
 def test_reset_returns_to_the_start():
     layer, x = gw.Recurrent("slstm", 3, 5), torch.randn(2, 1, 3)
     stream = layer.stream()
