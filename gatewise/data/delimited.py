@@ -5,9 +5,20 @@ import itertools
 import re
 from collections.abc import Sequence
 
+from gatewise.data.notation import WRITTEN
 from gatewise.data.source import PlainText
 
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*|\s*[+-]?(inf|nan)\s*", re.I)
+
+
+def reads_as_number(cell: str) -> bool:
+    """Say whether a cell is a number, in whatever notation.
+
+    Example:
+        >>> [reads_as_number(each) for each in ("-2e3", "49,607.67", "12 %", "12 apples")]
+        [True, True, True, False]
+    """
+    return bool(NUMBER.fullmatch(cell) or re.fullmatch(WRITTEN, cell.strip()))
 
 
 def guess_separator(lines: Sequence[str]) -> str:
@@ -31,7 +42,7 @@ def guess_header(rows: Sequence[Sequence[str]]) -> bool:
     named = [cell for cell in first if cell.strip()]
     if len(named) > 2 and numbered == list(range(len(named))):
         return True  # 0, 1, 2: names that a program gave
-    if any(NUMBER.fullmatch(cell) for cell in first if cell.strip()):
+    if any(reads_as_number(cell) for cell in first if cell.strip()):
         return False
     # a value that comes again in its column is no name
     return not any(

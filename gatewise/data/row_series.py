@@ -30,4 +30,4 @@ def lengthen(table: Table) -> Table:
         frame = frame.filter(~value.str.strip_chars().str.to_lowercase().is_in(MISSING))
     frame = frame.filter(value.is_not_null())
     said = [*table.said, "each row is a series of its own"]
-    return Table(table.name, frame, table.file, said, table.decimal_comma, table.text)
+    return Table(table.name, frame, table.file, said, table.notations.comma, table.text)

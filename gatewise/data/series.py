@@ -15,7 +15,7 @@ from gatewise.data.repeated import settle_repeats
 from gatewise.data.row_series import lengthen
 from gatewise.data.seasons import find_season
 from gatewise.data.source import DataError
-from gatewise.data.table import Table, read_table, told_cells
+from gatewise.data.table import SAMPLE, Table, read_table, told_cells
 from gatewise.data.time_grid import TimeReading, choose_grid, place_rows
 
 Array = NDArray[np.float64]
@@ -135,7 +135,8 @@ def read_series(
     frame = table.collect()
     if not len(frame):
         raise DataError(f"{table.name}: has no rows")
-    said = [*table.said, *guessed]
+    frame = read_covariates(table, frame, [*columns.known, *columns.static])
+    said = [*table.said, *guessed, *table.say_notations(columns.targets)]
     values = table.numbers(frame, columns.targets).to_numpy().astype(np.float64)
     groups = list(rows_by_series(table, frame, columns))
     reading = TimeReading(frequency, usual, time_format, time_zone)
@@ -154,6 +155,21 @@ def read_series(
     say_gaps(series, said)
     found = choose_season(series, grid, season, said)
     return SeriesSet(series, columns, grid, found, said, left_out)
+
+
+def read_covariates(table: Table, frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """Return the rows with covariates as numbers where they are written in another way than plain.
+
+    Raises:
+        DataError: They may mean this or that.
+    """
+    sample = frame.head(SAMPLE)
+    written = [
+        table.number(frame, name)
+        for name in names
+        if table.is_number(name, sample) and table.notation(name) is not None
+    ]
+    return frame.with_columns(written)
 
 
 def rows_by_series(

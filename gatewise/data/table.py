@@ -4,7 +4,6 @@ import csv
 import hashlib
 import itertools
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,14 @@ from typing import Any
 import polars as pl
 
 from gatewise.data.column_name import find_name
-from gatewise.data.delimited import NUMBER, faulty_row, guess_header, guess_separator
+from gatewise.data.delimited import (
+    faulty_row,
+    guess_header,
+    guess_separator,
+    reads_as_number,
+)
 from gatewise.data.nested import unfold
+from gatewise.data.notation import AmbiguityError, Notation, Notations
 from gatewise.data.pandas_frame import from_pandas
 from gatewise.data.source import DataError, DataFile, PlainText, ending, open_data_file
 
@@ -43,8 +48,9 @@ class Table:
         frame: See above.
         file: See above.
         said: See above.
-        decimal_comma: Whether numbers are written as `3,14`.
+        comma: See `Notations`.
         text: Kept as long as the table: the copy that is read.
+        notations: Those of the table that this one was made of, with the same columns.
     """
 
     def __init__(
@@ -53,14 +59,16 @@ class Table:
         frame: pl.LazyFrame,
         file: DataFile | None = None,
         said: Sequence[str] = (),
-        decimal_comma: bool = False,
+        comma: bool = False,
         text: PlainText | None = None,
+        notations: Notations | None = None,
     ):
-        self.name, self.file, self.said = name, file, list(said)
-        self.decimal_comma, self.text = decimal_comma, text
+        self.name, self.file, self.said, self.text = name, file, list(said), text
         self.frame = self.guarded(unfold, frame, name)
         schema = self.guarded(self.frame.collect_schema)
         self.columns: dict[str, pl.DataType] = {k: v for k, v in schema.items() if k != ROW}
+        texts = [k for k, v in self.columns.items() if v == pl.String]
+        self.notations = notations or Notations(self.frame, texts, ROW, comma)
 
     @property
     def names(self) -> list[str]:
@@ -128,9 +136,7 @@ class Table:
         if cells.dtype != pl.String:
             raise DataError(f"{self.name}: column {column!r} holds {cells.dtype}, not numbers")
         text = cells.str.strip_chars()
-        if self.decimal_comma:
-            text = text.str.replace(r"^([+-]?\d*),(\d+)$", "${1}.${2}")
-        values = text.cast(pl.Float64, strict=False)
+        values = text.to_frame().select(self.reading(column)).to_series()
         missing = text.is_null() | text.str.to_lowercase().is_in(MISSING)
         wrong = (values.is_null() & ~missing).arg_true()
         if len(wrong):
@@ -141,6 +147,42 @@ class Table:
             at = endless[0]
             raise DataError(f"{self.place(block, at, column)}: {cells[at]!r} is not finite")
         return values.fill_nan(None)
+
+    def reading(self, column: str) -> pl.Expr:
+        """Return what reads a column of texts as Float64, null where a cell is no number."""
+        notation = self.notation(column)
+        if notation is not None:
+            return notation.read(column)
+        return pl.col(column).str.strip_chars().cast(pl.Float64, strict=False)
+
+    def notation(self, column: str) -> Notation | None:
+        """Return how a column writes its numbers; None for plain ones.
+
+        Raises:
+            DataError: They may mean this or that.
+        """
+        try:
+            return self.guarded(self.notations.of, column)
+        except AmbiguityError as error:
+            raise DataError(f"{self.name}: row {error.row}, column {column!r}: {error}") from error
+
+    def say_notations(self, columns: Iterable[str]) -> list[str]:
+        """Say how columns write their numbers, where they are not plain.
+
+        Raises:
+            DataError: They may mean this or that.
+        """
+        found: dict[str, tuple[list[str], Notation]] = {}
+        for name in columns:
+            notation = self.notation(name)
+            if notation is not None:
+                found.setdefault(notation.decimal, ([], notation))[0].append(name)
+        return [
+            f"numbers of column {names[0]!r}"
+            + (f" and {len(names) - 1:,} more" if len(names) > 1 else "")
+            + f": {notation.example!r} is read as {notation.meaning:.15g}"
+            for names, notation in found.values()
+        ]
 
     def place(self, block: pl.DataFrame, at: int, column: str) -> str:
         """Name a cell for a message."""
@@ -156,11 +198,9 @@ class Table:
         if kind != pl.String:
             return kind.is_numeric()
         cells = [cell.strip() for cell in sample[column] if cell is not None]
-        if self.decimal_comma:
-            cells = [cell.replace(",", ".") for cell in cells]
         present = [cell for cell in cells if cell.lower() not in MISSING]
         # some cells may be faults, which are then errors with their places
-        wrong = [cell for cell in present if NUMBER.fullmatch(cell) is None]
+        wrong = [cell for cell in present if not reads_as_number(cell)]
         few = 5 if not all(any(map(str.isdigit, cell)) for cell in wrong) else 2
         return bool(present) and len(wrong) * few <= len(present)
 
@@ -299,10 +339,7 @@ def delimited_table(
         glob=False,
         new_columns=None if header else [f"column_{k + 1}" for k in range(len(rows[0]))],
     )
-    comma = separator == ";" and sum(
-        bool(re.fullmatch(r"[+-]?\d+,\d+", cell)) for row in rows for cell in row
-    )
-    return Table(str(file.path), frame, text.file, said, bool(comma), text)
+    return Table(str(file.path), frame, text.file, said, separator == ";", text)
 
 
 def guessed_encoding(text: PlainText) -> list[str]:

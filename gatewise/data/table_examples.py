@@ -106,7 +106,7 @@ def read_table_examples(data: Any, roles: Roles, part: str = "train") -> Example
         intervals=intervals,
     )
     kind, read, meant = reader(table, sample, found, label)
-    said = [*table.said]
+    said = [*table.said, *(table.say_notations(inputs) if kind == "numbers" else [])]
     guessed = (roles.input, roles.label, roles.id) != (found.input, found.label, found.id)
     if guessed:
         said.append(
@@ -344,14 +344,14 @@ def in_order(table: Table, id_column: str, time: str | None) -> Table:
     order = [pl.col(ROW)] if time is None else [time_key(table, time), pl.col(ROW)]
     first = pl.col(ROW).min().over(id_column)
     frame = table.frame.sort(first, *order)
-    return Table(table.name, frame, table.file, table.said, table.decimal_comma, table.text)
+    return Table(table.name, frame, table.file, table.said, False, table.text, table.notations)
 
 
 def time_key(table: Table, time: str) -> pl.Expr:
     """Return what orders times: numbers by their size, dates as they are written."""
     column = pl.col(time)
     if table.columns[time] == pl.String and table.is_number(time, table.head()):
-        return column.str.strip_chars().cast(pl.Float64, strict=False)
+        return table.reading(time)
     return column
 
 
