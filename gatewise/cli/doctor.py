@@ -46,8 +46,8 @@ def _facts() -> Iterator[tuple[str, str]]:
     from llvmlite import binding
 
     import gatewise
-    from gatewise.backends.llvm import threads
     from gatewise.backends.llvm.compiler import CACHE_VARIABLE, cache_directory
+    from gatewise.backends.llvm.execution import threads
     from gatewise.backends.llvm.target import host
 
     target, directory = host(), cache_directory()

@@ -29,7 +29,7 @@ from gatewise.backends import (
 )
 from gatewise.backends.explanation import explain, explaining, is_explaining
 from gatewise.backends.llvm.backend import ELEMENTS
-from gatewise.backends.llvm.workspace import workspace
+from gatewise.backends.llvm.execution.workspace import workspace
 
 ROWS, KEPT, REPEATED = 512, 0.148, 0.25
 """The segment whose values are kept has so many rows (steps times sequences) and this part of all

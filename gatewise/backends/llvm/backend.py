@@ -62,7 +62,7 @@ class LlvmBackend:
 
     def describe(self, recurrence: Recurrence, operands: Operands) -> str:
         """Vectors, tiles, threads, and what compiling took."""
-        from gatewise.backends.llvm import threads
+        from gatewise.backends.llvm.execution import threads
 
         T, B = operands.x.shape[:2]
         found = _kernel_for(recurrence, operands).describe(T, B, threads.available())
@@ -205,9 +205,9 @@ def kernel_for(
         past: whether the states of all steps are to be read after the forward pass.
     """
     # the compiler is imported with the first kernel, not with the package
-    from gatewise.backends.llvm.code import Element
+    from gatewise.backends.llvm.ir.code import Element
     from gatewise.backends.llvm.kernel import kernel
-    from gatewise.backends.llvm.program import Specification
+    from gatewise.backends.llvm.plan.program import Specification
     from gatewise.backends.llvm.target import host
 
     target = host()

@@ -9,20 +9,20 @@ from functools import lru_cache
 from torch import Tensor
 
 from gatewise.backends.evaluation import Plan, constants, run
-from gatewise.backends.llvm.addition import add_arrays
-from gatewise.backends.llvm.backward import Backward, BackwardPlanner, WeightGradient
-from gatewise.backends.llvm.backward_driver import (
+from gatewise.backends.llvm.compiler import forget
+from gatewise.backends.llvm.execution.addition import add_arrays
+from gatewise.backends.llvm.execution.division import block_bytes, divides_units, pairs_well
+from gatewise.backends.llvm.execution.words import elements_of
+from gatewise.backends.llvm.ir.backward_driver import (
     BackwardDriver,
     Delivery,
     OuterJob,
     matrix_word,
 )
-from gatewise.backends.llvm.compiler import forget
-from gatewise.backends.llvm.division import block_bytes, divides_units, pairs_well
-from gatewise.backends.llvm.forward_driver import ForwardDriver
-from gatewise.backends.llvm.layout import TileShape
-from gatewise.backends.llvm.module import Module
-from gatewise.backends.llvm.outer import (
+from gatewise.backends.llvm.ir.forward_driver import ForwardDriver
+from gatewise.backends.llvm.ir.layout import TileShape
+from gatewise.backends.llvm.ir.module import Module
+from gatewise.backends.llvm.ir.outer import (
     OuterShape,
     column_sums,
     deliver_tile,
@@ -31,8 +31,9 @@ from gatewise.backends.llvm.outer import (
     outer_tile,
     pack_rows,
 )
-from gatewise.backends.llvm.part import Place
-from gatewise.backends.llvm.program import (
+from gatewise.backends.llvm.plan.backward import Backward, BackwardPlanner, WeightGradient
+from gatewise.backends.llvm.plan.part import Place
+from gatewise.backends.llvm.plan.program import (
     Equations,
     Forward,
     Specification,
@@ -40,7 +41,6 @@ from gatewise.backends.llvm.program import (
     plan_forward,
 )
 from gatewise.backends.llvm.target import Target
-from gatewise.backends.llvm.words import elements_of
 from gatewise.equations.expression import (
     Expression,
     topological,

@@ -12,17 +12,17 @@ import torch
 from torch import Tensor
 
 from gatewise.backends.differentiation import apply, asks_for_more
-from gatewise.backends.llvm import threads
-from gatewise.backends.llvm.backward_execution import (
+from gatewise.backends.llvm.execution import threads
+from gatewise.backends.llvm.execution.backward import (
     BackwardCall,
     BackwardOperands,
     Gradients,
     Needs,
 )
-from gatewise.backends.llvm.division import useful_threads
-from gatewise.backends.llvm.forward_execution import ForwardCall
+from gatewise.backends.llvm.execution.division import useful_threads
+from gatewise.backends.llvm.execution.forward import ForwardCall
+from gatewise.backends.llvm.execution.sources import Places
 from gatewise.backends.llvm.kernel import Kernel
-from gatewise.backends.llvm.sources import Places
 from gatewise.backends.recurrence import (
     ADDED,
     PAST,

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from gatewise.backends.differentiation import apply, asks_for_more
-from gatewise.backends.llvm import threads
-from gatewise.backends.llvm.arrangement import Started
-from gatewise.backends.llvm.backward_execution import BackwardOperands
-from gatewise.backends.llvm.division import useful_threads
-from gatewise.backends.llvm.forward_execution import Forwarded
-from gatewise.backends.llvm.job import shares
+from gatewise.backends.llvm.execution import threads
+from gatewise.backends.llvm.execution.arrangement import Started
+from gatewise.backends.llvm.execution.backward import BackwardOperands
+from gatewise.backends.llvm.execution.division import useful_threads
+from gatewise.backends.llvm.execution.forward import Forwarded
+from gatewise.backends.llvm.execution.job import shares
 from gatewise.backends.llvm.kernel import Kernel
 from gatewise.backends.llvm.operation import Call, through_reference
 

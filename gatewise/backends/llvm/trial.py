@@ -13,7 +13,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from gatewise.backends.llvm import threads
+from gatewise.backends.llvm.execution import threads
 from gatewise.backends.llvm.kernel import Kernel
 from gatewise.backends.llvm.operation import run_kernel
 from gatewise.backends.recurrence import Operands, Recurrence

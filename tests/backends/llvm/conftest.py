@@ -5,7 +5,7 @@ Their code is kept between runs, apart from the user's own cache. Small calls wa
 
 import pytest
 
-from gatewise.backends.llvm import division
+from gatewise.backends.llvm.execution import division
 
 
 @pytest.fixture(autouse=True, scope="session")

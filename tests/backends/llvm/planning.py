@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gatewise as gw
-from gatewise.backends.llvm.backward import Backward, BackwardPlanner
-from gatewise.backends.llvm.code import Element
-from gatewise.backends.llvm.program import (
+from gatewise.backends.llvm.ir.code import Element
+from gatewise.backends.llvm.plan.backward import Backward, BackwardPlanner
+from gatewise.backends.llvm.plan.program import (
     Equations,
     Forward,
     Specification,

@@ -1,0 +1,1 @@
+"""Calls of compiled kernels: their memory, words, weights and threads."""
