@@ -21,6 +21,7 @@ from gatewise.equations import (
     layer_norm,
     log,
     maximum,
+    mean,
     minimum,
     p,
     relu,
@@ -30,6 +31,7 @@ from gatewise.equations import (
     softplus,
     sqrt,
     tanh,
+    total,
     where,
 )
 from gatewise.equations.expression import Value, constant_leaf, input_leaf, state_leaf
@@ -158,6 +160,8 @@ class _Maker:
             choices += [
                 lambda: self._product(size, (a, first[1])),
                 lambda: self._norm(a, c) if first[1] == size else tanh(a + c),
+                lambda: a - mean(a, c),
+                lambda: c * tanh(total(a * weight)) + mean(c),
             ]
         if self.detached:
             choices.append(lambda: detach(a) * c)

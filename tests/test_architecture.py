@@ -126,9 +126,9 @@ def test_backends_name_no_cell(path):
 PRIMITIVES = {
     name
     for name, made in vars(primitives).items()
-    if inspect.isfunction(made) and made.__module__ == primitives.__name__
+    if inspect.isfunction(made) and made.__module__ == primitives.__name__ and name[0] != "_"
 }
-NO_ROW = {"block_diagonal", "layer_norm", "row_sum", "unit_count", "inverse_deviation"}
+NO_ROW = {"block_diagonal", "layer_norm", "total", "mean", "unit_count", "inverse_deviation"}
 """Primitives that a target computes by a function of its own, or that only derivatives use."""
 
 

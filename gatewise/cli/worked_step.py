@@ -236,6 +236,11 @@ class _Work:
                 yield from self._inside(operand)
         if node.operation == "layer_norm":
             yield from self._norm(node)
+        elif node.operation == "row_sum":
+            yield from self._total(node)
+        elif node.operation == "unit_count":
+            for unit in self.units:
+                unit.shown[node] = Text(f"{float(self.values[node]):g}", ATOM)
 
     def _terms(self, node: Expression) -> list[Expression]:
         """The terms of a sum, named values whole."""
@@ -316,6 +321,19 @@ class _Work:
                 unit.show(node, total)
                 continue
             unit.partial[node] = (total, others)
+
+    def _total(self, node: Expression) -> Iterator[str]:
+        """A sum over units: one term for every unit of every argument, and what they come to."""
+        terms = [
+            unit.piece(operand).text
+            for operand in node.operands
+            for unit in self.units[: self.units_of(operand)]
+        ]
+        total = float(self.values[node])
+        shown = " + ".join(terms).replace("+ -", "- ")
+        yield f"  {self.formula.text(node)} = {shown} = {number_text(total)}"
+        for unit in self.units:
+            unit.show(node, total)
 
     def _norm(self, node: Expression) -> Iterator[str]:
         """A layer norm: what it reads, its mean and deviation, what comes out."""

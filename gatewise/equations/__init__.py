@@ -13,6 +13,7 @@ from gatewise.equations.primitives import (
     layer_norm,
     log,
     maximum,
+    mean,
     minimum,
     noise,
     relu,
@@ -21,6 +22,7 @@ from gatewise.equations.primitives import (
     softplus,
     sqrt,
     tanh,
+    total,
     where,
 )
 
@@ -43,6 +45,7 @@ __all__ = [
     "layer_norm",
     "log",
     "maximum",
+    "mean",
     "minimum",
     "noise",
     "p",
@@ -53,5 +56,6 @@ __all__ = [
     "softplus",
     "sqrt",
     "tanh",
+    "total",
     "where",
 ]

@@ -174,10 +174,22 @@ def _combine(
             return chosen, where(condition, *written)
         case "product", _:
             return _Mixed(f"in `{node}` a matrix mixes its units"), node
+        case "row_sum", _:
+            return _Mixed(f"`{node}` adds its units up"), node
     return None, node  # what comes out of a function is written at this step
 
 
-LINEAR = ("add", "subtract", "negate", "detach", "multiply", "divide", "where", "product")
+LINEAR = (
+    "add",
+    "subtract",
+    "negate",
+    "detach",
+    "multiply",
+    "divide",
+    "where",
+    "product",
+    "row_sum",
+)
 
 
 def _sum(a: Value | None, c: Value | None) -> Value | None:

@@ -14,9 +14,9 @@ from gatewise.equations.graph import Graph
 from gatewise.equations.primitives import (
     cos,
     inverse_deviation,
-    row_sum,
     sigmoid,
     sin,
+    total,
     unit_count,
     where,
 )
@@ -30,7 +30,7 @@ def _layer_norm(y: Value, g: Value) -> tuple[Value, ...]:
     part, epsilon = y.attributes
     parts = [Value("layer_norm", y.operands, (k, epsilon)) for k in range(len(y.operands))]
     count = unit_count(*_operands(y))
-    mean, slope = row_sum(g) / count, row_sum(g * y) / count
+    mean, slope = total(g) / count, total(g * y) / count
     scale = inverse_deviation(*_operands(y), epsilon=epsilon)
     return tuple(
         ((g if k == part else number(0)) - mean - other * slope) * scale
@@ -87,6 +87,7 @@ RULES: dict[str, Rule] = {
     "detach": lambda y, g: (None,),
     "noise": lambda y, g: (None, None),
     "layer_norm": _layer_norm,
+    "row_sum": lambda y, g: (g,) * len(y.operands),
     "product": _product,
 }
 
@@ -160,7 +161,7 @@ def differentiate(graph: Graph) -> Derivative:
             node.operands, RULES[node.operation](node, gradient), strict=True
         ):
             if share is not None and operand.operation != "number":
-                flow(operand, _reduced(graph, operand, node, share))
+                flow(operand, _fitted(graph, operand, node, share))
     return Derivative(
         inputs=_leaves(graph, "input", gradients),
         states=_leaves(graph, "state", gradients),
@@ -194,12 +195,26 @@ def _learned(order: Iterable[Expression]) -> set[Expression]:
     return learned
 
 
-def _reduced(graph: Graph, operand: Expression, node: Expression, share: Value) -> Value:
-    """One number that was used for all units collects the gradient of all of them."""
+def _fitted(graph: Graph, operand: Expression, node: Expression, share: Value) -> Value:
+    """One number that was used for all units collects the gradient of all of them.
+
+    The other way round, every unit of a sum has the gradient of that one number.
+    """
     sizes = graph.sizes.values
     if sizes[operand] == 1 and sizes.get(node, 1) != 1 and node.operation != "product":
-        return row_sum(share)
+        return total(share)
+    if node.operation == "row_sum" and sizes[operand] != 1:
+        return _repeated(graph, operand, share)
     return share
+
+
+def _repeated(graph: Graph, value: Expression, single: Value) -> Value:
+    """One number as a vector of the size of `value`: chosen unit by unit, whatever these are."""
+    sizes = graph.sizes.values
+    there = (n for n in graph.order if n.operation in ("state", "input"))  # at hand anyway
+    like = next((n for n in there if sizes[n] == sizes[value]), value)
+    assert isinstance(like, Value)
+    return where(like < number(0), single, single)
 
 
 def _leaves(graph: Graph, kind: str, gradients: dict[Expression, Value]) -> dict[str, Value]:

@@ -30,6 +30,10 @@ SIGNATURES: dict[str, tuple[type[Expression], tuple[type[Expression], ...]]] = {
 """What each operation makes, of what; parameters and layer norms aside."""
 
 
+SEVERAL = ("layer_norm", "row_sum", "unit_count")
+"""Operations of one vector or more."""
+
+
 def read_graph(document: Any) -> Graph:
     """Read what `Graph.to_dict` wrote.
 
@@ -114,7 +118,7 @@ def _signature(
 ) -> tuple[type[Expression], tuple[type[Expression], ...]]:
     if operation == "parameter":
         return (Matrix if attributes[0] in MATRICES else Value), ()
-    if operation == "layer_norm":
+    if operation in SEVERAL and count:
         return Value, (Value,) * count
     if operation not in SIGNATURES:
         raise ValueError(f"unknown operation {operation!r}")
@@ -141,6 +145,8 @@ def _attributes(operation: str, given: Any, operands: list[Expression]) -> tuple
         ):
             return part, float(epsilon)
         case "scale", [] if is_weight(operands[1]):
+            return ()
+        case (("row_sum" | "unit_count"), []):
             return ()
         case _, [] if (
             operation in SIGNATURES

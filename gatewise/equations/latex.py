@@ -78,6 +78,8 @@ class Latex:
         "not": lambda a: rf"\neg {a}",
         "block_diagonal": lambda a: a,
         "layer_norm": _call(r"\mathrm{LN}"),
+        "row_sum": _call(r"\mathrm{sum}"),
+        "unit_count": _call(r"\dim"),
         "where": lambda condition, a, c: (
             rf"\begin{{cases}} {a} & \text{{if }} {condition} \\ "
             rf"{c} & \text{{otherwise}} \end{{cases}}"

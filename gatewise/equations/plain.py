@@ -58,6 +58,8 @@ class Plain:
         "not": lambda a: f"not {a}",
         "block_diagonal": lambda a: a,
         "layer_norm": _call("LN"),
+        "row_sum": _call("sum"),
+        "unit_count": _call("dim"),
     }
 
     def value(self, name: str, time: str) -> str:

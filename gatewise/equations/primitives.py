@@ -111,21 +111,32 @@ def layer_norm(*values: Value, epsilon: float = 1e-5) -> Any:
     Returns the normalised value, or a tuple of them when there are several arguments
     (Ba, Kiros & Hinton 2016, equation 4; multiply by ``p.name`` and add ``b.name`` for the rest).
     """
-    if not values:
-        raise EquationError("layer_norm() needs at least one value.")
-    operands = tuple(map(as_value, values))
+    operands = _several("layer_norm", values)
     parts = tuple(Value("layer_norm", operands, (k, epsilon)) for k in range(len(operands)))
     return parts[0] if len(parts) == 1 else parts
 
 
-def row_sum(*values: Value) -> Value:
-    """The sum over all units of all arguments: one number per step and sequence."""
-    return Value("row_sum", values)
+def total(*values: Value) -> Value:
+    """The sum over all units of all arguments: one number for each step and sequence."""
+    return Value("row_sum", _several("total", values))
+
+
+def mean(*values: Value) -> Value:
+    """The mean over all units of all arguments: one number for each step and sequence."""
+    operands = _several("mean", values)
+    return total(*operands) / unit_count(*operands)
 
 
 def unit_count(*values: Value) -> Value:
     """How many units the arguments have together; a number known when sizes are."""
     return Value("unit_count", values)
+
+
+def _several(name: str, values: tuple[Value | Number, ...]) -> tuple[Value, ...]:
+    """The arguments of a function that takes one or more."""
+    if not values:
+        raise EquationError(f"{name}() needs at least one value.")
+    return tuple(map(as_value, values))
 
 
 def inverse_deviation(*values: Value, epsilon: float) -> Value:

@@ -57,7 +57,7 @@ def _one(node: Expression, operands: list[tuple[str, int]]) -> tuple[str, int]:
         return f"layer_norm({arguments}){part}", ATOM
     if operation == "block_diagonal":
         return f"block_diagonal({arguments}, {node.attributes[0]})", ATOM
-    return f"{operation}({arguments})", ATOM
+    return f"{'total' if operation == 'row_sum' else operation}({arguments})", ATOM
 
 
 def _infix(node: Expression, operands: list[tuple[str, int]]) -> tuple[str, int]:

@@ -39,7 +39,7 @@ from gatewise.equations.expression import Condition, Matrix
 from gatewise.equations.symbol import Expression, topological
 from gatewise.lens.recorded import Recorded, evaluate, in_running_order, state_sizes
 
-LINEAR = ("add", "subtract", "negate", "detach")
+LINEAR = ("add", "subtract", "negate", "detach", "row_sum")
 REFUSED = ("log", "sqrt", "divide", "layer_norm")
 CONSTANT = ("parameter", "number", "constant", "given")
 
@@ -247,6 +247,9 @@ class _Step:
             matrix, vector = operands
             assert isinstance(vector, Parts)
             return Parts(*(_apply(node, [matrix, torch.atleast_1d(p)]) for p in vector))  # type: ignore[list-item]
+        if node.operation == "unit_count":
+            counted = _apply(node, [part.total for part in operands])  # type: ignore[union-attr]
+            return Parts(torch.zeros_like(counted), torch.zeros_like(counted), counted)
         if node.operation == "where":
             chosen, first, second = operands
             return Parts(*(torch.where(chosen, a, c) for a, c in zip(first, second, strict=True)))  # type: ignore[arg-type]

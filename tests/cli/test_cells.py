@@ -187,7 +187,8 @@ def test_equal_seeds_work_equal_numbers():
 def evaluate(text: str) -> float:
     """A line of the worked step, computed again by Python."""
     text = text.replace("·", "*").replace("σ", "sigmoid").replace("√", "sqrt")
-    text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹]", lambda k: f"**{'⁰¹²³⁴⁵⁶⁷⁸⁹'.index(k[0])}", text)
+    raised = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+    text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+", lambda k: f"**({k[0].translate(raised)})", text)
     text = re.sub(r"\|([^|]*)\|", r"abs(\1)", text).replace("≤", "<=")
     functions = {
         "sigmoid": lambda a: 1 / (1 + math.exp(-a)),
@@ -228,7 +229,7 @@ def test_every_printed_sum_adds_up(name):
             terms = lines[k + 1].strip().removeprefix("= ")
             assert evaluate(terms) == pytest.approx(total, abs=5e-5 * (count + 1))
             rows += 1
-        elif re.match(r"  \S+\[\d+\] = .* = ", line):
+        elif re.match(r"  (\S+\[\d+\]|sum\(.*\)|\w+ₜ) = .* = ", line):
             _, text, result = parts_of(line)
             # rounded operands, a few operations with derivatives of size one, or a division
             assert evaluate(text) == pytest.approx(float(result), abs=2e-3, rel=2e-3), line

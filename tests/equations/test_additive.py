@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import gatewise as gw
-from gatewise.equations import EquationError, U, W, b, cell, p, tanh, where
+from gatewise.equations import EquationError, U, W, b, cell, p, tanh, total, where
 from gatewise.equations.additive import additive_states, additive_update
 from gatewise.equations.rewrite import with_clamp, with_lengths, with_reset
 from gatewise.lens.recorded import Run, evaluate, states_after, states_before
@@ -102,6 +102,16 @@ def test_a_matrix_that_mixes_units_is_refused():
 
     with pytest.raises(EquationError, match=r"U\.h @ h` a matrix mixes its units"):
         additive_update(linear.graph, "h")
+
+
+def test_a_sum_over_units_is_refused():
+    @cell
+    def summed(x, h):
+        h = W.h @ x + 0.5 * h + 0.1 * total(h)
+        return dict(h=h)
+
+    with pytest.raises(EquationError, match=r"`total\(h\)` adds its units up"):
+        additive_update(summed.graph, "h")
 
 
 def test_a_square_is_refused():

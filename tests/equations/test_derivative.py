@@ -23,6 +23,7 @@ from gatewise.equations import (
     layer_norm,
     log,
     maximum,
+    mean,
     minimum,
     p,
     relu,
@@ -32,6 +33,7 @@ from gatewise.equations import (
     softplus,
     sqrt,
     tanh,
+    total,
     where,
 )
 from gatewise.equations.derivative import RULES, differentiate
@@ -89,6 +91,10 @@ EQUATIONS = {
         h + U.h @ layer_norm(W.h @ x, x)[0] + R.x @ layer_norm(W.h @ x, x)[1]
     ),
     "layer_norm of one part in use": lambda x, h: layer_norm(h, W.h @ x)[0],
+    "total": lambda x, h: h * tanh(total(h * (W.h @ x))) + total(x) * (W.h @ x),
+    "total handed on": lambda x, h: tanh(W.h @ (x - total(x * x))) + U.h @ (h - total(h, x)),
+    "total of numbers": lambda x, h: h * total(s.a * p.a, s.c, 0.5) + total(tanh(s.a + W.h @ x)),
+    "mean": lambda x, h: layer_norm(h - mean(h, W.h @ x)) / (1 + mean(h * h)) + b.h * mean(b.h),
     "bias": lambda x, h: tanh(W.h @ x + h * p.h + b.h),
     "vector expression": lambda x, h: tanh(W.h @ x) + h * sigmoid(p.h * b.h),
     "scalar": lambda x, h: tanh(s.a * (W.h @ x) + h) / (1 + s.b * s.b),
@@ -130,7 +136,7 @@ def test_rule_equals_finite_differences(name):
 def test_every_rule_is_tried():
     tried = {node.operation for e in EQUATIONS.values() for node in graph_of(e).order}
     computed = {op for op, (kind, operands) in SIGNATURES.items() if kind is Value and operands}
-    assert set(RULES) == computed | {"layer_norm"}
+    assert set(RULES) == computed | {"layer_norm", "row_sum"}
     assert set(RULES) - tried == {"detach", "noise"}  # which hand nothing back
 
 

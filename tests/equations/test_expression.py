@@ -19,11 +19,13 @@ from gatewise.equations import (
     block_diagonal,
     layer_norm,
     maximum,
+    mean,
     p,
     s,
     sigmoid,
     sqrt,
     tanh,
+    total,
     where,
 )
 from gatewise.equations.expression import constant_leaf, input_leaf, number, state_leaf
@@ -200,6 +202,9 @@ class TestMisuse:
             (lambda: where(x, 1, 2), ["comparison", "x"]),
             (lambda: where(True, x, h), ["comparison", "True"]),
             (lambda: layer_norm(), ["at least one"]),
+            (lambda: total(), ["total() needs at least one"]),
+            (lambda: mean(), ["mean", "at least one"]),
+            (lambda: total(W.h), ["is a matrix where a vector is needed"]),
             (lambda: block_diagonal(W.a.T, 2), ["W.a.T", "plain weight"]),
             (lambda: block_diagonal(W.a, 0), ["W.a, 0", "≥ 1"]),
             (lambda: block_diagonal(W.a, 1.5), ["W.a, 1.5", "whole number"]),

@@ -167,6 +167,8 @@ class TestDocument:
             lambda d: d["nodes"].append(["number", [], [10**400]]),
             lambda d: d["nodes"].append(["layer_norm", [0, 1], [2, 1e-5]]),
             lambda d: d["nodes"].append(["layer_norm", [0], [0, -1.0]]),
+            lambda d: d["nodes"].append(["row_sum", [], []]),
+            lambda d: d["nodes"].append(["row_sum", [0], [1]]),
             lambda d: d["nodes"].append(["block_diagonal", [0], [0]]),
             lambda d: d["nodes"].append(["scale", [0, 1], []]),
             lambda d: d["nodes"].append(["cotangent", [], ["h"]]),

@@ -17,11 +17,13 @@ from gatewise.equations import (
     cell,
     detach,
     layer_norm,
+    mean,
     p,
     relu,
     s,
     sigmoid,
     tanh,
+    total,
     where,
 )
 from gatewise.equations.latex import to_latex
@@ -134,6 +136,18 @@ def test_a_minus_stands_before_a_whole_product():
         ("hₜ", "tanh(-W_a xₜ ⊙ hₜ₋₁ - b_k ⊙ cₜ₋₁)"),
         ("cₜ", "hₜ + cₜ₋₁ ⊙ p_c ⊙ xₜ + xₜ ⊙ p_c + U_c (-hₜ ⊙ xₜ)"),
     ]
+
+
+def test_sums_and_means_over_units():
+    @cell
+    def summed(x, h):
+        return dict(h=(total(h * x) + mean(h, x)) * h)
+
+    assert to_plain(summed.graph) == [
+        ("hₜ", "(sum(hₜ₋₁ ⊙ xₜ) + sum(hₜ₋₁, xₜ) / dim(hₜ₋₁, xₜ))·hₜ₋₁")
+    ]
+    assert r"\mathrm{sum}\left(h_{t-1} \odot x_{t}\right)" in to_latex(summed.graph)
+    assert r"{\dim\left(h_{t-1}, x_{t}\right)}" in to_latex(summed.graph)
 
 
 def test_a_norm_of_several_values_is_one_line():

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from gatewise import equations
-from gatewise.equations import U, W, b, block_diagonal, layer_norm, s, sigmoid, tanh, where
+from gatewise.equations import U, W, b, block_diagonal, layer_norm, s, sigmoid, tanh, total, where
 from gatewise.equations.expression import (
     Value,
     constant_leaf,
@@ -44,6 +44,7 @@ x, h = input_leaf("x"), state_leaf("h")
         (where(~(x <= h) | (h < 1), x, 0), "where(~(x <= h) | (h < 1), x, 0)"),
         (layer_norm(x), "layer_norm(x)"),
         (layer_norm(x, h)[1], "layer_norm(x, h)[1]"),
+        (total(x, h) * h, "total(x, h) * h"),
         (block_diagonal(U.h, 4) @ h, "block_diagonal(U.h, 4) @ h"),
         (constant_leaf("dt") * given_leaf("mask"), "dt * mask"),
         (cotangent_leaf("c"), "dc"),

@@ -4,13 +4,13 @@ import pytest
 import torch
 
 import gatewise as gw
-from gatewise.equations import EquationError, W, cell, exp, log, p, sigmoid
+from gatewise.equations import EquationError, U, W, b, cell, exp, log, mean, p, sigmoid, total
 from gatewise.equations.rewrite import with_lengths
 from gatewise.lens.contextual_decomposition import contextual_decomposition, readout_gates
 from gatewise.lens.recorded import evaluate
 from tests.recorded_runs import T, random_run, record_layer
 
-REFUSED = {"slstm", "minlstm", "lstm_layer_norm"}
+REFUSED = {"slstm", "minlstm", "lstm_layer_norm", "rum"}
 SPLIT = [name for name in gw.cells.names() if name not in REFUSED]
 
 
@@ -153,6 +153,7 @@ def test_float32_and_lengths():
         ("slstm", "divides by n"),
         ("minlstm", "divides by `"),
         ("lstm_layer_norm", "divides by the deviation of `"),
+        ("rum", "takes the sqrt of `total"),
     ],
 )
 def test_quotients_are_refused(name, by):
@@ -174,6 +175,23 @@ def test_what_an_intervention_changed_is_split_as_it_ran():
 def test_a_span_without_steps(span):
     with pytest.raises(IndexError, match=f"of the {T} there are"):
         contextual_decomposition(random_run(gw.cells.lstm.graph), span)
+
+
+def test_sums_over_units_are_split_part_by_part():
+    @cell
+    def centred(x, h):
+        n = W.n @ x + U.n @ h + b.n
+        h = n - mean(n) + 0.1 * total(h)
+        return dict(n=n, h=h)
+
+    run = random_run(centred.graph)
+    found = contextual_decomposition(run, slice(2, 4))
+    assert found.error < 1e-10
+    early = contextual_decomposition(run, slice(2, 3)), contextual_decomposition(run, slice(3, 4))
+    # all is linear: what two steps bring is the sum of what each brings, but for the biases
+    start = found.relevant[:2]
+    assert not start.any()
+    torch.testing.assert_close(found.relevant, early[0].relevant + early[1].relevant)
 
 
 def test_logarithms_are_refused():

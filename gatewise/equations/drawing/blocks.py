@@ -22,6 +22,7 @@ OPERATORS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷"}
 FUNCTIONS = {
     **{"sigmoid": "σ", "relu": "ReLU", "absolute": "|·|", "sqrt": "√", "negate": "−"},
     **{"maximum": "max", "minimum": "min", "layer_norm": "LN", "where": "if", "not": "not"},
+    **{"row_sum": "Σ", "unit_count": "dim"},
     **{"less": "<", "less_equal": "≤"},
 }
 

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from gatewise.equations import U, W, b, cell, detach, tanh, where
+from gatewise.equations import (
+    U,
+    V,
+    W,
+    b,
+    cell,
+    detach,
+    mean,
+    p,
+    s,
+    sigmoid,
+    tanh,
+    total,
+    where,
+)
 from tests.backends.llvm.comparison import assert_float64_equals_reference, moderate
 
 
@@ -104,7 +118,24 @@ def many_small_steps(x, h):
     return dict(h=h)
 
 
+@cell(states="h", output="y")
+def returns_a_sum(x, h):
+    return dict(h=tanh(W.h @ x) + 0.1 * mean(h), y=total(h) + 0.1 * total(x, h))
+
+
+@cell(states=dict(h="H", q=3, k=1))
+def sums_everywhere(x, h, q, k):
+    a = W.a @ x + U.a @ h
+    a = a - mean(a)
+    n = tanh(a + 0.1 * total(x) + 0.2 * mean(h, q, k) + b.n)
+    q = tanh(V.q @ q + 0.3 * total(n))
+    k = 0.5 * k + tanh(total(h) + s.k * mean(p.a))
+    h = n * sigmoid(total(p.v * h)) + tanh(V.t @ (n - total(n * n)))
+    return dict(n=n, q=q, k=k, h=h)
+
+
 UNUSUAL = (
+    *(returns_a_sum, sums_everywhere),
     *(of_weights, exchange, returns_the_input, returns_the_last_state),
     *(returns_a_weight, returns_one_number, many_small_steps),
     *(unread, read_by_a_condition, detached, counted, without_recurrence),
