@@ -115,7 +115,10 @@ class Expression:
         )
 
     def __iter__(self) -> NoReturn:
-        raise EquationError(f"{self} is one symbol and cannot be unpacked or looped over.")
+        raise EquationError(
+            f"{self} is one symbol and cannot be unpacked or looped over; total(a) and mean(a) add "
+            "up its units."
+        )
 
     def __call__(self, *_arguments: object, **_options: object) -> NoReturn:
         """Not a function: an error that says what it is."""

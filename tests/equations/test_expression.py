@@ -203,6 +203,7 @@ class TestMisuse:
             (lambda: where(True, x, h), ["comparison", "True"]),
             (lambda: layer_norm(), ["at least one"]),
             (lambda: total(), ["total() needs at least one"]),
+            (lambda: sum(h), ["cannot be unpacked or looped over", "total(a)", "its units"]),
             (lambda: mean(), ["mean", "at least one"]),
             (lambda: total(W.h), ["is a matrix where a vector is needed"]),
             (lambda: block_diagonal(W.a.T, 2), ["W.a.T", "plain weight"]),
