@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gatewise.data.source import DataError
 
 MOST_LEVELS = 100
+SMALLEST = 1e-9  # of the mean; less variation is rounding
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,8 @@ def find_encoding(name: str, values: Sequence[Any]) -> Encoding:
     gaps = len(there) < len(values)
     numbers = [as_number(value) for value in there]
     if None not in numbers:
-        spread = float(np.std(np.array(numbers)))
-        return Encoding(name, None, float(np.mean(np.array(numbers))), spread or 1.0, gaps)
+        mean, spread = float(np.mean(np.array(numbers))), float(np.std(np.array(numbers)))
+        return Encoding(name, None, mean, spread if spread > SMALLEST * abs(mean) else 1.0, gaps)
     levels = tuple(sorted({str(value) for value in there}))
     if len(levels) > MOST_LEVELS:
         raise DataError(

@@ -211,23 +211,26 @@ def build_number_features(
         DataError: A channel has no value at all.
     """
     count = total = squares = np.zeros(len(channels))
-    gaps, small, shift = False, True, None
+    gaps, small = False, True
+    shift = np.full(len(channels), np.nan)  # the first value there is
     for each in sequences:
         small &= each.dtype == np.uint8
         values = each.astype(np.float64)
         present = ~np.isnan(values)
         gaps |= not present.all()
-        if shift is None:  # sums of squares of what lies far from zero lose their digits
-            shift = np.nan_to_num(values[0])
+        if np.isnan(shift).any() and len(values):
+            first = values[present.argmax(0), np.arange(len(channels))]
+            shift = np.where(np.isnan(shift), first, shift)
+        # sums of squares of what lies far from zero would lose their digits
         moved = np.where(present, values - shift, 0)
         count = count + present.sum(0)
         total, squares = total + moved.sum(0), squares + (moved**2).sum(0)
     empty = [channel for channel, number in zip(channels, count, strict=True) if not number]
-    if empty or shift is None:
-        raise DataError(f"{name}: {empty[0] if empty else 'the input'} has no value at all")
+    if empty:
+        raise DataError(f"{name}: {empty[0]} has no value at all")
     mean = total / count
     deviation = np.sqrt(np.maximum(squares / count - mean**2, 0))
-    deviation[deviation <= DEVIATION * (1 + abs(mean + shift))] = 1.0
+    deviation[deviation <= DEVIATION * abs(mean + shift)] = 1.0
     return NumberFeatures(
         channels, (mean + shift).tolist(), deviation.tolist(), bool(gaps), bool(small)
     )

@@ -22,6 +22,14 @@ def test_words_have_a_place_each():
 
 def test_a_constant_is_nothing_but_its_mean():
     assert find_encoding("price", [2, 2]).encode([2, 3])[:, 0].tolist() == [0, 1]
+    rounded = find_encoding("price", [0.3, 0.1 + 0.2])
+    assert rounded.encode([1.3])[0, 0] == pytest.approx(1)
+
+
+def test_numbers_of_any_size_have_their_own_spread():
+    for size in (1e-12, 1e12):
+        found = find_encoding("price", [size, 3 * size])
+        assert found.encode([size, 3 * size])[:, 0].tolist() == [-1, 1]
 
 
 @pytest.mark.parametrize(

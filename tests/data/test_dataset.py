@@ -4,6 +4,7 @@ import pytest
 
 from gatewise.data.dataset import FILES, Dataset, Preparation, prepare_dataset
 from gatewise.data.example_files import read_examples
+from gatewise.data.features import build_number_features
 from gatewise.data.source import DataError
 
 
@@ -91,6 +92,18 @@ def test_numbers_have_their_mean_and_spread_with_gaps_left_out(tmp_path):
     assert held.features.deviation[1] == 1.0  # constant
     assert held.features.gaps
     assert np.isnan(held.open("training").inputs[3][2, 0])
+
+
+def test_channels_of_any_size_have_their_own_spread():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 4))
+    x[:, 3] = 0.1
+    x[0, 3] = np.nan
+    sizes = np.array([1e12, 1.0, 1e-12, 1.0])
+    found = build_number_features([x[:20] * sizes, x[20:] * sizes], list("abcd"), "x")
+    expected = x[:, :3].std(0) * sizes[:3]
+    assert found.deviation[:3] == pytest.approx(expected.tolist(), rel=1e-9)
+    assert found.deviation[3] == 1.0  # constant, though the first is missing
 
 
 def test_names_are_read_as_characters_and_texts_as_words(tmp_path):
