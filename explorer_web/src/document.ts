@@ -101,6 +101,8 @@ export type Layer =
       /** What scaled values are multiplied with, and what is added, for the series' own units. */
       unit: number;
       shift: number;
+      /** What no forecast falls below, in the series' own units. */
+      floor?: number;
       /** The times of the past's steps, and of the future's. */
       times: string[];
       quantiles: number[];

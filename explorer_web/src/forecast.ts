@@ -62,19 +62,20 @@ export class Forecast {
   /** Quantiles of the future in the series' own units, a row for each step. */
   forecast(past: Matrix, encoded: Encoded): Matrix {
     const { centre, spread } = this.scaleOf(past.data);
-    const { horizon, outputs, unit, shift } = this.decoder;
+    const { horizon, outputs, unit, shift, floor = -Infinity } = this.decoder;
     const scaled = this.decode(past, encoded).values;
     const made = new Matrix(horizon, outputs);
     for (let k = 0; k < made.data.length; k++)
-      made.data[k] = (scaled[k] * spread + centre) * unit + shift;
+      made.data[k] = Math.max(floor, (scaled[k] * spread + centre) * unit + shift);
     return made;
   }
 
-  /** The gradient of the median forecast of a step. */
+  /** The gradient of the median forecast of a step; none where it lies at its floor. */
   differentiate(past: Matrix, encoded: Encoded, step: number): Entry {
-    const { segment, outputs, decoding, unit } = this.decoder;
-    const factor = this.scaleOf(past.data).spread * unit;
+    const { segment, outputs, decoding, unit, floor = -Infinity } = this.decoder;
     const middle = Math.floor(outputs / 2);
+    const cut = this.forecast(past, encoded).at(step, middle) <= floor;
+    const factor = cut ? 0 : this.scaleOf(past.data).spread * unit;
     const none = new Float32Array(encoded.last.length);
     const at = (place: number, rows: number) => {
       const gradient = new Float32Array(rows);

@@ -41,17 +41,18 @@ export class SeriesView implements View {
       make("label", {}, "Change ", this.place, " to ", this.value),
       make("button", { type: "submit", class: "primary" }, "Apply"),
     );
-    const { segment, best, times } = this.decoder;
+    const { segment, best, times, floor } = this.decoder;
     this.future.append(
       ...times.slice(this.past).map((time, f) => make("option", { value: f }, time)),
     );
     this.future.addEventListener("change", () => store.set("asked", Number(this.future.value)));
     const blend = best === "network" ? "" : " and may blend it with a naive forecast";
+    const least = floor === undefined ? "" : ` It falls nowhere below ${measured(floor)}.`;
     this.element = section(
       "reading",
       "What it reads, and what it forecasts",
       `The network reads ${segment} value${segment > 1 ? "s" : ""} at a step. Choose a place in the past to look at that step, or one in the forecast to ask about it. ` +
-        `Shown is what the network says; the command forecast widens its quantiles to the measured coverage${blend}.`,
+        `Shown is what the network says; the command forecast widens its quantiles to the measured coverage${blend}.${least}`,
       this.canvas,
       make("div", { class: "asked" }, "Asked about: ", this.future, this.words),
       form,

@@ -1,12 +1,13 @@
 """Pages about forecast models: how the network reads the past of one series, and what it forecasts.
 
 The page shows the network. What `gatewise forecast` prints may blend it with a naive forecast and
-widens its quantiles to the coverage that was measured; the page says so. Nor is the forecast of the
-page cut at a minimum.
+widens its quantiles to the coverage that was measured; the page says so. A minimum holds on the page
+as well: what was learned, or what the user asked for in training.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,8 @@ def of_forecast(model: Any, data: Any = None, row: int = 0) -> Subject:
         outputs = _add_network(chain, network, windows)
         found, scale = network(windows)
     unit, shift = float(rows.unit[row]), float(rows.shift[row])
-    forecast = scale.undo(found)[0] * unit + shift
+    floor = float(model.floors(rows)[row])
+    forecast = (scale.undo(found)[0] * unit + shift).clamp(min=floor)
     name = f"{own.name}, {target}" if own.name and len(series.columns.targets) > 1 else own.name
     document = {
         "shift": shift,
@@ -54,7 +56,7 @@ def of_forecast(model: Any, data: Any = None, row: int = 0) -> Subject:
         "times": readable_times(series.frequency.clock(steps)),
         "quantiles": list(network.quantiles) if found.shape[-1] > 1 else [0.5],
         "best": model.best,
-    }
+    } | ({} if floor == -math.inf else {"floor": floor})
     chain.layers[-1] |= document
     return Subject(
         title=f"The forecast of {name or target}",

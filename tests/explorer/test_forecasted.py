@@ -27,12 +27,14 @@ CASES = {
     "segments, covariates": {"decoding": "segments", "covariates": True},
     "direct, covariates": {"decoding": "direct", "covariates": True},
     "recursive, covariates": {"decoding": "recursive", "covariates": True},
+    "a minimum": {"decoding": "segments", "minimum": 84_700.0},
+    "a minimum, recursive": {"decoding": "recursive", "minimum": 79_000.0},
     "one value": {"decoding": "segments", "scaling": "none", "loss": "mae", "segment": 1},
 }
 EDITED = 9  # a step of the past
 
 
-def forecaster(covariates=False, **options):
+def forecaster(covariates=False, minimum=None, **options):
     """A forecast model with drawn weights, and two series with gaps."""
     values = {"A": seasonal(80), "B": 1000 * seasonal(60, seed=1)}
     values["B"][-6:-4] = np.nan
@@ -52,7 +54,7 @@ def forecaster(covariates=False, **options):
     network = ForecastNetwork(**{**sizes, **options})
     for parameter in network.parameters():
         parameter.data += 0.3 * torch.randn_like(parameter)
-    config = {"series": describe_series(series, known, []), "best": "network"}
+    config = {"series": describe_series(series, known, []), "best": "network", "minimum": minimum}
     return ForecastModel(config, {}, network), series
 
 
@@ -67,7 +69,8 @@ def forecast(model, series, row, change=None):
         past[0, EDITED] = (change - rows.shift[row]) / rows.unit[row]
         windows = windows._replace(past=past)
     found, scale = model.model(windows)
-    return scale.undo(found)[0] * rows.unit[row] + rows.shift[row]
+    forecast = scale.undo(found)[0] * rows.unit[row] + rows.shift[row]
+    return forecast.clamp(min=float(model.floors(rows)[row]))
 
 
 @pytest.mark.parametrize("options", CASES.values(), ids=CASES)
