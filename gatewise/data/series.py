@@ -135,8 +135,9 @@ def read_series(
     frame = table.collect()
     if not len(frame):
         raise DataError(f"{table.name}: has no rows")
-    frame = read_covariates(table, frame, [*columns.known, *columns.static])
-    said = [*table.said, *guessed, *table.say_notations(columns.targets)]
+    written = written_covariates(table, frame, [*columns.known, *columns.static])
+    said = [*table.said, *guessed, *table.say_notations([*columns.targets, *written])]
+    frame = frame.with_columns(table.number(frame, name) for name in written)
     values = table.numbers(frame, columns.targets).to_numpy().astype(np.float64)
     groups = list(rows_by_series(table, frame, columns))
     reading = TimeReading(frequency, usual, time_format, time_zone)
@@ -157,19 +158,16 @@ def read_series(
     return SeriesSet(series, columns, grid, found, said, left_out)
 
 
-def read_covariates(table: Table, frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    """Return the rows with covariates as numbers where they are written in another way than plain.
+def written_covariates(table: Table, frame: pl.DataFrame, names: Sequence[str]) -> list[str]:
+    """Return the covariates that are numbers written in another way than plain.
 
     Raises:
         DataError: They may mean this or that.
     """
     sample = frame.head(SAMPLE)
-    written = [
-        table.number(frame, name)
-        for name in names
-        if table.is_number(name, sample) and table.notation(name) is not None
+    return [
+        name for name in names if table.is_number(name, sample) and table.notation(name) is not None
     ]
-    return frame.with_columns(written)
 
 
 def rows_by_series(

@@ -1,8 +1,8 @@
 """Pages about forecast models: how the network reads the past of one series, and what it forecasts.
 
 The page shows the network. What `gatewise forecast` prints may blend it with a naive forecast and
-widens its quantiles to the coverage that was measured; the page says so. A minimum holds on the page
-as well: what was learned, or what the user asked for in training.
+widens its quantiles to the coverage that was measured; the page says so. A minimum holds on the
+page as well: what was learned, or what the user asked for in training.
 """
 
 from __future__ import annotations

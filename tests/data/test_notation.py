@@ -94,4 +94,4 @@ def test_series_and_covariates_are_read_so(tmp_path):
     assert found.series[0].values[:2, 0].tolist() == [1010.5, 1011.5]
     assert found.series[0].known["price"][:2] == [10, 11]
     assert found.series[0].static["share"] == 10
-    assert "numbers of column 'y': '1,010.5' is read as 1010.5" in found.said
+    assert "numbers of column 'y' and 2 more: '1,010.5' is read as 1010.5" in found.said
