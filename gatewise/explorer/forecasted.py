@@ -50,7 +50,7 @@ def of_forecast(model: Any, data: Any = None, row: int = 0) -> Subject:
     floor = float(model.floors(rows)[row])
     forecast = (scale.undo(found)[0] * unit + shift).clamp(min=floor)
     name = f"{own.name}, {target}" if own.name and len(series.columns.targets) > 1 else own.name
-    document = {
+    document: dict[str, Any] = {
         "shift": shift,
         "unit": unit,
         "times": readable_times(series.frequency.clock(steps)),
