@@ -3,7 +3,9 @@
 A command is one file beside this one with a function `register(app)`, and one word here.
 """
 
+import codecs
 import importlib
+import io
 import os
 import sys
 
@@ -46,8 +48,21 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     # and this, or several processes that train together complain of what is as it should be
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    accept_every_sign()
     try:
         app = build_app()
     except ImportError as error:
         sys.exit(f"gatewise: {error.name} is not installed; run: pip install 'gatewise[train]'")
     app()
+
+
+def accept_every_sign() -> None:
+    """Let no sign end a command: what the output's encoding lacks is escaped by its number.
+
+    Where the encoding is ASCII it becomes UTF-8, which is what typer's own `echo` takes it for.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            plain = codecs.lookup(stream.encoding).name == "ascii"
+            encoding = "utf-8" if plain else stream.encoding
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")

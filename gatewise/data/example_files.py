@@ -9,6 +9,7 @@ from gatewise.data.archive import read_archive
 from gatewise.data.arrays import read_arrays
 from gatewise.data.examples import Examples, Roles, listed_examples
 from gatewise.data.folder import read_folder
+from gatewise.data.folder_table import FILE, read_tables
 from gatewise.data.images import looks_like_images, read_images
 from gatewise.data.lines import read_lines
 from gatewise.data.source import DataError, ending
@@ -36,7 +37,9 @@ def read_examples(data: Any, roles: Roles | None = None, part: str = "train") ->
         return listed_examples(data)
     path = Path(data)
     if path.is_dir():
-        return read_folder(path, roles)
+        return read_folder(path, roles, part)
+    if roles.id == FILE:
+        return read_tables(path.parent, [path], roles, part)
     return reader_of(path)(path, roles, part)
 
 
@@ -55,5 +58,5 @@ def reader_of(path: Path) -> Callable[[Path, Roles, str], Examples]:
         return read_lines
     raise DataError(
         f"{path}: files called {kind} are not known; known are {', '.join(TABLES)}, .txt, .ts, "
-        ".npy, .npz, .mat, idx images, each packed with gzip or not, and folders of texts"
+        ".npy, .npz, .mat, idx images, each packed with gzip or not, and folders of texts or tables"
     )

@@ -1,33 +1,45 @@
-"""Folders of texts by label: a folder for each label, or a file for each label."""
+"""Folders by label: a folder of texts or tables for each label, or a file of lines for each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gatewise.data.examples import Block, Examples, Roles, blocks_of
+from gatewise.data.folder_table import read_tables
 from gatewise.data.source import DataError, DataFile, PlainText, ending, open_data_file
+from gatewise.data.table import ENDINGS as TABLES
 
 TEXTS = (".txt", ".text", ".md", "")
 
 
-def read_folder(path: Path, roles: Roles) -> Examples:
-    """Open a folder: `label/any.txt` is one text, and a line of `label.txt` is one too.
+def read_folder(path: Path, roles: Roles, part: str = "train") -> Examples:
+    """Open a folder of texts or, where it has more of them, of tables.
+
+    `label/any.txt` is one text, and a line of `label.txt` is one too; `label/any.csv` is one
+    sequence, and so is `any.csv`, which has no such label.
 
     Args:
         path: The folder; names that begin with a dot are left out.
-        roles: `encoding`.
+        roles: `encoding`; of tables what `read_tables` takes.
+        part: As `read_table_examples` has it.
 
     Raises:
-        DataError: There are no texts in it, or both kinds.
+        DataError: There are neither texts nor tables in it, or texts of both kinds.
     """
+    tables = files_in(path, TABLES)
+    if len(tables) > len(files_in(path, TEXTS)):
+        return read_tables(path, tables, roles, part)
     folders = sorted(each for each in path.iterdir() if each.is_dir() and each.name[0] != ".")
-    files = sorted(each for each in path.iterdir() if each.is_file() and is_text(each))
-    inside = [(each.name, file) for each in folders for file in texts_in(each)]
+    files = sorted(each for each in path.iterdir() if each.is_file() and has_ending(each, TEXTS))
+    inside = [(each.name, file) for each in folders for file in files_in(each, TEXTS)]
     if inside and files:
         raise DataError(
             f"{path}: has texts beside folders of texts; a label is either a folder or a file"
         )
     if not inside and not files:
-        raise DataError(f"{path}: has no folders with texts (.txt) in them, and no texts itself")
+        raise DataError(
+            f"{path}: has no folders with texts (.txt) or tables ({', '.join(TABLES)}) in them, "
+            "and none itself"
+        )
     labelled = inside or [(file.name.split(".")[0], file) for file in files]
     each_line = not inside
     opened = [
@@ -64,14 +76,16 @@ def read_folder(path: Path, roles: Roles) -> Examples:
     return Examples(str(path), "text", read, True, (), sources, tuple(said), "file", roles)
 
 
-def is_text(path: Path) -> bool:
-    """Say whether a file in a folder is one of its texts."""
-    return path.name[0] != "." and ending(path) in TEXTS
+def has_ending(path: Path, endings: Sequence[str]) -> bool:
+    """Say whether a file in a folder counts, and is of a kind."""
+    return path.name[0] != "." and ending(path) in endings
 
 
-def texts_in(folder: Path) -> list[Path]:
-    """Return the texts of a folder and of the folders in it, in order."""
-    return sorted(file for file in folder.rglob("*") if file.is_file() and is_text(file))
+def files_in(folder: Path, endings: Sequence[str]) -> list[Path]:
+    """Return the files of a kind in a folder and in the folders in it, in order."""
+    return sorted(
+        file for file in folder.rglob("*") if file.is_file() and has_ending(file, endings)
+    )
 
 
 def text_of(path: Path, encoding: str | None) -> DataFile:

@@ -14,7 +14,6 @@ from gatewise.data.source import DataError, DataFile, PlainText, ending, open_da
 from gatewise.data.table import (
     ROW,
     SAMPLE,
-    FrameContents,
     Table,
     guessed_encoding,
     is_frame,
@@ -201,8 +200,7 @@ def read_two_columns(table: Table, roles: PairRoles) -> Pairs:
         for block in table.blocks():
             yield from zip(block[ROW], block[source], block[target], strict=True)
 
-    file = FrameContents(table) if table.file is None else table.file
-    return gather(table.name, rows(), [file], said, roles, "row")
+    return gather(table.name, rows(), table.files, said, roles, "row")
 
 
 def read_list(data: Any, roles: PairRoles) -> Pairs:

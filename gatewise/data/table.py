@@ -75,6 +75,15 @@ class Table:
         """The columns' names."""
         return list(self.columns)
 
+    @property
+    def files(self) -> tuple["DataFile | FrameContents", ...]:
+        """What identifies the contents: the file, or a digest where there is none."""
+        return (FrameContents(self) if self.file is None else self.file,)
+
+    def with_frame(self, frame: pl.LazyFrame) -> "Table":
+        """Return the same table with other rows."""
+        return Table(self.name, frame, self.file, self.said, False, self.text, self.notations)
+
     def guarded(self, read: Any, *arguments: Any, **options: Any) -> Any:
         """Call something that reads the file; what polars cannot read is a `DataError`."""
         try:
@@ -107,6 +116,31 @@ class Table:
     def head(self, rows: int = SAMPLE) -> pl.DataFrame:
         """Return the first rows."""
         return self.guarded(self.frame.head(rows).collect)
+
+    def spread(self, rows: int = SAMPLE) -> pl.DataFrame:
+        """Return so many rows, or up to twice as many, evenly from the whole table."""
+        total = self.guarded(self.frame.select(pl.len()).collect).item()
+        every = self.frame.filter(pl.col(ROW) % max(1, total // rows) == 0)
+        return self.guarded(every.collect, engine="streaming")
+
+    def in_order(self, id_column: str, time: str | None) -> "Table":
+        """Return the table with the rows of each sequence together, in the order of time."""
+        keys = pl.col(id_column)
+        found = self.guarded(
+            self.frame.select((keys != keys.shift()).sum().alias("runs"), keys.n_unique()).collect
+        )
+        apart = found["runs"][0] + 1 != found[id_column][0]
+        if not apart and time is None:
+            return self
+        order = [pl.col(ROW)] if time is None else [self.time_key(time), pl.col(ROW)]
+        return self.with_frame(self.frame.sort(pl.col(ROW).min().over(id_column), *order))
+
+    def time_key(self, time: str) -> pl.Expr:
+        """Return what orders times: numbers by their size, dates as they are written."""
+        column = pl.col(time)
+        if self.columns[time] == pl.String and self.is_number(time, self.head()):
+            return self.reading(time)
+        return column
 
     def collect(self) -> pl.DataFrame:
         """Return all rows, with their numbers in `ROW`."""

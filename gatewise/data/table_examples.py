@@ -8,59 +8,21 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from gatewise.data.column_name import last_name
 from gatewise.data.examples import Block, Examples, Roles, as_sequence, blocks_of
 from gatewise.data.intervals import NAME as INTERVAL
-from gatewise.data.intervals import are_irregular, read_seconds
+from gatewise.data.intervals import read_seconds
 from gatewise.data.source import DataError
-from gatewise.data.table import ROW, FrameContents, Table, read_table
+from gatewise.data.table import ROW, Table, read_table
+from gatewise.data.table_roles import (
+    find_id,
+    find_inputs,
+    find_intervals,
+    find_label,
+    find_time,
+    nested,
+)
 
-LABELS = (
-    "label",
-    "labels",
-    "class",
-    "target",
-    "category",
-    "y",
-    "sentiment",
-    "intent",
-    "rating",
-    "stars",
-    "rul",
-    "activity",
-)
-TEXTS = (
-    "text",
-    "sentence",
-    "review",
-    "question",
-    "title",
-    "content",
-    "document",
-    "message",
-    "comment",
-    "utterance",
-    "description",
-    "headline",
-    "tweet",
-    "body",
-    "name",
-)
-IDS = (
-    "id",
-    "unique_id",
-    "sequence",
-    "sequence_id",
-    "series",
-    "series_id",
-    "case",
-    "unit",
-    "sample",
-)
-TIMES = ("time", "t", "ds", "step", "cycle", "timestamp", "date", "datetime")
 NO_LABEL = ("", "nan", "null")  # words such as none and n/a may well be classes
-LONG_NAME = 30  # characters; what is longer on average is a text
-MANY = 3  # columns of numbers, beside which a column of short words names the row
 ENOUGH = 100_000  # numbers in a block of wide rows
 
 
@@ -80,7 +42,11 @@ def read_table_examples(data: Any, roles: Roles, part: str = "train") -> Example
     Raises:
         DataError: It cannot be read, or a role cannot be found.
     """
-    table = read_table(data, roles.encoding, roles.header, roles.separator)
+    return examples_of(read_table(data, roles.encoding, roles.header, roles.separator), roles, part)
+
+
+def examples_of(table: Table, roles: Roles, part: str = "train") -> Examples:
+    """Take a table as examples; see `read_table_examples`."""
     sample = table.head()
     if not len(sample):
         raise DataError(f"{table.name}: has no rows")
@@ -125,140 +91,14 @@ def read_table_examples(data: Any, roles: Roles, part: str = "train") -> Example
     if kind == "numbers" and not id_column:
         width = next(read()).inputs[0].shape[1]
         channels = tuple(f"channel {k + 1}" for k in range(width))
-    files = (FrameContents(table) if table.file is None else table.file,)
     return Examples(
-        table.name, kind, read, label is not None, channels, files, tuple(said), "row", found
+        table.name, kind, read, label is not None, channels, table.files, tuple(said), "row", found
     )
 
 
 def shorten(names: list[str]) -> str:
     """List columns, the middle of many left out."""
     return ", ".join(names) if len(names) <= 6 else f"{names[0]} … {names[-1]} ({len(names)})"
-
-
-# Which column is what
-
-
-def find_label(table: Table, roles: Roles, sample: pl.DataFrame, part: str) -> str | None:
-    """Return the label's column, or None where there is none."""
-    if roles.label is not None:
-        known = [name for name in table.names if name.strip().lower() == roles.label.lower()]
-        if part == "test" and not known and not roles.label.isdecimal():
-            return None
-        return table.find(roles.label, "--label")
-    for name in LABELS:
-        for column in table.names:
-            if last_name(column) == name and column not in roles.input:
-                return column
-    free = [column for column in table.names if column not in roles.input]
-    few = [column for column in free if has_few_values(table, column, sample)]
-    ends = [column for column in (table.names[-1], table.names[0]) if column in few]
-    if len(table.names) == 1 or not few:
-        return None
-    return ends[0] if ends else few[0] if len(few) == 1 else None
-
-
-def has_few_values(table: Table, column: str, sample: pl.DataFrame) -> bool:
-    """Say whether a column could hold classes: few different values, each several times."""
-    if table.columns[column].is_nested():
-        return False
-    kinds, rows = sample[column].n_unique(), len(sample)
-    return 2 <= kinds <= max(2, rows**0.5) and kinds < rows
-
-
-def find_id(table: Table, roles: Roles, sample: pl.DataFrame, label: str | None) -> str | None:
-    """Return the column that says which rows are one sequence, or None."""
-    if roles.id is not None:
-        return table.find(roles.id, "--id")
-    if any(is_text(table, name, sample) for name in table.names if name != label):
-        return None
-    taken = (label, roles.time, *roles.input)
-    several = [  # rows for each value
-        column
-        for column in table.names
-        if column not in taken and sample[column].n_unique() * 2 <= len(sample)
-    ]
-    named = [column for column in several if column.strip().lower() in IDS]
-    return next(iter(named or find_renewed(table, roles, sample, label, several)), None)
-
-
-def find_renewed(
-    table: Table, roles: Roles, sample: pl.DataFrame, label: str | None, columns: list[str]
-) -> list[str]:
-    """Return those of the columns that change exactly where times begin anew."""
-    time = find_time(table, roles, label)
-    if time is None:
-        return []
-    times = table.number(sample, time) if table.is_number(time, sample) else sample[time]
-    anew = (times <= times.shift())[1:]
-    if not anew.any():
-        return []
-    changes = {name: (sample[name] != sample[name].shift())[1:] for name in columns if name != time}
-    return [name for name, change in changes.items() if change.equals(anew)]
-
-
-def find_time(table: Table, roles: Roles, label: str | None) -> str | None:
-    """Return the column that orders the rows of a sequence, or None."""
-    if roles.time is not None:
-        return table.find(roles.time, "--time")
-    free = [name for name in table.names if name != label and name not in roles.input]
-    return next((name for name in free if name.strip().lower() in TIMES), None)
-
-
-def find_intervals(table: Table, roles: Roles, id_column: str | None, time: str | None) -> bool:
-    """Say whether the time since the step before is a channel."""
-    if id_column is None or time is None:
-        if roles.intervals:
-            raise DataError(
-                f"{table.name}: --intervals needs a row for each step, with --id and --time"
-            )
-        return False
-    if roles.intervals is None:
-        ordered = in_order(table, id_column, time)
-        return time not in roles.input and are_irregular(ordered, id_column, time)
-    return roles.intervals
-
-
-def find_inputs(table: Table, roles: Roles, sample: pl.DataFrame, taken: list[str]) -> list[str]:
-    """Return the input's columns."""
-    if roles.input:
-        return [table.find(name, "--input") for name in roles.input]
-    free = [name for name in table.names if name not in taken]
-    lists = [name for name in free if nested(table, name)]
-    numbers = [name for name in free if table.is_number(name, sample)]
-    if roles.id or (len(taken) > 1 and numbers):
-        found = numbers
-    elif lists:
-        found = lists[:1]
-    else:
-        texts = [name for name in free if table.columns[name] == pl.String and name not in numbers]
-        called = [name for name in texts if last_name(name) in TEXTS]
-        longest = sorted(texts, key=lambda name: -mean_length(sample[name]))
-        worded = [each for each in longest if len(numbers) < MANY or is_text(table, each, sample)]
-        found = called[:1] or worded[:1] or numbers
-    if not found:
-        raise DataError(
-            f"{table.name}: which column is the input? Name it with --input; the columns are "
-            f"{', '.join(table.names[:20])}"
-        )
-    return found
-
-
-def nested(table: Table, column: str) -> bool:
-    """Say whether a column holds a list in each row."""
-    return isinstance(table.columns[column], pl.List | pl.Array)
-
-
-def is_text(table: Table, column: str, sample: pl.DataFrame) -> bool:
-    """Say whether a column holds texts, and not numbers, times or names of things."""
-    if table.columns[column] != pl.String or table.is_number(column, sample):
-        return False
-    return last_name(column) in TEXTS or mean_length(sample[column]) > LONG_NAME
-
-
-def mean_length(column: pl.Series) -> float:
-    """Return how many characters a text column has in a row."""
-    return float(column.str.len_chars().mean() or 0)  # type: ignore[arg-type]
 
 
 # Rows to examples
@@ -268,7 +108,7 @@ def reader(table: Table, sample: pl.DataFrame, roles: Roles, label: str | None) 
     """Return the kind of input, what yields its blocks, and how that is said."""
     inputs = list(roles.input)
     if roles.id:
-        ordered = in_order(table, roles.id, roles.time)
+        ordered = table.in_order(roles.id, roles.time)
         return (
             "numbers",
             lambda: blocks_of(long_examples(ordered, roles, label), 500),
@@ -330,29 +170,6 @@ def list_blocks(table: Table, column: str, label: str | None) -> Iterator[Block]
             if sequences[-1].shape[1] != channels:
                 raise DataError(f"{place}: {sequences[-1].shape[1]} channels, not {channels}")
         yield Block(sequences, labels_of(block, label), block[ROW].to_list())
-
-
-def in_order(table: Table, id_column: str, time: str | None) -> Table:
-    """Return the table with the rows of each sequence together, in the order of time."""
-    keys = pl.col(id_column)
-    found = table.guarded(
-        table.frame.select((keys != keys.shift()).sum().alias("runs"), keys.n_unique()).collect
-    )
-    apart = found["runs"][0] + 1 != found[id_column][0]
-    if not apart and time is None:
-        return table
-    order = [pl.col(ROW)] if time is None else [time_key(table, time), pl.col(ROW)]
-    first = pl.col(ROW).min().over(id_column)
-    frame = table.frame.sort(first, *order)
-    return Table(table.name, frame, table.file, table.said, False, table.text, table.notations)
-
-
-def time_key(table: Table, time: str) -> pl.Expr:
-    """Return what orders times: numbers by their size, dates as they are written."""
-    column = pl.col(time)
-    if table.columns[time] == pl.String and table.is_number(time, table.head()):
-        return table.reading(time)
-    return column
 
 
 def long_examples(

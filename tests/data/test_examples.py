@@ -130,6 +130,24 @@ def test_what_changes_where_steps_begin_anew_says_which_rows_are_one_sequence():
     assert whole(single, label="indoors")[2].roles.id is None
 
 
+@pytest.mark.parametrize(
+    "names", [["run", "time", "x", "z", "state"], ["trip", "state", "time", "x", "z"]]
+)
+def test_a_label_is_found_though_rows_are_sorted_by_it(names):
+    """Of 1,800 rows the first thousand have one label alone, and each run has one."""
+    steps = [(f"{state}{k}", state, t) for state in "abc" for k in range(30) for t in range(20)]
+    rows = [
+        {"run": run, "trip": run, "state": state, "time": t, "x": t / 3, "z": -t}
+        for run, state, t in steps
+    ]
+    frame = pl.DataFrame(rows).select(names)
+    inputs, labels, examples = whole(frame)
+    assert examples.roles.id == names[0]
+    assert (len(inputs), labels) == (90, ["a"] * 30 + ["b"] * 30 + ["c"] * 30)
+    texts = pl.DataFrame({"n": range(2_000), "what": ["it"] * 2_000, "tag": ["b", "a"] * 1_000})
+    assert whole(texts.sort("tag"))[2].roles.label == "tag"
+
+
 def test_steps_come_together_and_in_order(tmp_path):
     rows = [("b", 10, 3.0, 0), ("a", 2, 1.0, 0), ("b", 9, 2.0, 1), ("a", 1, 0.0, 1)]
     frame = pl.DataFrame(rows, schema=["unit", "cycle", "v", "life"], orient="row")
