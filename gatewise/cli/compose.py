@@ -57,13 +57,10 @@ def compose(
         from gatewise.data.music import read_music
         from gatewise.data.whole_file import write_whole
         from gatewise.training.load import load
-        from gatewise.training.music_model import MusicModel
         from gatewise.training.music_report import STEPS_PER_BEAT
 
         torch.set_num_threads(1)  # fastest for steps as small as these
-        trained = load(model)
-        if not isinstance(trained, MusicModel):
-            raise ValueError(f"{model}: not a model of music but {trained!r}; see gatewise --help")
+        trained = load(model, "music")
         per_beat = steps_per_beat or trained.config["steps_per_beat"] or STEPS_PER_BEAT
         given = None if begin is None else read_music(begin, per_beat).pieces[0]
         made = trained.compose(steps, temperature, seed, given)

@@ -1,6 +1,7 @@
 """What a command says when it cannot do its work."""
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -28,7 +29,20 @@ def failures_explained() -> Iterator[None]:
     except (ValueError, OSError) as error:
         if os.environ.get("GATEWISE_TRACEBACK"):
             raise
-        fail(str(error))
+        fail(explain(error))
+
+
+def explain(error: ValueError | OSError) -> str:
+    """Say an error in words; of the system's errors their number is left out."""
+    if not isinstance(error, OSError) or error.errno is None or error.strerror is None:
+        return str(error)
+    where = f"{error.filename}: " if error.filename is not None else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f"{where}the disk is full; make room, or write elsewhere. A training goes on when the "
+            "same command is given again"
+        )
+    return f"{where}{error.strerror[:1].lower()}{error.strerror[1:]}"
 
 
 def fail(message: str) -> None:

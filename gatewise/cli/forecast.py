@@ -178,10 +178,7 @@ def load_forecast_model(path: Path) -> Any:
     """Load a model, or raise `ValueError` if it forecasts no series."""
     from gatewise.training.load import load
 
-    model = load(path)
-    if model.task != "forecast":
-        raise ValueError(f"{path}: a model for the task {model.task!r}; it forecasts no series")
-    return model
+    return load(path, "forecast")
 
 
 def backtest(

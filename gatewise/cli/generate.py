@@ -52,12 +52,9 @@ def generate(
         import torch
 
         from gatewise.training.load import load
-        from gatewise.training.text_model import TextModel
 
         torch.set_num_threads(threads)
-        trained = load(model)
-        if not isinstance(trained, TextModel):
-            raise ValueError(f"{model}: not a language model but {trained!r}; see gatewise --help")
+        trained = load(model, "language")
         pieces = trained.stream(prompt, length, temperature, top_k, top_p, seed)
         write(prompt)
         try:

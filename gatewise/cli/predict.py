@@ -71,9 +71,7 @@ def predict_with(
 
     if threads:
         torch.set_num_threads(threads)
-    trained = load(model)
-    if not isinstance(trained, Classifier):
-        raise ValueError(f"{model}: not a classifier but {trained!r}; see `gatewise --help`")
+    trained: Classifier = load(model, "classification")
     examples = trained.examples(data, **roles)
     told = write_predictions(trained, examples, output)
     for sentence in examples.said:

@@ -65,9 +65,7 @@ def sample_with(
     from gatewise.training.load import load
 
     torch.set_num_threads(1)  # fastest for steps as small as these
-    model = load(path)
-    if not isinstance(model, GeneratorModel):
-        raise ValueError(f"{path}: not a generator but {model!r}; see `gatewise --help`")
+    model: GeneratorModel = load(path, "generator")
     if output is not None:
         check_output(output, model.tokenizer is not None)
     drawn = model.generate(count, seed, length)

@@ -76,9 +76,7 @@ def translate_with(
     from gatewise.training.load import load
     from gatewise.training.translation_model import TranslationModel
 
-    model = load(path)
-    if not isinstance(model, TranslationModel):
-        raise ValueError(f"{path}: not a translator but {model!r}; see `gatewise --help`")
+    model: TranslationModel = load(path, "translation")
     if output is not None and not output.absolute().parent.is_dir():
         raise ValueError(f"-o {output}: no folder {output.absolute().parent}")
     if output is not None and output.absolute() in (path.absolute(), Path(file).absolute()):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from gatewise.data.notation import WRITTEN
 from gatewise.data.source import PlainText
 
+USUAL, UNUSUAL = ",\t;|", "^~:"  # separators
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*|\s*[+-]?(inf|nan)\s*", re.I)
 
 
@@ -22,17 +23,29 @@ def reads_as_number(cell: str) -> bool:
 
 
 def guess_separator(lines: Sequence[str]) -> str:
-    """Return the separator that cuts the most lines into the same number of fields."""
+    """Return the separator that cuts the most lines into the same number of fields.
+
+    One that is not usual is taken only where it cuts every line so and no usual one does.
+    """
+
+    def widths(separator: str) -> list[int]:
+        try:
+            found = [len(row) for row in csv.reader(lines, delimiter=separator) if row]
+        except csv.Error:
+            return []
+        return found[:-1] if len(found) > 2 else found  # the last row may go on behind the lines
 
     def agreement(separator: str) -> tuple[int, int]:
-        try:
-            widths = [len(row) for row in csv.reader(lines, delimiter=separator) if row]
-        except csv.Error:
-            return 0, 0
-        usual = max(set(widths), key=widths.count, default=1)
-        return (widths.count(usual), usual) if usual > 1 else (0, 0)
+        found = widths(separator)
+        most = max(set(found), key=found.count, default=1)
+        return (found.count(most), most) if most > 1 else (0, 0)
 
-    return max(",\t;|", key=agreement)
+    def agree(separator: str) -> bool:
+        found = widths(separator)
+        return len(found) > 1 and found[0] > 1 and len(set(found)) == 1
+
+    usual = max(USUAL, key=agreement)
+    return usual if agree(usual) else next(filter(agree, UNUSUAL), usual)
 
 
 def guess_header(rows: Sequence[Sequence[str]]) -> bool:
@@ -64,7 +77,8 @@ def faulty_row(text: PlainText, separator: str | None = None) -> str | None:
                 if width is None:
                     width = len(row)
                 elif len(row) > width:
-                    return f"row {number} has {len(row)} fields, the first row {width}"
+                    cut = f"; they were cut at {separator!r}" if width == 1 else ""
+                    return f"row {number} has {len(row)} fields, the first row {width}{cut}"
         except csv.Error as error:
             return f"line {reader.line_num}: {error}; is a quotation mark left open?"
     return None

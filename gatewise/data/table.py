@@ -13,6 +13,7 @@ import polars as pl
 
 from gatewise.data.column_name import find_name
 from gatewise.data.delimited import (
+    UNUSUAL,
     faulty_row,
     guess_header,
     guess_separator,
@@ -349,6 +350,8 @@ def delimited_table(
         first = list(itertools.islice(opened, 200))
     if separator is None:
         separator = "\t" if ending(file.path) in (".tsv", ".tab") else guess_separator(first)
+        if separator in UNUSUAL:
+            said.append(f"fields are separated by {separator!r}")
     if len(separator) != 1:
         raise DataError(f"--separator {separator!r}: one character, such as ; or a tab")
     try:

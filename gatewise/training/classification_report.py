@@ -4,9 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from gatewise.tasks.measures import Findings
-from gatewise.training.checkpoint import Progress
 from gatewise.training.classification_plots import plot_confusion, plot_course, plot_reliability
-from gatewise.training.classification_settings import ClassificationSettings
 from gatewise.training.report import (
     Block,
     Command,
@@ -14,6 +12,8 @@ from gatewise.training.report import (
     Paragraph,
     Picture,
     Table,
+    duration,
+    settings_table,
     write_report,
 )
 
@@ -38,6 +38,8 @@ def write_classification_report(result: Any) -> tuple[Path, Path]:
         result: What `train_classifier` returns.
     """
     run, stem = result.run, result.output.stem
+    settings = run.settings.to_dict()
+    settings["cell"] = settings["cell"]["name"]
     blocks: list[Block] = [
         Paragraph(describe_learning(run)),
         *(Paragraph(sentence[:1].upper() + sentence[1:] + ".") for sentence in run.said),
@@ -65,7 +67,7 @@ def write_classification_report(result: Any) -> tuple[Path, Path]:
         Heading("Use it"),
         Command(f"gatewise predict {result.output.name} DATA -o predictions.csv"),
         Heading("Settings"),
-        settings_table(run.settings),
+        settings_table(settings),
     ]
     return write_report(result.output, f"{result.output.name}: learned from {run.name}", blocks)
 
@@ -93,7 +95,7 @@ def describe_measuring(result: Any) -> str:
     epoch = f"{best.epoch:.1f}" if best is not None else "0"
     text = (
         f"The best of {len(progress.history)} validations by {result.run.settings.monitor}, after "
-        f"{epoch} epochs; {clock(progress)} of training in all."
+        f"{epoch} epochs; {duration(progress.seconds)} of training in all."
     )
     if result.temperature != 1.0:
         text += (
@@ -119,19 +121,15 @@ def compare(result: Any) -> str:
             return f"Always saying the mean of {examples} would explain nothing (R² 0)."
         return f"Always saying the mean would be as good on {examples}. {useless}"
     counts = [sum(row) for row in findings.confusion]
+    right = sum(row[k] for k, row in enumerate(findings.confusion))
     share = max(counts) / sum(counts)
     said = f"Always saying {classes[counts.index(max(counts))]!r} would be right in {share:.2%}"
     said = f"{said} of {examples}."
     balanced = result.run.settings.balance or result.run.task.dataset.targets.kind == "ordinal"
-    if figures["accuracy"] > share or balanced:
+    if right > max(counts) or balanced:
         return said
     rare = " Train longer, or let rare classes count with --balance." if share > RARE else ""
     return f"{said} {useless}{rare}"
-
-
-def clock(progress: Progress) -> str:
-    """Show how long training took."""
-    return f"{progress.seconds / 60:.1f} minutes"
 
 
 def figures_table(findings: Any) -> Table:
@@ -179,13 +177,3 @@ def confused_table(findings: Findings, classes: list[str]) -> list[Block]:
         return []
     rows = [[is_, for_, f"{count:,}"] for count, is_, for_ in pairs[:CONFUSED]]
     return [Table(["is", "taken for", "times"], rows)]
-
-
-def settings_table(settings: ClassificationSettings) -> Table:
-    """Return the settings, those that were chosen too."""
-    values = settings.to_dict()
-    values["cell"] = values["cell"]["name"]
-    rows = [
-        [name.replace("_", "-"), str(value)] for name, value in values.items() if value is not None
-    ]
-    return Table(["", ""], rows)

@@ -20,18 +20,30 @@ MODELS = {
 The class has `from_file(ModelFile, Path)`; neither it nor its module may import Lightning.
 """
 
+USES = {
+    "classification": ("a classifier", "predict"),
+    "language": ("a language model", "generate"),
+    "forecast": ("a model of series", "forecast"),
+    "generator": ("a generator of sequences", "sample"),
+    "music": ("a model of music", "compose"),
+    "translation": ("a translator", "translate"),
+}
+"""What a model of each task is called, and which command uses it."""
 
-def load(path: str | os.PathLike[str]) -> Any:
+
+def load(path: str | os.PathLike[str], task: str | None = None) -> Any:
     """Load a trained model.
 
     Args:
         path: A model file that `gatewise train` wrote.
+        task: What it must be for, such as `"language"`; None takes any.
 
     Returns:
         The model of its task, ready to use, such as `TextModel` for a language model.
 
     Raises:
-        ModelFileError: The file is missing, damaged, foreign, or of a later version.
+        ModelFileError: The file is missing, damaged, foreign, of a later version, or for another
+            task.
     """
     path = Path(path)
     file = read_model_file(path)
@@ -40,6 +52,12 @@ def load(path: str | os.PathLike[str]) -> Any:
         raise ModelFileError(
             f"{path}: a model for the task {file.task!r}, but this Gatewise knows {known}; "
             "upgrade gatewise"
+        )
+    if task not in (None, file.task):
+        (found, command), (wanted, _) = USES[file.task], USES[task]
+        raise ModelFileError(
+            f"{path}: {found}, not {wanted}; `gatewise {command}` uses it, and `gatewise explore` "
+            "opens it"
         )
     module, _, name = MODELS[file.task].partition(":")
     kind = getattr(importlib.import_module(f"gatewise.training.{module}"), name)

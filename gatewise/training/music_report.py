@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,6 +21,8 @@ from gatewise.training.report import (
     Paragraph,
     Picture,
     Table,
+    duration,
+    settings_table,
     write_report,
 )
 
@@ -52,7 +53,7 @@ def report_music(output: Path, music: Music, progress: Progress) -> tuple[Path, 
         Heading("Use it"),
         Command(f"gatewise compose {output.name} -o new.mid"),
         Heading("Settings"),
-        settings_table(model),
+        settings_table({"cell": model.config["cell"]["name"], **model.training["settings"]}),
     ]
     return write_report(output, f"{output.name}: learned from {music.name}", blocks)
 
@@ -103,7 +104,7 @@ def describe_measuring(music: Music, progress: Progress) -> str:
     said = (
         "The negative log-likelihood of a step, summed over the keys; the first step of a piece "
         f"does not count. The best of {len(progress.history)} validations, after "
-        f"{progress.best.epoch:.1f} epochs; {progress.seconds / 60:.1f} minutes of training in all."
+        f"{progress.best.epoch:.1f} epochs; {duration(progress.seconds)} of training in all."
     )
     if music.test:
         return said + " The test part was measured once, with the best model."
@@ -125,12 +126,3 @@ def draw_rolls(rolls: dict[str, Roll]) -> bytes:
         axes.set_title(name, loc="left")
     panels[-1].set(xlabel="step")
     return picture_of(figure)
-
-
-def settings_table(model: MusicModel) -> Table:
-    """Return the settings as the command line names them."""
-    values: dict[str, Any] = {"cell": model.config["cell"]["name"], **model.training["settings"]}
-    rows = [
-        [name.replace("_", "-"), str(value)] for name, value in values.items() if value is not None
-    ]
-    return Table(["", ""], rows)

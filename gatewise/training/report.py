@@ -2,18 +2,24 @@
 
 import base64
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gatewise.data.whole_file import write_whole
 
 STYLE = (
+    ":root{color-scheme:light dark;--ink:#222;--paper:#fff;--line:#ccc;--code:#f4f4f4}"
+    "@media(prefers-color-scheme:dark){:root{--ink:#ddd;--paper:#14171c;--line:#444;--code:#20252c}}"
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;"
-    "color:#222;background:#fff}table{border-collapse:collapse;margin:1rem 0}"
-    "td,th{padding:.25rem .75rem;border-bottom:1px solid #ccc;text-align:right}"
-    "td:first-child,th:first-child{text-align:left}img{max-width:100%}"
-    "pre{background:#f4f4f4;padding:.75rem;overflow-x:auto}"
+    "color:var(--ink);background:var(--paper);overflow-wrap:break-word}"
+    ".wide{overflow-x:auto}table{border-collapse:collapse;margin:1rem 0}"
+    "td,th{padding:.25rem .75rem;border-bottom:1px solid var(--line);text-align:right;"
+    "overflow-wrap:normal}"
+    "td:first-child,th:first-child{text-align:left;padding-left:0}"
+    "img{max-width:100%;border-radius:.25rem}"  # drawn on white
+    "pre{background:var(--code);padding:.75rem;white-space:pre-wrap}"
 )
 
 
@@ -69,6 +75,21 @@ class Picture:
 Block = Heading | Paragraph | Command | Table | Picture
 
 
+def settings_table(settings: Mapping[str, Any]) -> Table:
+    """Return settings as the command line names them, those that were chosen too; None is none."""
+    rows = [
+        [name.replace("_", "-"), ("no", "yes")[value] if isinstance(value, bool) else str(value)]
+        for name, value in settings.items()
+        if value is not None
+    ]
+    return Table(["setting", "value"], rows)
+
+
+def duration(seconds: float) -> str:
+    """Show how long something took, such as `48 seconds` or `3.4 minutes`."""
+    return f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds / 60:,.1f} minutes"
+
+
 def write_report(model: Path, title: str, blocks: Sequence[Block]) -> tuple[Path, Path]:
     """Write a report beside a model: `model.md` with its pictures, and `model.html` with all in it.
 
@@ -112,6 +133,7 @@ def as_page(title: str, blocks: Sequence[Block]) -> str:
     body = "\n".join([f"<h1>{html.escape(title)}</h1>", *map(as_html, blocks)])
     return (
         '<!doctype html>\n<html lang="en"><meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
         f"<title>{html.escape(title)}</title>\n<style>{STYLE}</style>\n{body}\n</html>\n"
     )
 
@@ -130,7 +152,9 @@ def as_html(block: Block) -> str:
             return f'<img alt="{html.escape(title)}" src="data:image/png;base64,{data}">'
         case Table(head, rows):
             lines = [as_row("th", head), *(as_row("td", row) for row in rows)]
-            return "<table>\n" + "\n".join(lines) + "\n</table>"
+            inner = "\n".join(lines)
+            # the keyboard reaches what is wider than a phone
+            return f'<div class="wide" tabindex="0"><table>\n{inner}\n</table></div>'
 
 
 def as_row(kind: str, cells: Sequence[str]) -> str:

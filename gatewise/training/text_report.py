@@ -17,6 +17,8 @@ from gatewise.training.report import (
     Paragraph,
     Picture,
     Table,
+    duration,
+    settings_table,
     write_report,
 )
 from gatewise.training.text_model import TextModel
@@ -35,15 +37,14 @@ def report_text(run: Run[LanguageTraining]) -> tuple[Path, Path]:
     model: TextModel = load(output)
     best = progress.best
     assert best is not None
-    settings = {name: each for name, each in model.training["settings"].items() if each is not None}
-    settings["cell"] = model.config["cell"]["name"]
+    settings = model.training["settings"] | {"cell": model.config["cell"]["name"]}
     blocks: list[Block] = [
         Paragraph(describe_learning(model, run.name, corpus)),
         Table(("on the validation text", "model", "knowing nothing"), compare(best, corpus)),
         Paragraph(
             f"The best of {len(progress.history)} validations was at step {best.step:,} (epoch "
             f"{best.epoch:.2f}); training ended behind step {progress.step:,}, after "
-            f"{progress.seconds:,.0f} seconds. Gradients were clipped in "
+            f"{duration(progress.seconds)}. Gradients were clipped in "
             f"{progress.clipped_share:.0%} of the steps."
         ),
         Picture(f"{output.stem}.course.png", "Losses over the epochs", plot_course(progress)),
@@ -52,7 +53,7 @@ def report_text(run: Run[LanguageTraining]) -> tuple[Path, Path]:
         Heading("Use it"),
         Command(f"gatewise generate {output.name} --length 300"),
         Heading("Settings"),
-        Table(("setting", "value"), [[name, str(each)] for name, each in sorted(settings.items())]),
+        settings_table(dict(sorted(settings.items()))),
     ]
     return write_report(output, f"{output.name}: learned from {run.name}", blocks)
 
@@ -61,8 +62,9 @@ def describe_learning(model: TextModel, names: str, corpus: Corpus) -> str:
     """Say what was trained on what."""
     weights = sum(weight.numel() for weight in model.model.parameters())
     sizes = model.config["model"]
+    layers = "1 layer" if sizes["layers"] == 1 else f"{sizes['layers']} layers"
     return (
-        f"{model.config['cell']['name']}, {sizes['layers']} layer(s) of {sizes['hidden']}, "
+        f"{model.config['cell']['name']}, {layers} of {sizes['hidden']}, "
         f"{weights:,} weights; learned from {corpus.training.characters:,} characters "
         f"({corpus.training.count:,} tokens) of {names}, measured on "
         f"{corpus.validation.characters:,}, which it never learned from. It knows "

@@ -14,6 +14,8 @@ from gatewise.training.report import (
     Paragraph,
     Picture,
     Table,
+    duration,
+    settings_table,
     write_report,
 )
 
@@ -35,9 +37,6 @@ def write_translation_report(result: Any) -> tuple[Path, Path]:
     course = plot_course(result.progress, str(run.settings.monitor))
     values = run.settings.to_dict()
     values["cell"] = values["cell"]["name"]
-    settings = [
-        [name.replace("_", "-"), str(value)] for name, value in values.items() if value is not None
-    ]
     blocks: list[Block] = [
         Paragraph(describe_learning(run)),
         *(Paragraph(sentence[:1].upper() + sentence[1:] + ".") for sentence in run.said),
@@ -52,7 +51,7 @@ def write_translation_report(result: Any) -> tuple[Path, Path]:
         Heading("Use it"),
         Command(f"gatewise translate {result.output.name} FILE -o translated.txt"),
         Heading("Settings"),
-        Table(["", ""], settings),
+        settings_table(values),
     ]
     return write_report(result.output, f"{result.output.name}: learned from {run.name}", blocks)
 
@@ -78,7 +77,7 @@ def describe_measuring(result: Any) -> str:
     letters = "small letters" if settings.lower else "letters as they are"
     text = (
         f"The best of {len(progress.history)} validations by {settings.monitor}, after "
-        f"{best.epoch:.1f} epochs; {progress.seconds / 60:.1f} minutes of training in all. "
+        f"{best.epoch:.1f} epochs; {duration(progress.seconds)} of training in all. "
         f"Translated with a beam of {settings.beam}, length penalty {settings.length_penalty:g}, "
         f"in {letters}; BLEU and chrF by sacrebleu {sacrebleu.__version__} with tokenisation "
         f"{settings.bleu_words}."

@@ -123,4 +123,4 @@ def test_models_of_other_tasks_are_refused(tmp_path):
     assert run("train", "text", text, "-o", model, *chosen).exit_code == 0
     result = run("sample", model)
     assert result.exit_code == 1
-    assert "not a generator" in result.output
+    assert "not a generator of sequences; `gatewise generate` uses it" in result.output

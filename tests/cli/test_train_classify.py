@@ -245,6 +245,7 @@ def test_a_language_model_is_no_classifier(run, tmp_path):
     assert run("train", "text", "t.txt", *short).exit_code == 0
     result = run("predict", "t.safetensors", "data.csv")
     assert result.exit_code == 1
-    assert "not a classifier but TextModel" in result.stderr
+    assert "a language model, not a classifier; `gatewise generate` uses it" in result.stderr
     train(run)
-    assert "not a language model" in run("generate", "m.safetensors").stderr
+    result = run("generate", "m.safetensors")
+    assert "a classifier, not a language model; `gatewise predict` uses it" in result.stderr

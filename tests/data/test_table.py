@@ -130,3 +130,25 @@ def test_a_path_that_is_a_column_already_is_an_error(tmp_path):
     (tmp_path / "a.jsonl").write_text(json.dumps({"data": {"text": "a"}, "data.text": "b"}))
     with pytest.raises(DataError, match=r"a.jsonl: two columns are called 'data.text'"):
         read_table(tmp_path / "a.jsonl")
+
+
+@pytest.mark.parametrize("separator", ["^", "~", ":"])
+def test_an_unusual_separator_is_found_where_every_row_has_it(tmp_path, separator):
+    rows = [
+        ["what", "said"],
+        ["lamp", "good, really; good"],
+        ["a|b", '"it\nfell, twice"'],
+        ["c", ","],
+    ]
+    path = tmp_path / "a.csv"
+    path.write_text("".join(separator.join(row) + "\n" for row in rows * 3))
+    table = read_table(path, header=True)
+    assert table.names == ["what", "said"]
+    assert f"fields are separated by {separator!r}" in table.said
+
+
+def test_a_column_of_times_is_no_two_columns(tmp_path):
+    (tmp_path / "a.csv").write_text("time,value\n12:30,1\n12:31,2\n")
+    assert read_table(tmp_path / "a.csv").names == ["time", "value"]
+    (tmp_path / "b.csv").write_text("time\n12:30\n12:31\n")
+    assert read_table(tmp_path / "b.csv").names == ["time"]

@@ -3,6 +3,7 @@
 import os
 import signal
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -15,6 +16,7 @@ from gatewise.data.source import DataError
 from gatewise.explorer import export
 from gatewise.training.checkpoint import RunError
 from gatewise.training.classification import train_classifier
+from gatewise.training.classification_report import compare
 from gatewise.training.classification_settings import ClassificationSettings
 from gatewise.training.classifier_model import Classifier
 from gatewise.training.model_file import read_model_file, write_model_file
@@ -167,6 +169,20 @@ def test_balance_helps_the_rare_class(tmp_path):
         confusion = np.array(result.findings["validation"].confusion)
         recalls.append(confusion[1, 1] / confusion[1].sum())
     assert recalls[1] > recalls[0]
+
+
+def test_as_right_as_the_usual_class_is_without_use():
+    """146 of 150 in float32 is a little more than 146 / 150."""
+    targets = SimpleNamespace(names=["rare", "usual"], kind="classes")
+    task = SimpleNamespace(dataset=SimpleNamespace(targets=targets, spared=True))
+    run = SimpleNamespace(task=task, settings=SimpleNamespace(balance=False))
+    figures = {"accuracy": float(np.float32(146 / 150))}
+    found = SimpleNamespace(figures=figures, confusion=[[0, 4], [0, 146]])
+    told = compare(SimpleNamespace(run=run, findings={"validation": found}))
+    assert "do not use it" in told
+    assert "--balance" in told
+    found.confusion = [[1, 3], [0, 146]]
+    assert "do not use it" not in compare(SimpleNamespace(run=run, findings={"test": found}))
 
 
 def test_a_model_without_use_is_called_so(tmp_path):

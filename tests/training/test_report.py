@@ -1,4 +1,13 @@
-from gatewise.training.report import Command, Heading, Paragraph, Picture, Table, write_report
+from gatewise.training.report import (
+    Command,
+    Heading,
+    Paragraph,
+    Picture,
+    Table,
+    duration,
+    settings_table,
+    write_report,
+)
 
 BLOCKS = [
     Paragraph("Words & <b>more</b>."),
@@ -24,4 +33,28 @@ def test_both_kinds_tell_the_same(tmp_path):
         "model.html",
         "model.md",
         "plot.png",
+    ]
+
+
+def test_a_page_suits_phones_and_the_dark(tmp_path):
+    wide = Table([f"column number {k}" for k in range(20)], [["a" * 10] * 20])
+    text = "no_place_to_break_it_at" * 20
+    blocks = [*BLOCKS[:3], wide, Command(text), Paragraph(text)]
+    _, page = write_report(tmp_path / "model.safetensors", "Title", blocks)
+    html = page.read_text()
+    assert '<meta name="viewport" content="width=device-width,initial-scale=1">' in html
+    assert html.count('<div class="wide" tabindex="0"><table>') == 2
+    assert "prefers-color-scheme:dark" in html
+
+
+def test_settings_are_told_as_the_command_line_names_them():
+    table = settings_table({"cell": "lstm", "batch_size": 4, "epochs": None, "one_way": False})
+    assert table.rows == [["cell", "lstm"], ["batch-size", "4"], ["one-way", "no"]]
+
+
+def test_durations():
+    assert [duration(each) for each in (0.4, 48.2, 204)] == [
+        "0 seconds",
+        "48 seconds",
+        "3.4 minutes",
     ]
