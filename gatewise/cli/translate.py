@@ -102,7 +102,7 @@ def read_input(file: str, encoding: str | None) -> Iterator[str]:
     if file == "-":
         return (line.rstrip("\r\n") for line in sys.stdin)
     from gatewise.data.source import PlainText, open_data_file
-    from gatewise.data.table import guessed_encoding
+    from gatewise.data.table_file import guessed_encoding
 
     text = PlainText(open_data_file(file).path, encoding)
     for sentence in guessed_encoding(text):

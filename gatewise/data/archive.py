@@ -8,7 +8,7 @@ import numpy as np
 
 from gatewise.data.examples import Block, Examples, Roles, blocks_of
 from gatewise.data.source import DataError, PlainText, open_data_file
-from gatewise.data.table import guessed_encoding
+from gatewise.data.table_file import guessed_encoding
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from gatewise.data.folder_table import FILE, read_tables
 from gatewise.data.images import looks_like_images, read_images
 from gatewise.data.lines import read_lines
 from gatewise.data.source import DataError, ending
-from gatewise.data.table import ENDINGS as TABLES
-from gatewise.data.table import is_frame
 from gatewise.data.table_examples import read_table_examples
+from gatewise.data.table_file import ENDINGS as TABLES
+from gatewise.data.table_file import is_frame
 
 
 def read_examples(data: Any, roles: Roles | None = None, part: str = "train") -> Examples:

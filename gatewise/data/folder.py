@@ -6,7 +6,7 @@ from pathlib import Path
 from gatewise.data.examples import Block, Examples, Roles, blocks_of
 from gatewise.data.folder_table import read_tables
 from gatewise.data.source import DataError, DataFile, PlainText, ending, open_data_file
-from gatewise.data.table import ENDINGS as TABLES
+from gatewise.data.table_file import ENDINGS as TABLES
 
 TEXTS = (".txt", ".text", ".md", "")
 

@@ -11,8 +11,9 @@ import polars as pl
 
 from gatewise.data.examples import Examples, Roles
 from gatewise.data.source import DataError, DataFile
-from gatewise.data.table import BLOCK, ROW, SAMPLE, FrameContents, Table, read_table
+from gatewise.data.table import BLOCK, ROW, SAMPLE, FrameContents, Table
 from gatewise.data.table_examples import examples_of
+from gatewise.data.table_file import read_table
 
 FILE, FOLDER = "the file", "the folder"  # columns that no table has of its own
 

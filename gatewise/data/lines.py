@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gatewise.data.examples import Examples, Roles, blocks_of
 from gatewise.data.source import DataError, PlainText, open_data_file
-from gatewise.data.table import guessed_encoding
+from gatewise.data.table_file import guessed_encoding
 from gatewise.data.trees import looks_like_tree, read_trees
 
 MARKED = re.compile(r"(?:__label__\S+[ \t]+)+")  # as fastText writes labels

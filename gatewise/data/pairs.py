@@ -11,14 +11,8 @@ from typing import Any
 
 from gatewise.data.column_name import find_name, last_name
 from gatewise.data.source import DataError, DataFile, PlainText, ending, open_data_file
-from gatewise.data.table import (
-    ROW,
-    SAMPLE,
-    Table,
-    guessed_encoding,
-    is_frame,
-    read_table,
-)
+from gatewise.data.table import ROW, SAMPLE, Table
+from gatewise.data.table_file import guessed_encoding, is_frame, read_table
 
 PLAIN_TABLES = (".tsv", ".tab", ".txt", "")  # columns between tabs, quotation marks are signs
 SOURCES = ("source", "src", "input", "question", "from", "word", "spelling")

@@ -15,7 +15,8 @@ from gatewise.data.repeated import settle_repeats
 from gatewise.data.row_series import lengthen
 from gatewise.data.seasons import find_season
 from gatewise.data.source import DataError
-from gatewise.data.table import SAMPLE, Table, read_table, told_cells
+from gatewise.data.table import SAMPLE, Table, told_cells
+from gatewise.data.table_file import read_table
 from gatewise.data.time_grid import TimeReading, choose_grid, place_rows
 
 Array = NDArray[np.float64]
@@ -110,7 +111,7 @@ def read_series(
     tell the covariates of the future.
 
     Args:
-        data: A file or a frame; see `gatewise.data.table.read_table`.
+        data: A file or a frame; see `gatewise.data.table_file.read_table`.
         id: The column that tells series apart; None guesses, `""` is none.
         time: The column of times; None guesses, `""` is none.
         targets: The columns to forecast; none guesses.

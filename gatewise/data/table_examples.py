@@ -12,7 +12,8 @@ from gatewise.data.examples import Block, Examples, Roles, as_sequence, blocks_o
 from gatewise.data.intervals import NAME as INTERVAL
 from gatewise.data.intervals import read_seconds
 from gatewise.data.source import DataError
-from gatewise.data.table import ROW, Table, read_table
+from gatewise.data.table import ROW, Table
+from gatewise.data.table_file import read_table
 from gatewise.data.table_roles import (
     find_id,
     find_inputs,

@@ -6,7 +6,8 @@ from typing import Any
 
 from gatewise.data.series import name_first, read_series
 from gatewise.data.split import split_series
-from gatewise.data.table import content_digest, read_table
+from gatewise.data.table import content_digest
+from gatewise.data.table_file import read_table
 from gatewise.training.checkpoint import Progress
 from gatewise.training.forecast_settings import ForecastSettings
 from gatewise.training.forecast_training import ForecastTraining

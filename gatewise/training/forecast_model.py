@@ -17,7 +17,8 @@ from gatewise.data.known_future import leave_out_untold
 from gatewise.data.series import Series, SeriesSet, read_series
 from gatewise.data.source import DataError
 from gatewise.data.split import Split, split_end, split_series
-from gatewise.data.table import Table, content_digest, read_table
+from gatewise.data.table import Table, content_digest
+from gatewise.data.table_file import read_table
 from gatewise.data.windows import Rows, pack_rows
 from gatewise.tasks.forecast_metrics import Accuracy
 from gatewise.tasks.forecasting import ForecastNetwork

@@ -3,7 +3,7 @@ import pytest
 
 from gatewise.data.series import read_series
 from gatewise.data.source import DataError
-from gatewise.data.table import read_table
+from gatewise.data.table_file import read_table
 
 
 def numbers(*cells, **others):

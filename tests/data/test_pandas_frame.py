@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from gatewise.data.series import read_series
-from gatewise.data.table import ROW, read_table
+from gatewise.data.table import ROW
+from gatewise.data.table_file import read_table
 
 pandas = pytest.importorskip("pandas")
 

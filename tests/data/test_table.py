@@ -7,7 +7,8 @@ import pytest
 
 from gatewise.data.delimited import guess_header, guess_separator
 from gatewise.data.source import DataError, ending, open_unpacked
-from gatewise.data.table import ROW, FrameContents, read_table
+from gatewise.data.table import ROW, FrameContents
+from gatewise.data.table_file import read_table
 
 
 def table(folder, text, name="a.csv", **options):
