@@ -16,7 +16,7 @@ import torch
 from playwright.sync_api import Page, sync_playwright
 
 from docs.pages import ROOT
-from gatewise.data.words import WordTokenizer
+from gatewise.data.tokens.words import WordTokenizer
 from gatewise.explorer import export
 from gatewise.tasks.language import LanguageModel
 from gatewise.tasks.sentences import NEAREST, language_sentence

@@ -30,8 +30,8 @@ def with_blocks(*languages: str) -> list[Path]:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> bytes:
     """A model file such as the examples load, of a network that has learned next to nothing."""
-    from gatewise.training.text import train_text
-    from gatewise.training.text_settings import TextSettings
+    from gatewise.training.text.settings import TextSettings
+    from gatewise.training.text.training import train_text
 
     folder = tmp_path_factory.mktemp("model")
     text = folder / "text.txt"

@@ -5,9 +5,9 @@ from rich.table import Table
 from gatewise.cli.training_display import TrainingDisplay, ended
 from gatewise.tasks.measures import Findings
 from gatewise.training.checkpoint import Measurement
-from gatewise.training.classification import Result
-from gatewise.training.classification_report import TITLES, compare, describe_learning, show
-from gatewise.training.classification_training import ClassificationTraining
+from gatewise.training.classification.module import ClassificationTraining
+from gatewise.training.classification.report import TITLES, compare, describe_learning, show
+from gatewise.training.classification.training import Result
 from gatewise.training.plan import Run
 
 COLUMNS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "steps_off": "off by"}

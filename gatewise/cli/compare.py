@@ -107,9 +107,9 @@ def compare_with(chosen: dict[str, Any]) -> None:
     """Compare with the options of the command line."""
     from gatewise.cli.cell_option import find_cell
     from gatewise.cli.compare_display import ComparisonDisplay, show_comparison
-    from gatewise.training.comparison import compare, forget_outcomes, plan_runs
-    from gatewise.training.comparison_report import report_comparison
-    from gatewise.training.comparison_run import RunSettings
+    from gatewise.training.comparison.cells import compare, forget_outcomes, plan_runs
+    from gatewise.training.comparison.report import report_comparison
+    from gatewise.training.comparison.run import RunSettings
     from gatewise.training.plan import Stopped
 
     output: Path = chosen["output"]
@@ -168,7 +168,7 @@ def build_tasks(chosen: dict[str, Any]) -> list[Any]:
 
 def read_pixels(chosen: dict[str, Any]) -> Any:
     """Return the task of the images that `--data` names."""
-    from gatewise.training.comparison_images import read_image_task
+    from gatewise.training.comparison.images import read_image_task
 
     if chosen["data"] is None:
         raise ValueError(

@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.table import Table
 
 from gatewise.cli.live_display import LiveDisplay
-from gatewise.training.comparison import Comparison, Run
-from gatewise.training.comparison_report import HEAD, explain, rows_of
-from gatewise.training.comparison_run import Learning, Outcome
+from gatewise.training.comparison.cells import Comparison, Run
+from gatewise.training.comparison.report import HEAD, explain, rows_of
+from gatewise.training.comparison.run import Learning, Outcome
 
 
 class ComparisonDisplay(LiveDisplay):

@@ -53,11 +53,11 @@ def compose(
         import numpy as np
         import torch
 
-        from gatewise.data.midi import write_midi
-        from gatewise.data.music import read_music
+        from gatewise.data.music.midi import write_midi
+        from gatewise.data.music.rolls import read_music
         from gatewise.data.whole_file import write_whole
         from gatewise.training.load import load
-        from gatewise.training.music_report import STEPS_PER_BEAT
+        from gatewise.training.music.report import STEPS_PER_BEAT
 
         torch.set_num_threads(1)  # fastest for steps as small as these
         trained = load(model, "music")

@@ -108,8 +108,8 @@ def write_forecast(
 ) -> None:
     """Forecast, and write table and picture."""
     from gatewise.data.whole_file import write_whole
-    from gatewise.training.forecast_report import draw_forecast
-    from gatewise.training.minimum import read_minimum
+    from gatewise.training.forecast.minimum import read_minimum
+    from gatewise.training.forecast.report import draw_forecast
 
     model = load_forecast_model(path)
     if plot is not None and plot.suffix.lower() != ".png":
@@ -133,7 +133,7 @@ def write_forecast(
 
 def say_left_out(reasons: Sequence[str]) -> None:
     """Say which series are missing."""
-    from gatewise.data.series import name_first
+    from gatewise.data.time_series.series import name_first
 
     for reason in name_first(reasons):
         typer.secho("Warning: ", fg=typer.colors.YELLOW, bold=True, err=True, nl=False)
@@ -219,7 +219,7 @@ def show_backtest(
     model: Any, data: Path | None, test: float | None, stride: int | None, reading: dict[str, Any]
 ) -> None:
     """Test, and print a table."""
-    from gatewise.training.forecast_report import LEGEND, coverage_lines, table_of
+    from gatewise.training.forecast.report import LEGEND, coverage_lines, table_of
     from gatewise.training.report import as_markdown
 
     tested = model.backtest(data, test, stride, **reading)

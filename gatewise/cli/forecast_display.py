@@ -2,11 +2,11 @@
 
 from gatewise.cli.training_display import TrainingDisplay, describe_network, ended, width_of
 from gatewise.data import processes
-from gatewise.data.columns import shorten
+from gatewise.data.time_series.columns import shorten
 from gatewise.tasks.naive import NAIVES
 from gatewise.training.checkpoint import Measurement, Progress
-from gatewise.training.forecast_training import ForecastTraining
-from gatewise.training.minimum import describe_minimum
+from gatewise.training.forecast.minimum import describe_minimum
+from gatewise.training.forecast.module import ForecastTraining
 from gatewise.training.plan import Run
 
 

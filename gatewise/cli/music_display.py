@@ -2,7 +2,7 @@
 
 from gatewise.cli.training_display import TrainingDisplay, describe_network, ended
 from gatewise.training.checkpoint import Progress
-from gatewise.training.music_training import MusicTraining
+from gatewise.training.music.module import MusicTraining
 from gatewise.training.plan import Run
 
 

@@ -65,7 +65,7 @@ def predict_with(
     """Predict with the options of the command line."""
     import torch
 
-    from gatewise.training.classifier_model import Classifier
+    from gatewise.training.classification.model import Classifier
     from gatewise.training.load import load
     from gatewise.training.prediction_file import write_predictions
 

@@ -61,7 +61,7 @@ def sample_with(
     import torch
 
     from gatewise.data.whole_file import write_whole
-    from gatewise.training.generator_model import GeneratorModel
+    from gatewise.training.generator.model import GeneratorModel
     from gatewise.training.load import load
 
     torch.set_num_threads(1)  # fastest for steps as small as these

@@ -2,7 +2,7 @@
 
 from gatewise.cli.training_display import TrainingDisplay, describe_network, ended
 from gatewise.training.checkpoint import Progress
-from gatewise.training.generator_training import GeneratorTraining
+from gatewise.training.generator.module import GeneratorTraining
 from gatewise.training.plan import Run
 
 

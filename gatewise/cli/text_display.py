@@ -3,12 +3,12 @@
 import math
 
 from gatewise.cli.training_display import TrainingDisplay, describe_network, ended
-from gatewise.data.corpus import Corpus
+from gatewise.data.tokens.corpus import Corpus
 from gatewise.tasks.language import bits_per_character, perplexity
 from gatewise.training.checkpoint import Measurement, Progress
-from gatewise.training.language_training import LanguageTraining
 from gatewise.training.plan import Run
-from gatewise.training.text_settings import TextSettings
+from gatewise.training.text.module import LanguageTraining
+from gatewise.training.text.settings import TextSettings
 
 
 class LiveTextDisplay(TrainingDisplay):

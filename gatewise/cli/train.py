@@ -156,8 +156,8 @@ def train_with(chosen: dict[str, Any]) -> None:
     """Train with the options of the command line."""
     from gatewise.cli.text_display import LiveTextDisplay
     from gatewise.cli.training_display import shown
-    from gatewise.training.text import train_text
-    from gatewise.training.text_settings import TextSettings
+    from gatewise.training.text.settings import TextSettings
+    from gatewise.training.text.training import train_text
 
     with shown(LiveTextDisplay(), chosen["output"]) as display:
         progress = train_text(

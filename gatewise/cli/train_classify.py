@@ -279,9 +279,9 @@ def train_with(chosen: dict[str, Any]) -> None:
     """Train with the options of the command line."""
     from gatewise.cli.classify_display import LiveClassificationDisplay
     from gatewise.cli.training_display import shown
-    from gatewise.data.examples import Roles
-    from gatewise.training.classification import train_classifier
-    from gatewise.training.classification_settings import ClassificationSettings
+    from gatewise.data.labelled.examples import Roles
+    from gatewise.training.classification.settings import ClassificationSettings
+    from gatewise.training.classification.training import train_classifier
 
     roles = {name: chosen[name] for name in Roles.__dataclass_fields__}
     roles["input"] = tuple(chosen["input"] or ())

@@ -191,9 +191,9 @@ def train_with(chosen: dict[str, Any]) -> None:
     """Train with the options of the command line."""
     from gatewise.cli.forecast_display import LiveForecastDisplay
     from gatewise.cli.training_display import shown
-    from gatewise.training.forecast import train_forecast
-    from gatewise.training.forecast_settings import ForecastSettings
-    from gatewise.training.minimum import read_minimum
+    from gatewise.training.forecast.minimum import read_minimum
+    from gatewise.training.forecast.settings import ForecastSettings
+    from gatewise.training.forecast.training import train_forecast
 
     others: dict[str, Any] = {name: tuple(chosen[name] or ()) for name in ("known", "static")}
     others["targets"] = tuple(chosen["target"] or ())

@@ -121,8 +121,8 @@ def train_with(chosen: dict[str, Any]) -> None:
     """Train with the options of the command line."""
     from gatewise.cli.music_display import LiveMusicDisplay
     from gatewise.cli.training_display import shown
-    from gatewise.training.music import train_music
-    from gatewise.training.music_settings import MusicSettings
+    from gatewise.training.music.settings import MusicSettings
+    from gatewise.training.music.training import train_music
 
     with shown(LiveMusicDisplay(), chosen["output"]) as display:
         progress = train_music(

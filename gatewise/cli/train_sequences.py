@@ -79,9 +79,9 @@ def train_with(chosen: dict[str, Any]) -> None:
     """Train with the options of the command line."""
     from gatewise.cli.sequences_display import LiveGeneratorDisplay
     from gatewise.cli.training_display import shown
-    from gatewise.data.examples import Roles
-    from gatewise.training.generator import train_generator
-    from gatewise.training.generator_settings import GeneratorSettings
+    from gatewise.data.labelled.examples import Roles
+    from gatewise.training.generator.settings import GeneratorSettings
+    from gatewise.training.generator.training import train_generator
 
     roles = Roles(
         input=tuple(chosen["input"] or ()),

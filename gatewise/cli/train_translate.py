@@ -203,9 +203,9 @@ def train_with(chosen: dict[str, Any]) -> None:
     """Train with the options of the command line."""
     from gatewise.cli.training_display import shown
     from gatewise.cli.translate_display import LiveTranslationDisplay
-    from gatewise.data.pairs import PairRoles
-    from gatewise.training.translation import train_translator
-    from gatewise.training.translation_settings import TranslationSettings
+    from gatewise.data.pairs.reader import PairRoles
+    from gatewise.training.translation.settings import TranslationSettings
+    from gatewise.training.translation.training import train_translator
 
     roles = {name: chosen[name] for name in PairRoles.__dataclass_fields__}
     with shown(LiveTranslationDisplay(), chosen["output"]) as display:

@@ -74,7 +74,7 @@ def translate_with(
     """Translate with the options of the command line."""
     from gatewise.data.whole_file import write_whole
     from gatewise.training.load import load
-    from gatewise.training.translation_model import TranslationModel
+    from gatewise.training.translation.model import TranslationModel
 
     model: TranslationModel = load(path, "translation")
     if output is not None and not output.absolute().parent.is_dir():
@@ -102,7 +102,7 @@ def read_input(file: str, encoding: str | None) -> Iterator[str]:
     if file == "-":
         return (line.rstrip("\r\n") for line in sys.stdin)
     from gatewise.data.source import PlainText, open_data_file
-    from gatewise.data.table_file import guessed_encoding
+    from gatewise.data.tables.table_file import guessed_encoding
 
     text = PlainText(open_data_file(file).path, encoding)
     for sentence in guessed_encoding(text):

@@ -7,9 +7,9 @@ from gatewise.cli.training_display import TrainingDisplay, ended
 from gatewise.tasks.translation_measures import FIGURES, show_figure
 from gatewise.training.checkpoint import Measurement
 from gatewise.training.plan import Run
-from gatewise.training.translation import Result
-from gatewise.training.translation_report import compare, describe_learning
-from gatewise.training.translation_training import TranslationTraining
+from gatewise.training.translation.module import TranslationTraining
+from gatewise.training.translation.report import compare, describe_learning
+from gatewise.training.translation.training import Result
 
 SHOWN = 4  # translations that are printed at the end
 

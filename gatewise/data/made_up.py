@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewise.data.examples import Examples, listed_examples
+from gatewise.data.labelled.examples import Examples, listed_examples
 
 REBER: dict[int, tuple[tuple[str, int], ...]] = {
     0: (("B", 1),),

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from gatewise.data.characters import CharacterTokenizer
-from gatewise.data.examples import Examples
+from gatewise.data.labelled.examples import Examples
 from gatewise.data.source import DataError
+from gatewise.data.tokens.characters import CharacterTokenizer
 
 FEWEST = 10  # sequences
 END = "\n"  # of a text: the one character that no line has

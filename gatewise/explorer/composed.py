@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gatewise.data.keys import KEYS, Roll, name_of
+from gatewise.data.music.keys import KEYS, Roll, name_of
 from gatewise.explorer.chain import Chain, matrix, recurrent_layer
 from gatewise.explorer.subject import Subject, describe_layers
 
@@ -23,7 +23,7 @@ def of_music(model: Any, given: Any, row: int = 0) -> Subject:
 
     Args:
         model: as `gatewise.load` returns it.
-        given: a roll ``(T, 88)``, or a file or folder that `gatewise.data.music.read_music` reads.
+        given: a roll ``(T, 88)``, or a file or folder; see `gatewise.data.music.rolls.read_music`.
         row: of a file, which piece, from 0.
 
     Raises:
@@ -64,7 +64,7 @@ def chord_name(step: Roll) -> str:
 
 
 def _read(model: Any, path: str | Path, row: int) -> Roll:
-    from gatewise.data.music import read_music
+    from gatewise.data.music.rolls import read_music
 
     pieces = read_music(path, model.config["steps_per_beat"] or 4).pieces
     if not 0 <= row < len(pieces):

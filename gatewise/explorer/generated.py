@@ -86,7 +86,7 @@ def _of_numbers(model: Any, given: Any, row: int) -> Subject:
 
 
 def _read(path: str | Path, row: int) -> np.ndarray:
-    from gatewise.data.example_files import read_examples
+    from gatewise.data.labelled.example_files import read_examples
 
     found = [each for block in read_examples(path).blocks() for each in block.inputs]
     if not 0 <= row < len(found):

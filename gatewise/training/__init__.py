@@ -5,6 +5,6 @@
 
 from gatewise.training.load import load
 from gatewise.training.model_file import ModelFileError
-from gatewise.training.text_model import TextModel
+from gatewise.training.text.model import TextModel
 
 __all__ = ["ModelFileError", "TextModel", "load"]

@@ -8,12 +8,12 @@ from typing import Any
 from gatewise.training.model_file import ModelFileError, read_model_file
 
 MODELS = {
-    "classification": "classifier_model:Classifier",
-    "language": "text_model:TextModel",
-    "forecast": "forecast_model:ForecastModel",
-    "generator": "generator_model:GeneratorModel",
-    "music": "music_model:MusicModel",
-    "translation": "translation_model:TranslationModel",
+    "classification": "classification.model:Classifier",
+    "language": "text.model:TextModel",
+    "forecast": "forecast.model:ForecastModel",
+    "generator": "generator.model:GeneratorModel",
+    "music": "music.model:MusicModel",
+    "translation": "translation.model:TranslationModel",
 }
 """The module in this package, and the class in it, of each task's trained model.
 

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from gatewise.data.examples import Examples
-from gatewise.data.targets import read_number
+from gatewise.data.labelled.examples import Examples
+from gatewise.data.labelled.targets import read_number
 from gatewise.data.whole_file import part_of, settle_folder
-from gatewise.training.classifier_model import Classifier, Predictions
+from gatewise.training.classification.model import Classifier, Predictions
 
 ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
 

@@ -190,7 +190,7 @@ def train_task(
         checkpoint = folder.read_checkpoint()
         try:
             if current_launch().tune:
-                from gatewise.training.tuning import search
+                from gatewise.training.tuning.search import search
 
                 settings = search(settings, build, folder, output, display)
             torch.manual_seed(settings.seed)

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gatewise.cli import build_app
-from tests.training.test_comparison_images import write_idx
+from tests.training.comparison.test_images import write_idx
 
 SMALL = ["--hidden", "4", "--sequences", "60", "--seeds", "2"]
 

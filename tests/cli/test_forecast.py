@@ -8,9 +8,9 @@ from typer.testing import CliRunner
 
 import gatewise as gw
 from gatewise.cli import build_app
-from gatewise.training.forecast import train_forecast
-from gatewise.training.forecast_report import report_forecast
-from gatewise.training.forecast_settings import ForecastSettings
+from gatewise.training.forecast.report import report_forecast
+from gatewise.training.forecast.settings import ForecastSettings
+from gatewise.training.forecast.training import train_forecast
 from gatewise.training.model_file import read_model_file, write_model_file
 from tests.frames import long_frame, seasonal
 
@@ -302,8 +302,8 @@ def test_bad_input_leaves_nothing_behind(tmp_path, monkeypatch, text, options, m
 
 
 def test_a_model_of_another_task_is_refused(tmp_path, monkeypatch):
-    from gatewise.training.text import train_text
-    from gatewise.training.text_settings import TextSettings
+    from gatewise.training.text.settings import TextSettings
+    from gatewise.training.text.training import train_text
 
     (tmp_path / "text.txt").write_text("ab " * 400)
     settings = TextSettings(hidden=4, embedding=4, steps=2, batch_size=2, window=8, device="cpu")

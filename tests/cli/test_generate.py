@@ -6,8 +6,8 @@ from typer.testing import CliRunner
 
 import gatewise as gw
 from gatewise.cli import build_app
-from gatewise.training.text import train_text
-from gatewise.training.text_settings import TextSettings
+from gatewise.training.text.settings import TextSettings
+from gatewise.training.text.training import train_text
 
 TEXT = "The quick brown fox jumps over the lazy dog; naïve 日本 sleeps.\n" * 60
 

@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gatewise.cli import build_app
-from gatewise.data.keys import KEYS
+from gatewise.data.music.keys import KEYS
 from gatewise.training.model_file import read_model_file
 
 

@@ -10,13 +10,13 @@ from gatewise.cli import live_display
 from gatewise.cli.live_display import clock
 from gatewise.cli.text_display import LiveTextDisplay
 from gatewise.cli.training_display import ended
-from gatewise.data.characters import CharacterTokenizer
-from gatewise.data.corpus import Corpus
-from gatewise.data.streams import TrainingStreams
-from gatewise.data.token_file import TokenFile
+from gatewise.data.tokens.characters import CharacterTokenizer
+from gatewise.data.tokens.corpus import Corpus
+from gatewise.data.tokens.streams import TrainingStreams
+from gatewise.data.tokens.token_file import TokenFile
 from gatewise.training.checkpoint import Measurement, Progress
 from gatewise.training.plan import Run
-from gatewise.training.text_settings import TextSettings
+from gatewise.training.text.settings import TextSettings
 
 
 class Time:

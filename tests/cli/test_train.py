@@ -88,7 +88,7 @@ def test_the_options_are_those_of_the_settings():
     from inspect import signature
 
     from gatewise.cli.train import text
-    from gatewise.training.text_settings import TextSettings
+    from gatewise.training.text.settings import TextSettings
 
     command, defaults = signature(text).parameters, TextSettings()
     for name in TextSettings.__dataclass_fields__:

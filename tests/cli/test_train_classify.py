@@ -50,8 +50,8 @@ def test_one_command_makes_a_model_and_a_report(run, tmp_path):
 
 def test_the_options_are_those_of_the_settings_and_roles():
     from gatewise.cli.train_classify import classify
-    from gatewise.data.examples import Roles
-    from gatewise.training.classification_settings import ClassificationSettings
+    from gatewise.data.labelled.examples import Roles
+    from gatewise.training.classification.settings import ClassificationSettings
 
     command, settings, roles = signature(classify).parameters, ClassificationSettings(), Roles()
     for name in ClassificationSettings.__dataclass_fields__:

@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 from scipy.io import savemat
 
-from gatewise.data.dataset import Preparation, prepare_dataset
-from gatewise.data.example_files import read_examples
-from gatewise.data.examples import Roles
+from gatewise.data.labelled.dataset import Preparation, prepare_dataset
+from gatewise.data.labelled.example_files import read_examples
+from gatewise.data.labelled.examples import Roles
 from gatewise.data.source import DataError
 
 TS = "@univariate false\n@dimensions 2\n@classLabel true a b\n@data\n"

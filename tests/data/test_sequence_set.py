@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from gatewise.data.example_files import read_examples
-from gatewise.data.examples import Roles
+from gatewise.data.labelled.example_files import read_examples
+from gatewise.data.labelled.examples import Roles
 from gatewise.data.sequence_set import gather_sequences
 from gatewise.data.source import DataError
 

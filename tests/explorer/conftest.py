@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from gatewise.data.words import WordTokenizer
+from gatewise.data.tokens.words import WordTokenizer
 from gatewise.explorer import export
 from gatewise.tasks.language import LanguageModel
 from gatewise.tasks.sentences import LANGUAGES

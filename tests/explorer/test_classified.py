@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from gatewise.data.examples import Roles
-from gatewise.data.features import NumberFeatures, TextFeatures
-from gatewise.data.targets import ClassTargets, NumberTargets
-from gatewise.data.words import WordTokenizer
+from gatewise.data.labelled.examples import Roles
+from gatewise.data.labelled.features import NumberFeatures, TextFeatures
+from gatewise.data.labelled.targets import ClassTargets, NumberTargets
+from gatewise.data.tokens.words import WordTokenizer
 from gatewise.explorer import export
 from gatewise.lens import inner_gradients
-from gatewise.training.classifier_model import Classifier, assemble, build_outcome
+from gatewise.training.classification.model import Classifier, assemble, build_outcome
 
 WORDS = WordTokenizer(["a", "bad", "film", "fine", "good", "it", "not", "was"])
 TEXT = "It was NOT a good film, it was bad"

@@ -10,13 +10,13 @@ import torch
 from typer.testing import CliRunner
 
 from gatewise.cli import build_app
-from gatewise.data.byte_pairs import BytePairTokenizer
-from gatewise.data.characters import CharacterTokenizer
+from gatewise.data.tokens.byte_pairs import BytePairTokenizer
+from gatewise.data.tokens.characters import CharacterTokenizer
 from gatewise.explorer import export
 from gatewise.tasks.language import LanguageModel
 from gatewise.training import TextModel
 from gatewise.training.model_file import ModelFile, write_model_file
-from gatewise.training.text_settings import describe_cell
+from gatewise.training.text.settings import describe_cell
 from tests.explorer.conftest import SENTENCE
 from tests.explorer.test_classified import THREE, classifier, text_classifier
 
@@ -53,7 +53,7 @@ def test_it_writes_a_page_of_a_text_model(tmp_path, opened):
 
 
 def test_numbers_come_from_a_file(tmp_path):
-    from gatewise.data.features import NumberFeatures
+    from gatewise.data.labelled.features import NumberFeatures
 
     features = NumberFeatures(["channel 1", "channel 2"], [0.0, 0.0], [1.0, 1.0], False)
     model = classifier(features, THREE, one_way=True)

@@ -6,13 +6,13 @@ import torch
 from typer.testing import CliRunner
 
 from gatewise.cli import build_app
-from gatewise.data.keys import KEYS
+from gatewise.data.music.keys import KEYS
 from gatewise.explorer import export
 from gatewise.explorer.subject import subject_of
 from gatewise.tasks.music import MusicNetwork
 from gatewise.training.model_file import ModelFile, write_model_file
-from gatewise.training.music_model import MusicModel
-from gatewise.training.text_settings import describe_cell
+from gatewise.training.music.model import MusicModel
+from gatewise.training.text.settings import describe_cell
 
 SIZES = {"hidden": 7, "layers": 2}
 

@@ -9,13 +9,13 @@ import polars as pl
 import pytest
 import torch
 
-from gatewise.data.covariates import find_encoding
-from gatewise.data.series import read_series
+from gatewise.data.time_series.covariates import find_encoding
+from gatewise.data.time_series.series import read_series
 from gatewise.explorer.export import write
 from gatewise.explorer.forecasted import of_forecast
 from gatewise.lens import inner_gradients
 from gatewise.tasks.forecasting import ForecastNetwork, Windows
-from gatewise.training.forecast_model import ForecastModel, describe_series
+from gatewise.training.forecast.model import ForecastModel, describe_series
 from tests.frames import long_frame, seasonal
 
 CASES = {

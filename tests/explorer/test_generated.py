@@ -10,8 +10,8 @@ from gatewise.cli import build_app
 from gatewise.explorer.export import write
 from gatewise.explorer.subject import subject_of
 from gatewise.tasks.generating import Sequences
-from gatewise.training.generator import train_generator
-from gatewise.training.generator_settings import GeneratorSettings
+from gatewise.training.generator.settings import GeneratorSettings
+from gatewise.training.generator.training import train_generator
 
 
 @pytest.fixture(scope="module")

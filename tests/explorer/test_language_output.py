@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gatewise.data.words import WordTokenizer
+from gatewise.data.tokens.words import WordTokenizer
 from gatewise.explorer import export
 from gatewise.lens import inner_gradients
 from gatewise.tasks.language import LanguageModel

@@ -6,8 +6,8 @@ import torch
 import gatewise as gw
 from gatewise.explorer.export import write
 from gatewise.explorer.subject import subject_of
-from gatewise.training.translation import train_translator
-from gatewise.training.translation_settings import TranslationSettings
+from gatewise.training.translation.settings import TranslationSettings
+from gatewise.training.translation.training import train_translator
 
 
 @pytest.fixture(scope="module")

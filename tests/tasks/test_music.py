@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from gatewise.data.keys import KEYS
+from gatewise.data.music.keys import KEYS
 from gatewise.tasks.music import KeyOutput, MusicNetwork, Pieces
 
 

@@ -2,7 +2,7 @@ from pydoc_data.topics import topics
 
 import pytest
 
-from gatewise.training.text_settings import TextSettings
+from gatewise.training.text.settings import TextSettings
 
 ENGLISH = "\n".join(topics[name] for name in sorted(topics))
 

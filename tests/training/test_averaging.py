@@ -9,7 +9,7 @@ from gatewise.training.checkpoint import RunFolder
 from gatewise.training.load import load
 from gatewise.training.model_file import read_model_file
 from gatewise.training.plan import Display, Stopped
-from gatewise.training.text import train_text
+from gatewise.training.text.training import train_text
 
 
 class KilledError(Exception):

@@ -1,11 +1,11 @@
 import pytest
 import torch
 
-from gatewise.training.generator import train_generator
-from gatewise.training.generator_settings import GeneratorSettings
+from gatewise.training.generator.settings import GeneratorSettings
+from gatewise.training.generator.training import train_generator
 from gatewise.training.launch import launched
 from gatewise.training.model_file import read_model_file
-from gatewise.training.text import train_text
+from gatewise.training.text.training import train_text
 
 
 def settings():

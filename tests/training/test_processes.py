@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from gatewise.data import processes
-from gatewise.data.batches import Batches
-from gatewise.data.ragged import Sequences
-from gatewise.data.streams import Cursor, TrainingStreams
+from gatewise.data.labelled.batches import Batches
+from gatewise.data.labelled.ragged import Sequences
+from gatewise.data.tokens.streams import Cursor, TrainingStreams
 from tests.training.tiny import TINY
 from tests.training.together import train
 

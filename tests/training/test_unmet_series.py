@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 import gatewise as gw
-from gatewise.training.forecast import train_forecast
-from gatewise.training.forecast_settings import ForecastSettings
+from gatewise.training.forecast.settings import ForecastSettings
+from gatewise.training.forecast.training import train_forecast
 
 
 def monthly_panel(name: str, count: int, seed: int) -> pl.DataFrame:

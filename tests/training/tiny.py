@@ -6,18 +6,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gatewise.training.classification import train_classifier
-from gatewise.training.classification_settings import ClassificationSettings
-from gatewise.training.forecast import train_forecast
-from gatewise.training.forecast_settings import ForecastSettings
-from gatewise.training.generator import train_generator
-from gatewise.training.generator_settings import GeneratorSettings
-from gatewise.training.music import train_music
-from gatewise.training.music_settings import MusicSettings
-from gatewise.training.text import train_text
-from gatewise.training.text_settings import TextSettings
-from gatewise.training.translation import train_translator
-from gatewise.training.translation_settings import TranslationSettings
+from gatewise.training.classification.settings import ClassificationSettings
+from gatewise.training.classification.training import train_classifier
+from gatewise.training.forecast.settings import ForecastSettings
+from gatewise.training.forecast.training import train_forecast
+from gatewise.training.generator.settings import GeneratorSettings
+from gatewise.training.generator.training import train_generator
+from gatewise.training.music.settings import MusicSettings
+from gatewise.training.music.training import train_music
+from gatewise.training.text.settings import TextSettings
+from gatewise.training.text.training import train_text
+from gatewise.training.translation.settings import TranslationSettings
+from gatewise.training.translation.training import train_translator
 
 
 class Tiny(NamedTuple):

@@ -1,0 +1,117 @@
+"""A folder of tables, such as recordings of sensors: each file is a sequence, its rows the steps.
+
+It is one table with two columns more, the name of the file and that of its folder.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+
+from gatewise.data.labelled.examples import Examples, Roles
+from gatewise.data.labelled.table_examples import examples_of
+from gatewise.data.source import DataError, DataFile
+from gatewise.data.tables.table import BLOCK, ROW, SAMPLE, FrameContents, Table
+from gatewise.data.tables.table_file import read_table
+
+FILE, FOLDER = "the file", "the folder"  # columns that no table has of its own
+
+
+class FolderTable(Table):
+    """The rows of several tables, one after another; a message names the file.
+
+    Args:
+        name: How messages call the folder.
+        tables: The files with their columns `FILE` and, if they have labels, `FOLDER`.
+        said: What was guessed.
+    """
+
+    def __init__(self, name: str, tables: Sequence[Table], said: list[str]):
+        frame = pl.concat([table.frame for table in tables], how="vertical_relaxed")
+        comma = any(table.notations.comma for table in tables)
+        super().__init__(name, frame, said=said, comma=comma)
+        self.tables = tables
+
+    @property
+    def files(self) -> tuple[DataFile | FrameContents, ...]:
+        """All the files."""
+        return tuple(file for table in self.tables for file in table.files)
+
+    def blocks(self, rows: int = BLOCK) -> Iterator[pl.DataFrame]:
+        """Yield file after file: one sequence is held at once anyway."""
+        for table in self.tables:
+            yield table.collect()
+
+    def head(self, rows: int = SAMPLE) -> pl.DataFrame:
+        """Return the first rows."""
+        found = [self.tables[0].head(rows)]
+        for table in self.tables[1:]:
+            missing = rows - sum(map(len, found))
+            if missing <= 0:
+                break
+            found.append(table.head(missing))
+        return pl.concat(found, how="vertical_relaxed")
+
+    def spread(self, rows: int = SAMPLE) -> pl.DataFrame:
+        """Return the first rows of each file."""
+        each = max(1, rows // len(self.tables))
+        return pl.concat([table.head(each) for table in self.tables], how="vertical_relaxed")
+
+    def in_order(self, id_column: str, time: str | None) -> "FolderTable":
+        """Return the same with the rows of each file in the order of time."""
+        if time is None:
+            return self
+        key = self.time_key(time)
+        tables = [table.with_frame(table.frame.sort(key, ROW)) for table in self.tables]
+        return FolderTable(self.name, tables, self.said)
+
+    def place(self, block: pl.DataFrame, at: int, column: str) -> str:
+        """Name a cell for a message, with its file."""
+        return f"{self.name}/{block[FILE][at]}: row {block[ROW][at]}, column {column!r}"
+
+
+def read_tables(path: Path, files: Sequence[Path], roles: Roles, part: str = "train") -> Examples:
+    """Open tables as sequences, each labelled with the folder that it is in.
+
+    Args:
+        path: The folder; files that lie in it itself have no such label.
+        files: The tables.
+        roles: `input`, `label`, `time`, `intervals`, `encoding`, `header`, `separator`.
+        part: As `read_table_examples` has it.
+
+    Raises:
+        DataError: One cannot be read, has no rows, or has other columns than the first.
+    """
+    if roles.id not in (None, FILE):
+        raise DataError(f"{path}: --id {roles.id}: in a folder of tables each file is a sequence")
+    tables: list[Table] = []
+    for file in files:
+        header = roles.header
+        if header is None and tables:
+            header = tables[0].names[0] != "column_1"  # what the first row of all is
+        table = read_table(file, roles.encoding, header, roles.separator)
+        if not len(table.head(1)):
+            raise DataError(f"{table.name}: has no rows")
+        if tables and set(table.names) != set(tables[0].names):
+            raise DataError(
+                f"{table.name}: its columns are {', '.join(table.names[:20])}; those of "
+                f"{tables[0].name} are {', '.join(tables[0].names[:20])}, and all files of a "
+                "folder have the same"
+            )
+        tables.append(table)
+    names = [file.relative_to(path).as_posix() for file in files]
+    labelled = all("/" in name for name in names)
+    known = [ROW, *tables[0].names, FILE, *([FOLDER] if labelled else [])]
+    parts = [
+        table.with_frame(
+            table.frame.with_columns(
+                pl.lit(name).alias(FILE), pl.lit(name.split("/")[0]).alias(FOLDER)
+            ).select(known)
+        )
+        for table, name in zip(tables, names, strict=True)
+    ]
+    said = [f"each file is a sequence, {len(files):,} in all", *tables[0].said]
+    table = FolderTable(str(path), parts, said)
+    label = roles.label or (FOLDER if labelled else None)
+    return examples_of(table, replace(roles, id=FILE, label=label), part)

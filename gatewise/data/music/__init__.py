@@ -1,0 +1,1 @@
+"""Music as piano rolls, and as MIDI files."""

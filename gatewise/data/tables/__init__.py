@@ -1,0 +1,1 @@
+"""Tables of any kind of file: columns, numbers as people write them."""

@@ -1,0 +1,1 @@
+"""Series on a regular grid of time: times, gaps, covariates, windows."""

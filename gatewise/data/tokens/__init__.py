@@ -1,0 +1,1 @@
+"""Texts as tokens: characters, words, byte pairs, and streams of them."""

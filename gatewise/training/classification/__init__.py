@@ -1,0 +1,1 @@
+"""Classifiers: training, the model, its report."""

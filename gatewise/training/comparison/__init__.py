@@ -1,0 +1,1 @@
+"""Comparisons of cells: same data, same budget, several seeds."""

@@ -1,0 +1,1 @@
+"""Generators of sequences: training, the model, its report."""

@@ -1,0 +1,1 @@
+"""Models of music: training, the model, its report."""

@@ -1,0 +1,1 @@
+"""Language models: training, the model, its report."""

@@ -1,0 +1,1 @@
+"""Translators: training, the model, its report."""

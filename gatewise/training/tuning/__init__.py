@@ -1,0 +1,1 @@
+"""The search for settings before a training, and its report."""
