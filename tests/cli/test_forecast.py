@@ -310,7 +310,7 @@ def test_a_model_of_another_task_is_refused(tmp_path, monkeypatch):
     train_text([tmp_path / "text.txt"], tmp_path / "text.safetensors", settings)
     result = run("forecast", tmp_path / "text.safetensors")
     assert result.exit_code == 1
-    assert "a model for the task 'language'" in result.output
+    assert "a language model, not a model of series" in " ".join(result.output.split())
 
 
 def test_where_a_naive_forecast_is_better_it_is_said_and_used(tmp_path, monkeypatch):
