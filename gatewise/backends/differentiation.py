@@ -11,7 +11,7 @@ from torch._C._functorch import is_functorch_wrapped_tensor, is_legacy_batchedte
 
 
 def apply(function: type[torch.autograd.Function], *arguments: Any) -> Sequence[Tensor]:
-    """What `function.apply` returns, in half the time, where no transform is at work.
+    """What `function.apply` returns, in less time, where no transform is at work.
 
     Args:
         function: with a forward and a backward pass, and nothing else.
