@@ -13,9 +13,10 @@ import torch
 
 from benchmarks.clock import CLOCKS, seconds_of_turns
 from gatewise.backends.llvm.compiler import compile_text
+from gatewise.backends.llvm.element import Element
 from gatewise.backends.llvm.execution import threads
-from gatewise.backends.llvm.execution.job import WORDS
-from gatewise.backends.llvm.ir.code import Code, Element
+from gatewise.backends.llvm.ir.code import Code
+from gatewise.backends.llvm.ir.job import WORDS
 from gatewise.backends.llvm.target import Target, host
 
 CHAINS = 12

@@ -205,7 +205,7 @@ def kernel_for(
         past: whether the states of all steps are to be read after the forward pass.
     """
     # the compiler is imported with the first kernel, not with the package
-    from gatewise.backends.llvm.ir.code import Element
+    from gatewise.backends.llvm.element import Element
     from gatewise.backends.llvm.kernel import kernel
     from gatewise.backends.llvm.plan.program import Specification
     from gatewise.backends.llvm.target import host

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gatewise.backends.evaluation import Plan, constants, run
 from gatewise.backends.llvm.compiler import forget
+from gatewise.backends.llvm.execution import threads
 from gatewise.backends.llvm.execution.addition import add_arrays
 from gatewise.backends.llvm.execution.division import block_bytes, divides_units, pairs_well
 from gatewise.backends.llvm.execution.words import elements_of
@@ -107,6 +108,7 @@ class Kernel:
         self.kept = dict.fromkeys(self.equations.graph.states, keeps)
         self.forward_module = self._forward_module()
         self.forward_weights = Weights.of(self.forward_module)
+        threads.provide_symbols()
         self.forward_code = self.forward_module.compile()
         self.backward_plan: Backward | None = None
         self.jobs: list[OuterJob] = []

@@ -14,7 +14,7 @@ from gatewise.backends.llvm.execution.arrangement import Started
 from gatewise.backends.llvm.execution.backward import BackwardOperands
 from gatewise.backends.llvm.execution.division import useful_threads
 from gatewise.backends.llvm.execution.forward import Forwarded
-from gatewise.backends.llvm.execution.job import shares
+from gatewise.backends.llvm.ir.job import shares
 from gatewise.backends.llvm.kernel import Kernel
 from gatewise.backends.llvm.operation import Call, through_reference
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gatewise as gw
-from gatewise.backends.llvm.ir.code import Element
+from gatewise.backends.llvm.element import Element
 from gatewise.backends.llvm.plan.backward import Backward, BackwardPlanner
 from gatewise.backends.llvm.plan.program import (
     Equations,

@@ -8,7 +8,7 @@ import torch
 import gatewise as gw
 from gatewise.backends import Operands, run_all
 from gatewise.backends.llvm import pair
-from gatewise.backends.llvm.execution.job import shares
+from gatewise.backends.llvm.ir.job import shares
 from gatewise.backends.llvm.kernel import Kernel
 
 KINDS = ("lstm", "gru_original", "lstm_layer_norm", "slstm", "rhn", "antisymmetric")

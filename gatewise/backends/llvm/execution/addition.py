@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from gatewise.backends.llvm.element import Element
 from gatewise.backends.llvm.execution import threads
-from gatewise.backends.llvm.execution.job import WORDS
-from gatewise.backends.llvm.ir.code import Code, Element
+from gatewise.backends.llvm.ir.code import Code
+from gatewise.backends.llvm.ir.job import WORDS
 
 COUNT, FIRST, EACH = len(WORDS), len(WORDS) + 1, 3
 """Words of the job: how many arrays there are, and of each `to`, `from` and its numbers."""

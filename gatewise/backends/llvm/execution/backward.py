@@ -13,10 +13,10 @@ from gatewise.backends.llvm.execution.addition import HeldGradients
 from gatewise.backends.llvm.execution.arrangement import Arrangement, Started
 from gatewise.backends.llvm.execution.division import parts_of
 from gatewise.backends.llvm.execution.frame import Frames
-from gatewise.backends.llvm.execution.job import FUNCTION, shares
 from gatewise.backends.llvm.execution.sources import Places, WeightGradients, WeightWords
 from gatewise.backends.llvm.execution.words import Addresses, InputWords, Region
 from gatewise.backends.llvm.execution.workspace import workspace
+from gatewise.backends.llvm.ir.job import FUNCTION, shares
 from gatewise.backends.llvm.kernel import Kernel
 
 BACKWARD_ROWS = 256

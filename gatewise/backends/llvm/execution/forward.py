@@ -15,10 +15,10 @@ from torch import Tensor
 from gatewise.backends.llvm.execution import threads
 from gatewise.backends.llvm.execution.arrangement import Arrangement, Started
 from gatewise.backends.llvm.execution.frame import Frames
-from gatewise.backends.llvm.execution.job import FUNCTION
 from gatewise.backends.llvm.execution.sources import Places, WeightWords
 from gatewise.backends.llvm.execution.words import Addresses, InputWords, Region
 from gatewise.backends.llvm.execution.workspace import workspace
+from gatewise.backends.llvm.ir.job import FUNCTION
 from gatewise.backends.llvm.kernel import Kernel
 
 Memory = tuple[tuple[int, ...], tuple[int, ...], int]

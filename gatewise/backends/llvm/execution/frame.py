@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from gatewise.backends.llvm.execution.addition import HeldGradients
-from gatewise.backends.llvm.execution.job import BESIDE, WORDS
 from gatewise.backends.llvm.execution.sources import Locations, WeightWords, locate
 from gatewise.backends.llvm.execution.threads import entry
 from gatewise.backends.llvm.execution.words import Region, Words
 from gatewise.backends.llvm.execution.workspace import workspace
+from gatewise.backends.llvm.ir.job import BESIDE, WORDS
 
 LINE_WORDS = 8
 """Words of a cache line."""

@@ -10,13 +10,13 @@ import ctypes
 import threading
 from queue import SimpleQueue
 
-from gatewise.backends.llvm.execution.job import FLAGS, Beginnings
+from gatewise.backends.llvm.ir.job import FLAGS, Beginnings
 
 Inbox = SimpleQueue  # of tasks; None ends the thread
 
 
 class Task:
-    """A job for a team, as machine code reads it; see `gatewise.backends.llvm.execution.job`.
+    """A job for a team, as machine code reads it; see `gatewise.backends.llvm.ir.job`.
 
     Attributes:
         team: how many threads it is for.

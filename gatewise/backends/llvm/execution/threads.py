@@ -18,8 +18,8 @@ from typing import Any, TypeVar, cast
 import llvmlite.binding as llvm
 import torch
 
-from gatewise.backends.llvm.execution.job import beginnings
 from gatewise.backends.llvm.execution.pool import Pool
+from gatewise.backends.llvm.ir.job import beginnings
 
 Function = TypeVar("Function", bound=Callable)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gatewise.backends.llvm.execution import job
+from gatewise.backends.llvm.ir import job
 from gatewise.backends.llvm.ir.code import Code
 from gatewise.backends.llvm.ir.layout import Layout, Packed
 from gatewise.backends.llvm.ir.matrix_tiles import configure, restore

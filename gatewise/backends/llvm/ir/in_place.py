@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import reduce
 
-from gatewise.backends.llvm.ir.code import Code, Element
+from gatewise.backends.llvm.element import Element
+from gatewise.backends.llvm.ir.code import Code
 from gatewise.backends.llvm.ir.packing import transposed
 
 CHAINS = 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gatewise.backends.llvm.ir.code import Element
+from gatewise.backends.llvm.element import Element
 from gatewise.backends.llvm.plan.part import Buffer, Group, Sweep
 from gatewise.backends.llvm.target import Target
 from gatewise.equations.expression import Expression

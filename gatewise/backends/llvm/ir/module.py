@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from gatewise.backends.llvm.compiler import Compiled, compile_text
-from gatewise.backends.llvm.execution import threads
 from gatewise.backends.llvm.ir.barrier import meet, wait
 from gatewise.backends.llvm.ir.driver import Context
 from gatewise.backends.llvm.ir.in_place import multiply_in_place
@@ -52,7 +51,6 @@ class Module:
 
     def compile(self) -> Compiled:
         """Compile everything."""
-        threads.provide_symbols()
         text = "\n\n".join(
             [*sorted(self.intrinsics.values()), *self.functions, "attributes #0 = { nounwind }"]
         )

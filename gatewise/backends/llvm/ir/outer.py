@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gatewise.backends.llvm.ir.code import Code, Element
+from gatewise.backends.llvm.element import Element
+from gatewise.backends.llvm.ir.code import Code
 from gatewise.backends.llvm.ir.layout import TILE_DEPTH, TILE_ROWS, Layout
 from gatewise.backends.llvm.ir.matrix_tiles import FACTOR, WEIGHTS, tile
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from gatewise.backends.llvm.element import Element
 from gatewise.backends.llvm.ir import vector_math
-from gatewise.backends.llvm.ir.code import Code, Element
+from gatewise.backends.llvm.ir.code import Code
 from gatewise.backends.llvm.ir.layout import TileShape
 from gatewise.backends.llvm.plan.part import Place, Sweep
 from gatewise.equations.expression import Expression

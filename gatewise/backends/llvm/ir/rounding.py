@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gatewise.backends.llvm.ir.code import Code, Element
+from gatewise.backends.llvm.element import Element
+from gatewise.backends.llvm.ir.code import Code
 from gatewise.backends.llvm.ir.layout import TILE_DEPTH
 from gatewise.backends.llvm.ir.packing import transposed
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gatewise.backends.llvm.ir.code import Element
+from gatewise.backends.llvm.element import Element
 from gatewise.backends.llvm.plan.part import Buffer, Part, PartPlanner, Place
 from gatewise.backends.llvm.plan.program import Equations, Places, Rows
 from gatewise.equations.expression import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from gatewise.backends.llvm.ir.code import Element
+from gatewise.backends.llvm.element import Element
 from gatewise.backends.llvm.plan.part import Buffer, Part, PartPlanner, Place
 from gatewise.backends.llvm.plan.sums import regroup_sums
 from gatewise.equations import Graph

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from gatewise.backends.llvm.compiler import compile_text
+from gatewise.backends.llvm.element import Element
 from gatewise.backends.llvm.execution.addition import THREAD_NUMBERS, HeldGradients, add_arrays
-from gatewise.backends.llvm.ir.code import Element
 from gatewise.backends.llvm.target import host
 
 pytestmark = pytest.mark.kernels

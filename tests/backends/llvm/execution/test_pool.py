@@ -15,8 +15,8 @@ import torch
 
 import gatewise as gw
 from gatewise.backends.llvm.execution import threads
-from gatewise.backends.llvm.execution.job import WORDS, beginnings
 from gatewise.backends.llvm.execution.pool import Pool, Task, Team
+from gatewise.backends.llvm.ir.job import WORDS, beginnings
 from gatewise.backends.llvm.kernel import Kernel
 from gatewise.backends.llvm.operation import backward_call, forward_call
 from tests.backends.llvm.comparison import (

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from gatewise.backends.llvm.compiler import compile_text
+from gatewise.backends.llvm.element import Element
 from gatewise.backends.llvm.ir import vector_math
-from gatewise.backends.llvm.ir.code import Code, Element
+from gatewise.backends.llvm.ir.code import Code
 from gatewise.backends.llvm.target import Target, target_of
 from tests.backends.llvm.processors import runs_here
 
