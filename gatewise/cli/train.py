@@ -15,17 +15,16 @@ TEXT, REGULAR = "Text", "Regularisation"  # panels of the help
 KINDS = ("classify", "forecast", "translate", "sequences", "music")
 """Each is a file `train_KIND` beside this one with a function `register(train)`."""
 
-train = TrainingGroup(help="Train a model and write it as one file.", no_args_is_help=True)
-
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
+    train = TrainingGroup(help="Train a model and write it as one file.", no_args_is_help=True)
+    train.command()(text)
     for kind in KINDS:
         importlib.import_module(f"gatewise.cli.train_{kind}").register(train)
     app.add_typer(train, name="train")
 
 
-@train.command()
 def text(
     files: Annotated[list[Path], typer.Argument(help="One text file or several, in order.")],
     output: options.Output = options.OUTPUT,

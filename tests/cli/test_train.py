@@ -186,6 +186,15 @@ def test_a_second_command_does_not_overwrite(run):
     assert run("train", "text", "text.txt", *SMALL, "--restart").exit_code == 0
 
 
+def test_built_again_it_is_the_same():
+    def commands():
+        (train,) = build_app().registered_groups
+        return [command.callback.__name__ for command in train.typer_instance.registered_commands]
+
+    assert commands() == commands()
+    assert commands().count("text") == 1
+
+
 def run_python(program):
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)  # noqa: PLW1510
 
