@@ -16,7 +16,7 @@ from gatewise.backends.disturbance import disturbing
 from gatewise.backends.explanation import Explanation, explain, is_explaining
 from gatewise.backends.interception import interceptors, through
 from gatewise.backends.llvm import LlvmBackend
-from gatewise.backends.llvm.backend import ELEMENTS
+from gatewise.backends.llvm.selection import ELEMENTS
 from gatewise.backends.recurrence import Backend, Job, Operands, Recurrence, Result
 from gatewise.backends.reference import ReferenceBackend
 

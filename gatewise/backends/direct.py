@@ -19,7 +19,8 @@ from torch.autograd import forward_ad
 
 from gatewise.backends.choose import BACKENDS
 from gatewise.backends.disturbance import is_disturbed
-from gatewise.backends.llvm.backend import LlvmBackend, kernel_for
+from gatewise.backends.llvm.backend import LlvmBackend
+from gatewise.backends.llvm.selection import kernel_for
 from gatewise.backends.recurrence import Recurrence, Stacking
 
 if TYPE_CHECKING:

@@ -48,7 +48,7 @@ def explore(
 
 def subject_of_file(model: Any, given: str, row: int) -> Any:
     """What the page is about: the text itself, or an example or a series of the file it names."""
-    from gatewise.explorer.subject import subject_of
+    from gatewise.explorer.choice import subject_of
 
     if model.task == "forecast":
         from gatewise.explorer.forecasted import of_forecast

@@ -2,8 +2,9 @@
 
 from gatewise.equations.cell import Cell, cell
 from gatewise.equations.expression import EquationError
-from gatewise.equations.graph import Graph, Parameter
+from gatewise.equations.graph import Graph
 from gatewise.equations.namespace import R, U, V, W, b, p, s
+from gatewise.equations.parameter import Parameter
 from gatewise.equations.primitives import (
     absolute,
     block_diagonal,

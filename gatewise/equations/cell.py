@@ -9,8 +9,9 @@ from functools import cached_property
 from typing import Any
 
 from gatewise.equations.declaration import Declaration
-from gatewise.equations.graph import Graph, Parameter
+from gatewise.equations.graph import Graph
 from gatewise.equations.namespace import SCALARS, VECTORS
+from gatewise.equations.parameter import Parameter
 from gatewise.equations.size import Size, size_number
 from gatewise.equations.symbol import EquationError
 

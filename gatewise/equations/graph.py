@@ -11,6 +11,7 @@ from typing import Any
 from gatewise.equations import expression as symbols
 from gatewise.equations.expression import Condition, Matrix, Value
 from gatewise.equations.namespace import SCALARS
+from gatewise.equations.parameter import Parameter
 from gatewise.equations.size import Size, Sizes, check_size, infer_sizes
 from gatewise.equations.symbol import EquationError, Expression, topological
 
@@ -24,36 +25,6 @@ def check_state_name(name: object) -> None:
         raise EquationError(
             f"{name!r} cannot be the name of a state; use plain words: states=('h', 'c')."
         )
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A learned weight of a cell.
-
-    Attributes:
-        name: such as ``W.i``.
-        leaf: the symbol.
-        shape: ``(rows, columns)``, ``(size,)``, or ``()`` for a learned scalar.
-        blocks: number of diagonal blocks; columns are stored divided by it.
-        operand: what a matrix multiplies at its first use; None for vectors, and for matrices
-            that stand only inside matrix expressions.
-    """
-
-    name: str
-    leaf: Expression
-    shape: tuple[Size, ...]
-    blocks: int = 1
-    operand: Expression | None = None
-
-    @property
-    def namespace(self) -> str:
-        """The letter: W, U, V, R, b, p or s."""
-        return self.leaf.attributes[0]
-
-    @property
-    def key(self) -> str:
-        """The name within its namespace."""
-        return self.leaf.attributes[1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,20 +164,6 @@ class Graph:
             )
         return replace(
             self, constants={**self.constants, **{k: float(v) for k, v in constants.items()}}
-        )
-
-    def without_bias(self) -> Graph:
-        """The same graph with every bias ``b.k`` zero; biases are then no parameters."""
-        from gatewise.equations.rewrite import substitute
-
-        zero = symbols.number(0)
-        return substitute(
-            self,
-            {
-                parameter.leaf: zero
-                for parameter in self.parameters.values()
-                if parameter.namespace == "b"
-            },
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -308,3 +308,9 @@ def _named_value(graph: Graph, name: str) -> Value:
             f"cell {graph.name!r} has no value {name!r}; it has {', '.join(graph.values)}."
         )
     return graph.values[name]
+
+
+def without_bias(graph: Graph) -> Graph:
+    """The same graph with every bias ``b.k`` zero; biases are then no parameters."""
+    biases = [each.leaf for each in graph.parameters.values() if each.namespace == "b"]
+    return substitute(graph, dict.fromkeys(biases, number(0)))

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from gatewise.equations.namespace import SCALARS
 from gatewise.equations.symbol import EquationError, Expression, topological
-
-if TYPE_CHECKING:
-    from gatewise.equations.graph import Parameter
 
 Size = str | int
 """``"H"``, ``"I"``, another name, or a number. The size 1 broadcasts against every other."""
@@ -236,28 +232,3 @@ class _Inference:
 def size_number(size: Size, numbers: Mapping[str, int]) -> int:
     """The number that a size stands for; names without one are as large as H."""
     return size if isinstance(size, int) else numbers.get(size, numbers["H"])
-
-
-def stored_columns(columns: int, blocks: int, name: str) -> int:
-    """How many columns a block-diagonal matrix stores."""
-    return _divided(columns, blocks, f"{name} has {columns} columns")
-
-
-def stored_shape(parameter: Parameter, numbers: Mapping[str, int]) -> tuple[int, ...]:
-    """The shape in which a weight is stored; see `block_diagonal`.
-
-    Raises:
-        EquationError: the blocks of a block-diagonal matrix do not divide its rows and columns.
-    """
-    shape = tuple(size_number(size, numbers) for size in parameter.shape)
-    if len(shape) != 2:
-        return shape
-    rows, columns = shape
-    _divided(rows, parameter.blocks, f"{parameter.name} has {rows} rows")
-    return rows, stored_columns(columns, parameter.blocks, parameter.name)
-
-
-def _divided(count: int, blocks: int, what: str) -> int:
-    if count % blocks:
-        raise EquationError(f"{what}, which {blocks} blocks do not divide.")
-    return count // blocks

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from gatewise.backends.javascript import LIBRARY
-from gatewise.explorer.subject import Subject, subject_of
+from gatewise.explorer.choice import subject_of
+from gatewise.explorer.subject import Subject
 
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "

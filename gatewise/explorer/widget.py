@@ -5,8 +5,8 @@ from __future__ import annotations
 import html
 from typing import Any
 
+from gatewise.explorer.choice import subject_of
 from gatewise.explorer.export import page
-from gatewise.explorer.subject import subject_of
 
 HEIGHT = 800
 ALLOWED = "allow-scripts allow-forms"  # the page's controls are forms, which send nothing

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from gatewise.backends import Recurrence, Stacking
 from gatewise.backends.direct import direct_call, is_undisturbed
-from gatewise.backends.llvm.backend import ELEMENTS
+from gatewise.backends.llvm.selection import ELEMENTS
 from gatewise.layers.torch_operator import run_steps, steps_on_torch
 
 PLAIN = (Tensor, nn.Parameter)

@@ -13,6 +13,7 @@ from gatewise import cells
 from gatewise.backends import Recurrence, Stacked
 from gatewise.equations import Cell
 from gatewise.equations.cell import Initial
+from gatewise.equations.rewrite import without_bias
 from gatewise.equations.size import size_number
 from gatewise.layers.direct import Lane, directly
 from gatewise.layers.layer import RecurrentLayer
@@ -295,7 +296,7 @@ class Recurrent(RecurrentLayer, nn.Module):
 
     def _derive(self) -> None:
         """What follows from the cell and the options, and is not stored with the layer."""
-        self.graph = self.cell.graph if self.bias else self.cell.graph.without_bias()
+        self.graph = self.cell.graph if self.bias else without_bias(self.cell.graph)
         self._initialization.check(self.graph)
         self._starts = self._initialization.starts(self.cell, self.graph)
         self._recurrences = self._make_recurrences()

@@ -28,8 +28,8 @@ from gatewise.backends import (
     use_backend,
 )
 from gatewise.backends.explanation import explain, explaining, is_explaining
-from gatewise.backends.llvm.backend import ELEMENTS
 from gatewise.backends.llvm.execution.workspace import workspace
+from gatewise.backends.llvm.selection import ELEMENTS
 
 ROWS, KEPT, REPEATED = 512, 0.148, 0.25
 """The segment whose values are kept has so many rows (steps times sequences) and this part of all

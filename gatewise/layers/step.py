@@ -11,6 +11,7 @@ from gatewise import cells
 from gatewise.backends import Operands, Recurrence, run
 from gatewise.backends.choose import TORCH, asked_backend
 from gatewise.equations import Cell
+from gatewise.equations.rewrite import without_bias
 from gatewise.layers.recurrent import Recurrent
 from gatewise.layers.torch_weights import named_weights
 
@@ -109,7 +110,7 @@ class _Cell:
             return super().forward(input, hx)  # type: ignore[misc]
         x, state = self._checked(input, hx)
         cell = self._equations()
-        graph = cell.graph if self.bias else cell.graph.without_bias()  # type: ignore[attr-defined]
+        graph = cell.graph if self.bias else without_bias(cell.graph)  # type: ignore[attr-defined]
         sizes = {"I": self.input_size, "H": self.hidden_size}  # type: ignore[attr-defined]
         stored = dict(self.named_parameters())  # type: ignore[attr-defined]
         operands = Operands({"x": x.unsqueeze(0)}, state, named_weights(self.gates, stored, graph))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gatewise.backends.llvm.backend import ELEMENTS
+from gatewise.backends.llvm.selection import ELEMENTS
 from gatewise.layers.depth import Track
 from gatewise.layers.state import States, unpack_state
 from gatewise.layers.state_file import FilePath, load_arrays, save_arrays

@@ -19,6 +19,7 @@ from gatewise.backends import Recurrence, Stacked
 from gatewise.backends.choose import TORCH
 from gatewise.backends.explanation import Explanation, explain
 from gatewise.equations import Cell
+from gatewise.equations.rewrite import without_bias
 from gatewise.layers.direct import Lane, directly
 from gatewise.layers.layer import RecurrentLayer
 from gatewise.layers.options import Options
@@ -50,7 +51,7 @@ class _Layer(RecurrentLayer, nn.RNNBase):
         super().__init__(mode, *args, **kwargs)
         self.options = options
         self.cell = self._find_cell()
-        self.graph = self.cell.graph if self.bias else self.cell.graph.without_bias()
+        self.graph = self.cell.graph if self.bias else without_bias(self.cell.graph)
         self._initialization = Initialization({}, forget_bias, chrono)
         self._initialization.check(self.graph)
         rows = self.recurrences()

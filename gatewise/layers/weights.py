@@ -18,7 +18,7 @@ from gatewise.backends import Stacking
 from gatewise.equations import Cell, Graph, Parameter
 from gatewise.equations.cell import Initial, check_initial
 from gatewise.equations.memory import forget_gates
-from gatewise.equations.size import stored_shape
+from gatewise.equations.parameter import stored_shape
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 from gatewise import cells
 from gatewise.backends import Recurrence
 from gatewise.backends.interception import interceptors
+from gatewise.equations.rewrite import without_bias
 from gatewise.layers.depth import Marks, Passage, Track, run_tracks
 from gatewise.layers.sequence import arrange
 from gatewise.layers.torch_weights import named_weights
@@ -200,7 +201,7 @@ def _tracks(
     for k, row in enumerate(rows):
         stored = _stored(row, bias)
         graph = cells.get("lstm_projection" if "weight_hr" in stored else operator.cell).graph
-        graph = graph if bias else graph.without_bias()
+        graph = graph if bias else without_bias(graph)
         sizes = {
             "I": stored["weight_ih"].shape[1],
             "H": stored["weight_ih"].shape[0] // len(operator.gates),

@@ -1,9 +1,5 @@
 """Train a task: the one function that starts Lightning."""
 
-import contextlib
-import logging
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import lightning
@@ -17,6 +13,7 @@ from gatewise.training.launch import current_launch
 from gatewise.training.logbook import logger_of
 from gatewise.training.module import TrainingModule
 from gatewise.training.plan import Display, Plan, Task
+from gatewise.training.quiet import quiet_lightning
 
 
 def fit(task: Task, plan: Plan, folder: RunFolder, output: Path, display: Display) -> Progress:
@@ -70,19 +67,3 @@ def build_trainer(plan: Plan, logger: Logger | None = None) -> lightning.Trainer
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-
-
-@contextlib.contextmanager
-def quiet_lightning() -> Iterator[None]:
-    """Keep Lightning from writing about devices and hints between the lines of our display."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning.*")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

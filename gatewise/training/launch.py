@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gatewise.data import processes
 from gatewise.training.checkpoint import RunError
+from gatewise.training.quiet import quiet_lightning
 
 PATIENCE = timedelta(days=7)  # for the first process, which reads data and validates alone
 OVER = "GATEWISE_TRAINED_ON_SEVERAL"  # in the environment, once such a training has ended
@@ -135,8 +136,6 @@ def several(devices: int, nodes: int, device: str) -> Iterator[None]:
     import torch
     from lightning.fabric.strategies.ddp import DDPStrategy
     from torch import distributed
-
-    from gatewise.training.fit import quiet_lightning
 
     if distributed.is_available() and distributed.is_initialized():
         raise RuntimeError("a process group of torch.distributed is in use by somebody else")

@@ -20,8 +20,9 @@ from gatewise.equations import (
     tanh,
     where,
 )
+from gatewise.equations.parameter import stored_columns, stored_shape
 from gatewise.equations.rewrite import with_lengths
-from gatewise.equations.size import check_size, size_number, stored_columns, stored_shape
+from gatewise.equations.size import check_size, size_number
 
 
 def shapes(made):

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from gatewise.cli import build_app
 from gatewise.data.music.keys import KEYS
 from gatewise.explorer import export
-from gatewise.explorer.subject import subject_of
+from gatewise.explorer.choice import subject_of
 from gatewise.tasks.music import MusicNetwork
 from gatewise.training.model_file import ModelFile, write_model_file
 from gatewise.training.music.model import MusicModel

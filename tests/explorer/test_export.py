@@ -14,9 +14,9 @@ from torch import nn
 import gatewise as gw
 from gatewise.explorer import export
 from gatewise.explorer.cell_page import describe_cell
+from gatewise.explorer.choice import subject_of
 from gatewise.explorer.export import page
 from gatewise.explorer.roles import roles_of
-from gatewise.explorer.subject import subject_of
 from tests.test_architecture import EXTRAS, run_python
 
 ROOT = Path(__file__).parent.parent.parent

@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 import gatewise as gw
 from gatewise.cli import build_app
+from gatewise.explorer.choice import subject_of
 from gatewise.explorer.export import write
-from gatewise.explorer.subject import subject_of
 from gatewise.tasks.generating import Sequences
 from gatewise.training.generator.settings import GeneratorSettings
 from gatewise.training.generator.training import train_generator

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 import gatewise as gw
+from gatewise.explorer.choice import subject_of
 from gatewise.explorer.export import write
-from gatewise.explorer.subject import subject_of
 from gatewise.training.translation.settings import TranslationSettings
 from gatewise.training.translation.training import train_translator
 

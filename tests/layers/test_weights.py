@@ -8,6 +8,7 @@ import torch
 import gatewise as gw
 from gatewise.backends import Stacked
 from gatewise.equations import R, U, V, W, b, block_diagonal, cell, p, s, tanh
+from gatewise.equations.rewrite import without_bias
 from gatewise.layers.torch_weights import named_weights
 from gatewise.layers.weights import stacking, stacks
 
@@ -87,7 +88,7 @@ def test_torchs_two_biases_become_one():
 
 def test_gru_keeps_the_bias_inside_the_reset_apart():
     stored = {"weight_ih": torch.randn(6, 3), "weight_hh": torch.randn(6, 2)}
-    assert set(named_weights("rzn", stored, gw.cells.gru.graph.without_bias())) == {
+    assert set(named_weights("rzn", stored, without_bias(gw.cells.gru.graph))) == {
         f"{letter}.{gate}" for letter in "WU" for gate in "rzn"
     }
     stored |= {"bias_ih": torch.randn(6), "bias_hh": torch.randn(6)}

@@ -33,7 +33,7 @@ from gatewise.backends.recurrence import (
     Stacking,
 )
 from gatewise.backends.reference import ReferenceBackend, evaluate_steps
-from gatewise.equations.size import stored_shape
+from gatewise.equations.parameter import stored_shape
 
 
 @dataclass

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, library
 
+from gatewise.backends.llvm.selection import fitted, kernel_for
 from gatewise.backends.recurrence import (
     ADDED,
     Operands,
@@ -66,7 +67,6 @@ def _call(
     tensors: Sequence[Tensor],
 ) -> tuple[Call, list[Tensor]]:
     """The kernel's call, and its tensors."""
-    from gatewise.backends.llvm.backend import fitted, kernel_for
     from gatewise.backends.llvm.operation import Call
 
     recurrence = read_recurrence(document)
@@ -176,7 +176,6 @@ def _through_expressions(
 def _forward_shapes(
     recurrence: str, members: list[str], training: bool, wanted: list[bool], tensors: list[Tensor]
 ) -> list[Tensor]:
-    from gatewise.backends.llvm.backend import kernel_for
 
     read = read_recurrence(recurrence)
     x = tensors[0]

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gatewise.backends.llvm.backend import kernel_for
 from gatewise.backends.llvm.execution.sources import WeightWords
 from gatewise.backends.llvm.execution.threads import entry
 from gatewise.backends.llvm.execution.words import Region, Words
 from gatewise.backends.llvm.execution.workspace import workspace
 from gatewise.backends.llvm.ir.job import FUNCTION
+from gatewise.backends.llvm.selection import kernel_for
 from gatewise.backends.recurrence import Recurrence
 
 

@@ -19,7 +19,8 @@ from gatewise.backends.llvm.operation import run_kernel
 from gatewise.backends.recurrence import Operands, Recurrence
 from gatewise.backends.reference import ReferenceBackend
 from gatewise.backends.rounded import RoundedProducts
-from gatewise.equations.size import Size, size_number, stored_shape
+from gatewise.equations.parameter import stored_shape
+from gatewise.equations.size import Size, size_number
 
 STEPS, SEQUENCES = 3, 7
 """Of the trial: every state is handed on twice, and a tile of rows has a tail."""

@@ -8,7 +8,8 @@ import numpy as np
 from gatewise.data.source import DataError
 from gatewise.data.tokens.byte_pairs import BytePairTokenizer
 from gatewise.data.tokens.characters import CharacterTokenizer
-from gatewise.data.tokens.tokenizer import Tokenizer, tokenizer_from_dict
+from gatewise.data.tokens.kinds import tokenizer_from_dict
+from gatewise.data.tokens.tokenizer import Tokenizer
 from gatewise.data.tokens.words import WordTokenizer
 
 LONGEST = {"words": 512, "bpe": 512, "characters": 1024}

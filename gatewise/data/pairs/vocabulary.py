@@ -12,7 +12,8 @@ from gatewise.data.labelled.ragged import Sequences
 from gatewise.data.pairs.reader import Pairs
 from gatewise.data.tokens.byte_pairs import BytePairTokenizer
 from gatewise.data.tokens.characters import CharacterTokenizer
-from gatewise.data.tokens.tokenizer import Tokenizer, decode, tokenizer_from_dict
+from gatewise.data.tokens.kinds import tokenizer_from_dict
+from gatewise.data.tokens.tokenizer import Tokenizer, decode
 from gatewise.data.tokens.words import WordTokenizer
 
 KINDS = ("characters", "words", "bpe")

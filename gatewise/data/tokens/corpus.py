@@ -7,9 +7,10 @@ from typing import Any
 
 from gatewise.data.tokens.byte_pairs import BytePairTokenizer
 from gatewise.data.tokens.characters import CharacterTokenizer
+from gatewise.data.tokens.kinds import tokenizer_from_dict
 from gatewise.data.tokens.text import Passage, TextError, TextFile, joined
 from gatewise.data.tokens.token_file import TokenFile, write_tokens
-from gatewise.data.tokens.tokenizer import Tokenizer, tokenizer_from_dict
+from gatewise.data.tokens.tokenizer import Tokenizer
 from gatewise.data.tokens.words import WordTokenizer
 
 SHORTEST = 100  # characters; a text below cannot teach anything

@@ -69,23 +69,3 @@ def decode(tokenizer: Tokenizer, tokens: Iterable[int]) -> str:
     """Return the text of tokens."""
     decoder = tokenizer.decoder()
     return "".join(decoder.push(int(token)) for token in tokens) + decoder.finish()
-
-
-def tokenizer_from_dict(data: dict[str, Any]) -> Tokenizer:
-    """Rebuild a tokenizer from `to_dict`.
-
-    Raises:
-        ValueError: The values do not describe a tokenizer.
-    """
-    from gatewise.data.tokens.byte_pairs import BytePairTokenizer
-    from gatewise.data.tokens.characters import CharacterTokenizer
-    from gatewise.data.tokens.words import WordTokenizer
-
-    kinds = {"characters": CharacterTokenizer, "words": WordTokenizer, "bpe": BytePairTokenizer}
-    kind = data.get("kind") if isinstance(data, dict) else None
-    if not isinstance(kind, str) or kind not in kinds:
-        raise ValueError(f"unknown tokenizer {kind!r}; known: {', '.join(kinds)}")
-    try:
-        return kinds[kind].from_dict(data)
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"incomplete {kind} tokenizer: {error}") from error

@@ -9,7 +9,8 @@ import torch
 from torch.nn import functional
 
 from gatewise.data.tokens.corpus import Corpus
-from gatewise.data.tokens.tokenizer import Tokenizer, tokenizer_from_dict
+from gatewise.data.tokens.kinds import tokenizer_from_dict
+from gatewise.data.tokens.tokenizer import Tokenizer
 from gatewise.tasks.language import LanguageModel, bits_per_character
 from gatewise.tasks.sampling import Sampler, draw_tokens
 from gatewise.tasks.vocabulary_output import choose_cutoffs

@@ -11,9 +11,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 import gatewise as gw
 from gatewise.backends import explaining, run
 from gatewise.backends.llvm import backend, trial
-from gatewise.backends.llvm.backend import kernel_for
 from gatewise.backends.llvm.compiler import cache_directory
 from gatewise.backends.llvm.kernel import _kernel
+from gatewise.backends.llvm.selection import kernel_for
 from gatewise.backends.recurrence import Recurrence
 from gatewise.equations import (
     U,

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from gatewise.data.tokens.byte_pairs import BytePairTokenizer
-from gatewise.data.tokens.tokenizer import decode, tokenizer_from_dict
+from gatewise.data.tokens.kinds import tokenizer_from_dict
+from gatewise.data.tokens.tokenizer import decode
 
 STORY = "the quick brown fox jumps over the lazy dog\n  the end — naïve 日本 😀\n" * 20
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from gatewise.data.tokens.characters import CharacterTokenizer
-from gatewise.data.tokens.tokenizer import UnknownTokenError, decode, tokenizer_from_dict
+from gatewise.data.tokens.kinds import tokenizer_from_dict
+from gatewise.data.tokens.tokenizer import UnknownTokenError, decode
 
 
 def test_all_characters_are_there_in_order_of_their_code_points():

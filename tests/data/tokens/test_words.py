@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from gatewise.data.tokens.tokenizer import decode, tokenizer_from_dict
+from gatewise.data.tokens.kinds import tokenizer_from_dict
+from gatewise.data.tokens.tokenizer import decode
 from gatewise.data.tokens.words import TOKEN, WordTokenizer
 
 STORY = 'He said, "Don\'t go (yet)."\nShe said: well-known, 3.14!\n' * 3

@@ -16,12 +16,12 @@ import torch
 
 import gatewise as gw
 from gatewise.backends.llvm import target as targets
-from gatewise.backends.llvm.backend import kernel_for
 from gatewise.backends.llvm.compiler import Compiled, _emit, _machine
 from gatewise.backends.llvm.execution import threads
 from gatewise.backends.llvm.ir.module import Module
 from gatewise.backends.llvm.kernel import _kernel
 from gatewise.backends.llvm.operation import backward_call, call_of, forward_call
+from gatewise.backends.llvm.selection import kernel_for
 from gatewise.backends.llvm.target import Target
 from tests.backends.llvm.comparison import (
     LLVM,

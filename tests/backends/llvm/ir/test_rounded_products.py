@@ -10,7 +10,7 @@ import torch
 import gatewise as gw
 from gatewise.backends import Recurrence, with_products
 from gatewise.backends.llvm import backend, trial
-from gatewise.backends.llvm.backend import kernel_for, refused_products
+from gatewise.backends.llvm.selection import kernel_for, refused_products
 from gatewise.backends.llvm.target import host
 from gatewise.backends.rounded import RoundedProducts
 from gatewise.equations.rewrite import with_lengths, with_recurrent_mask, with_reset
