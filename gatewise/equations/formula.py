@@ -13,6 +13,7 @@ from typing import ClassVar, NamedTuple, Protocol
 
 from gatewise.equations.expression import Expression
 from gatewise.equations.graph import Graph
+from gatewise.equations.notation import symbol_of
 
 LONG = 3
 """Operations from which on a shared expression gets a line of its own."""
@@ -92,7 +93,9 @@ class Formula:
         self.symbols: dict[Expression, str] = {}
         for name, value in graph.values.items():
             self.symbols.setdefault(value, name)
-        self._helpers = self._shared_and_long()
+        self._helpers: dict[Expression, str] = dict.fromkeys(self._shared_and_long(), "")
+        self.symbols.update(self._helpers)
+        self._helpers = self._named()
         self.symbols.update(self._helpers)
 
     def lines(self) -> list[Line]:
@@ -120,14 +123,18 @@ class Formula:
                 yield Line(self.notation.value(f"{name}_next", "t"), self.piece(value).text, name)
 
     def _helper_lines(self, value: Expression, written: set[Expression]) -> Iterator[Line]:
+        for node in self._helpers_of(value, written):
+            names = [self._helpers[part] for part in self._parts(node)]
+            left = ", ".join(self.notation.value(name, "t") for name in names)
+            yield Line(left, self.body(node).text, names[0])
+
+    def _helpers_of(self, value: Expression, written: set[Expression]) -> Iterator[Expression]:
+        """The helpers that a value needs and that are not written yet, each before its use."""
         for node in self._inside(value):
             if node in self._helpers and node not in written:
-                together = self._parts(node)
-                written.update(together)
-                yield from self._helper_lines(node, written)
-                names = [self._helpers[part] for part in together]
-                left = ", ".join(self.notation.value(name, "t") for name in names)
-                yield Line(left, self.body(node).text, names[0])
+                written.update(self._parts(node))
+                yield from self._helpers_of(node, written)
+                yield node
 
     def _parts(self, node: Expression) -> list[Expression]:
         """A layer norm of several values gives as many: one line holds them all."""
@@ -150,7 +157,7 @@ class Formula:
                 pending.extend(reversed(node.operands))
         return found
 
-    def _shared_and_long(self) -> dict[Expression, str]:
+    def _shared_and_long(self) -> list[Expression]:
         uses = Counter(operand for node in self.graph.order for operand in set(node.operands))
         length: dict[Expression, int] = {}
         shared: list[Expression] = []
@@ -162,13 +169,24 @@ class Formula:
             elif _needs_line(node, uses[node], length[node]):
                 shared.append(node)
                 length[node] = 0
-        taken = {*self.graph.values, *self.graph.inputs, *self.graph.states, *self.graph.constants}
+        return shared
+
+    def _named(self) -> dict[Expression, str]:
+        """The helpers in the order of their lines, with a letter that no name of the cell has."""
+        graph = self.graph
+        named = (*graph.values, *graph.inputs, *graph.states, *graph.constants, *graph.givens)
+        taken = {symbol.base for symbol in map(symbol_of, named) if not symbol.accent}
         letter = next((k for k in "aqvyku" if k not in taken), "aux")
-        # parts of one layer norm stand on one line, so they are numbered together
-        shared = sorted(shared, key=lambda node: shared.index(_first_part(node, shared)))
-        if len(shared) == 1:
-            return {shared[0]: letter}
-        return {node: f"{letter}{k}" for k, node in enumerate(shared, 1)}
+        written: set[Expression] = set()
+        order = [
+            part
+            for value in (*graph.values.values(), *graph.new_states.values(), graph.output)
+            for node in self._helpers_of(value, written)
+            for part in self._parts(node)
+        ]
+        if len(order) == 1:
+            return {order[0]: letter}
+        return {node: f"{letter}{k}" for k, node in enumerate(order, 1)}
 
     def piece(self, node: Expression) -> Text:
         """An expression, its named parts by their symbols."""

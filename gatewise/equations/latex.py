@@ -17,6 +17,21 @@ from gatewise.equations.formula import APPLIED, ATOM, COMPARISON, SUM, Formula, 
 from gatewise.equations.graph import Graph
 from gatewise.equations.notation import GREEK, symbol_of
 
+LETTERS = {
+    **{letter: name for name, letter in GREEK.items()},
+    **dict(
+        zip(
+            "ιλξπυΓΘΛΞΠΣΥΦΨΩ",
+            (
+                *("iota", "lambda", "xi", "pi", "upsilon", "Gamma", "Theta", "Lambda", "Xi", "Pi"),
+                *("Sigma", "Upsilon", "Phi", "Psi", "Omega"),
+            ),
+            strict=True,
+        )
+    ),
+}
+"""What LaTeX calls a Greek letter that a cell writes as such; not those that look Latin."""
+
 
 def to_latex(graph: Graph) -> str:
     r"""The equations as an ``aligned`` environment, one line per named value.
@@ -136,8 +151,9 @@ def _with_subscripts(name: str, time: tuple[str, ...]) -> str:
 
 def _word(text: str) -> str:
     """A letter in italics, a Greek letter by its name, a longer word upright."""
-    if text in GREEK:
-        return "\\" + ("lambda" if text == "lamda" else text)
+    letter = GREEK.get(text, text)
+    if letter in LETTERS:
+        return "\\" + LETTERS[letter]
     if len(text) == 1 or text.isdigit() or (len(text) == 2 and text.islower()):
         return text
     return rf"\mathrm{{{text}}}"

@@ -58,7 +58,7 @@ def symbol_of(name: str) -> Symbol:
     accent = next((part for part in rest if part in ACCENTS), "")
     if accent:
         rest.remove(accent)
-    digits = re.fullmatch(r"([A-Za-z]+?)(\d+)", base)
+    digits = re.fullmatch(r"([^\W\d_]+?)(\d+)", base)
     if digits:
         base, number = digits.groups()
         rest.insert(0, number)

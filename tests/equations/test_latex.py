@@ -16,6 +16,7 @@ from gatewise.equations import (
     block_diagonal,
     cell,
     detach,
+    exp,
     layer_norm,
     mean,
     p,
@@ -187,3 +188,46 @@ def test_a_rewritten_graph_has_formulas_too():
 
     found = to_plain(with_lengths(gw.cells.rnn.graph))
     assert found[-1] == ("h_nextₜ", "where(0.5 < aliveₜ, hₜ, hₜ₋₁)")
+
+
+def test_letters_of_shared_parts_are_nobody_elses():
+    """A line for what several others share once took the symbol of a value called a1."""
+
+    @cell
+    def weighted(x, h):
+        e1, e2 = exp(tanh(W.e @ x)), exp(tanh(U.e @ h))
+        a1 = e1 / (e1 + e2)
+        a2 = e2 / (e1 + e2)
+        return dict(a1=a1, a2=a2, h=a1 * x + a2 * h)
+
+    assert lines(weighted.graph)[:4] == [
+        r"q_{1,t} &= \exp\left(\tanh\left(W_{e} x_{t}\right)\right)",
+        r"q_{2,t} &= \exp\left(\tanh\left(U_{e} h_{t-1}\right)\right)",
+        r"a_{1,t} &= \frac{q_{1,t}}{q_{1,t} + q_{2,t}}",
+        r"a_{2,t} &= \frac{q_{2,t}}{q_{1,t} + q_{2,t}}",
+    ]
+
+
+def test_shared_parts_are_numbered_in_the_order_of_their_lines():
+    @cell
+    def later(x, h):
+        first, second = exp(tanh(W.e @ x)), exp(tanh(U.e @ h))
+        n = first / (1 + first)  # computed first, and written last
+        return dict(h=n * second * tanh(second), n=n)
+
+    numbers = [line.split(",")[0] for line in lines(later.graph)]
+    assert numbers == ["a_{1", "h_{t} &= n_{t} \\odot a_{1", "a_{2", "n_{t} &= \\frac{a_{2"]
+
+
+def test_greek_letters_may_be_written_as_such():
+    @cell(states=("η", "c"))
+    def greek(x, η, c):
+        ζ1 = sigmoid(W.ξ @ x + U.λ @ η)
+        η = ζ1 * c
+        return dict(ζ1=ζ1, η=η, c=tanh(c + b.Ω * x))
+
+    assert lines(greek.graph)[:2] == [
+        r"\zeta_{1,t} &= \sigma\left(W_{\xi} x_{t} + U_{\lambda} \eta_{t-1}\right)",
+        r"\eta_{t} &= \zeta_{1,t} \odot c_{t-1}",
+    ]
+    assert to_latex(greek.graph).isascii()
