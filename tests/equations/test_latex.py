@@ -220,14 +220,13 @@ def test_shared_parts_are_numbered_in_the_order_of_their_lines():
 
 
 def test_greek_letters_may_be_written_as_such():
-    @cell(states=("η", "c"))
-    def greek(x, η, c):
-        ζ1 = sigmoid(W.ξ @ x + U.λ @ η)
-        η = ζ1 * c
-        return dict(ζ1=ζ1, η=η, c=tanh(c + b.Ω * x))
+    @cell(states=("h", "c"), output="ζ1")
+    def greek(x, h, c):
+        gate = sigmoid(W.ξ @ x + U.λ @ h)
+        return dict(ζ1=gate, h=gate * c, c=tanh(c + b.Ω * x))
 
     assert lines(greek.graph)[:2] == [
-        r"\zeta_{1,t} &= \sigma\left(W_{\xi} x_{t} + U_{\lambda} \eta_{t-1}\right)",
-        r"\eta_{t} &= \zeta_{1,t} \odot c_{t-1}",
+        r"\zeta_{1,t} &= \sigma\left(W_{\xi} x_{t} + U_{\lambda} h_{t-1}\right)",
+        r"h_{t} &= \zeta_{1,t} \odot c_{t-1}",
     ]
     assert to_latex(greek.graph).isascii()
