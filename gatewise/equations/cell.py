@@ -6,7 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 from gatewise.equations.declaration import Declaration
 from gatewise.equations.graph import Graph
@@ -191,6 +191,14 @@ class Cell:
         values = {k: tuple(v) if isinstance(v, list) else v for k, v in initial.items()}
         return cls(graph, values, documentation)  # type: ignore[arg-type]
 
+    def __call__(self, *_arguments: object, **_options: object) -> NoReturn:
+        """Not a function: an error that says how a cell is run, and used inside another."""
+        raise EquationError(
+            f"{self.name}(...): a cell is run by a layer, gw.Recurrent({self.name}, input_size, "
+            f"hidden_size); its equations inside another cell are {self.name}.function("
+            f"{', '.join((*self.graph.inputs, *self.states))}), a dict of values."
+        )
+
     def __reduce__(self):
         return Cell.from_dict, (self.to_dict(),)
 
@@ -255,6 +263,6 @@ def _documentation(function: Callable[..., Any]) -> str:
     """The function's own text, or its module's when the module is named after it (a cell file)."""
     if function.__doc__:
         return function.__doc__
-    module = function.__module__
+    module = function.__module__ or ""  # code of `exec` has none
     same = module.rpartition(".")[2] == function.__name__
     return (getattr(sys.modules.get(module), "__doc__", None) or "") if same else ""

@@ -181,12 +181,16 @@ class Declaration:
             if not isinstance(name, str) or not name.isidentifier():
                 raise self._fail(f"{name!r} cannot be the name of a value; use letters and _.")
             if name in known:
-                raise self._fail(f"the name {name!r} is used twice: it is an input or constant.")
+                raise self._fail(
+                    f"the name {name!r} is used twice: it is an input or constant. "
+                    "Give the value another name, or leave it out."
+                )
             checked[name] = self._vector(name, value)
         for name in self.states:
             if name not in checked:
                 raise self._fail(
-                    f"it does not return its state {name!r}; return dict(..., {name}={name})."
+                    f"it does not return its state {name!r}; return dict(..., {name}={name}), "
+                    "with its new value."
                 )
         if (
             checked.get(self.output) is symbols.state_leaf(self.output)

@@ -77,12 +77,13 @@ class Value(Expression):
 
     def __pow__(self, power: Number) -> Value:
         if isinstance(power, Real) and not isinstance(power, bool):
-            if power == 0.5:
-                return Value("sqrt", (self,))
+            if abs(power) == 0.5:
+                root = Value("sqrt", (self,))
+                return root if power > 0 else 1 / root
             if float(power).is_integer() and abs(power) <= HIGHEST:
                 return _power(self, int(power))
         raise EquationError(
-            f"({self}) ** {power!r}: a power is 0.5 or a whole number, up to {HIGHEST}; "
+            f"({self}) ** {power!r}: a power is 0.5, -0.5 or a whole number, up to {HIGHEST}; "
             "for others, exp(power * log(value))."
         )
 
@@ -112,12 +113,21 @@ class Value(Expression):
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         act = NUMPY.get(ufunc.__name__)  # a numpy scalar beside a symbol is a plain number
-        if act is None:
+        if act is None or method != "__call__":
             return super().__array_ufunc__(ufunc, method, *inputs, **options)
         return act(*map(as_value, inputs))
 
     def __matmul__(self, other: object) -> NoReturn:
-        raise EquationError(f"`{self} @ ...`: a product is written matrix @ vector, as in W.i @ x.")
+        if isinstance(other, Matrix):
+            own = self._bracketed()
+            raise EquationError(
+                f"`{own} @ {other}`: the matrix stands first, {other} @ {own}; what torch writes "
+                "x @ W.T is W.i @ x here."
+            )
+        raise EquationError(
+            f"`{self} @ {other}`: {self} is a vector; the left side of @ is a matrix of weights, "
+            "as in W.i @ x."
+        )
 
     def __rmatmul__(self, other: object) -> NoReturn:
         raise EquationError(
@@ -161,8 +171,12 @@ class Matrix(Expression):
     def __mul__(self, other: Value | Number) -> Matrix:
         factor = None if isinstance(other, Matrix) else as_value(other)
         if factor is None or not is_weight(factor):
+            mend = f"multiplied with a vector or a matrix it is {self} @ {other}"
+            if factor is not None:
+                mend += f", and one weight for each unit is a vector, p.name * {other}"
             raise EquationError(
-                f"`{self} * {other}`: a matrix is scaled by a number or a learned scalar (s.name)."
+                f"`{self} * {other}`: a matrix is scaled by a number or a learned scalar (s.name); "
+                f"{mend}."
             )
         return Matrix("scale", (self, factor))
 
@@ -230,7 +244,11 @@ def as_value(operand: object) -> Value:
         )
     if isinstance(operand, Expression):
         operand._refuse()
-    raise EquationError(f"{operand!r} is not a symbol, a number or a named constant.")
+    array = hasattr(operand, "__array__")
+    raise EquationError(
+        f"{operand!r} is not a symbol, a number or a named constant."
+        + (" A single number is float(...); one for each unit is a weight, p.name." * array)
+    )
 
 
 def as_condition(operand: object) -> Condition:

@@ -22,7 +22,22 @@ class Namespace:
     def __getattr__(self, key: str) -> Any:
         if key.startswith("_"):
             raise AttributeError(f"{self._letter}.{key}: a weight's name begins with a letter")
+        if key == "T":
+            raise EquationError(
+                f"{self._letter}.T would be a weight called T, and no transpose: weights have "
+                "names, as in U.h, and U.h.T is its transpose. What torch writes x @ W.T is "
+                f'W.h @ x. A weight that shall be called T is {self._letter}["T"].'
+            )
         return self._kind("parameter", (), (self._letter, key))
+
+    def __setattr__(self, key: str, value: object) -> None:
+        if not key.startswith("_"):
+            raise EquationError(
+                f"{self._letter}.{key} = {value}: {self._letter}.{key} is a weight, which training "
+                f"changes; the name of a value has no dot. A weight starts at "
+                f'@cell(initial={{"{self._letter}.{key}": ...}}).'
+            )
+        object.__setattr__(self, key, value)
 
     def __getitem__(self, key: str | int | tuple[str | int, ...]) -> Any:
         parts = key if isinstance(key, tuple) else (key,)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 from gatewise.equations.expression import (
     Condition,
     EquationError,
+    Expression,
     Matrix,
     Number,
     Value,
@@ -65,19 +67,19 @@ def cos(a: Value | Number) -> Value:
     return Value("cos", (as_value(a),))
 
 
-def maximum(a: Value | Number, c: Value | Number) -> Value:
-    """The larger of two values, unit by unit; the gradient goes half to each where they tie."""
-    return Value("maximum", (as_value(a), as_value(c)))
+def maximum(a: Value | Number, other: Value | Number, *more: Value | Number) -> Value:
+    """The largest of the values, unit by unit; the gradient goes half to each where two tie."""
+    return _folded("maximum", (a, other, *more))
 
 
-def minimum(a: Value | Number, c: Value | Number) -> Value:
-    """The smaller of two values, unit by unit; the gradient goes half to each where they tie."""
-    return Value("minimum", (as_value(a), as_value(c)))
+def minimum(a: Value | Number, other: Value | Number, *more: Value | Number) -> Value:
+    """The smallest of the values, unit by unit; the gradient goes half to each where two tie."""
+    return _folded("minimum", (a, other, *more))
 
 
-def where(condition: Condition, a: Value | Number, c: Value | Number) -> Value:
-    """`a` where the condition holds, else `c`, unit by unit."""
-    return Value("where", (as_condition(condition), as_value(a), as_value(c)))
+def where(condition: Condition, yes: Value | Number, no: Value | Number) -> Value:
+    """`yes` where the condition holds, else `no`, unit by unit."""
+    return Value("where", (as_condition(condition), as_value(yes), as_value(no)))
 
 
 def noise(seed: Value, step: Value) -> Value:
@@ -98,8 +100,10 @@ def block_diagonal(matrix: Matrix, blocks: int) -> Matrix:
 
     It is stored as ``(rows, columns / blocks)``: row r holds its own block's columns.
     """
-    if matrix.operation != "parameter":
-        raise EquationError(f"block_diagonal({matrix}, {blocks}): only a plain weight has blocks.")
+    if not isinstance(matrix, Matrix) or matrix.operation != "parameter":
+        raise EquationError(
+            f"block_diagonal({matrix}, {blocks}): only a plain weight that is a matrix has blocks."
+        )
     if not isinstance(blocks, int) or blocks < 1:
         raise EquationError(f"block_diagonal({matrix}, {blocks!r}): a whole number of blocks ≥ 1.")
     return matrix if blocks == 1 else Matrix("block_diagonal", (matrix,), (blocks,))
@@ -111,6 +115,12 @@ def layer_norm(*values: Value, epsilon: float = 1e-5) -> Any:
     Returns the normalised value, or a tuple of them when there are several arguments
     (Ba, Kiros & Hinton 2016, equation 4; multiply by ``p.name`` and add ``b.name`` for the rest).
     """
+    for value in values:
+        if not isinstance(value, Expression):
+            raise EquationError(
+                f"layer_norm(..., {value!r}): it normalises over all units of vectors, and sizes "
+                "follow from use; the small number goes by name, epsilon=1e-5."
+            )
     operands = _several("layer_norm", values)
     parts = tuple(Value("layer_norm", operands, (k, epsilon)) for k in range(len(operands)))
     return parts[0] if len(parts) == 1 else parts
@@ -130,6 +140,11 @@ def mean(*values: Value) -> Value:
 def unit_count(*values: Value) -> Value:
     """How many units the arguments have together; a number known when sizes are."""
     return Value("unit_count", values)
+
+
+def _folded(operation: str, values: tuple[Value | Number, ...]) -> Value:
+    """An operation of two values, done with several from left to right."""
+    return reduce(lambda a, c: Value(operation, (a, c)), map(as_value, values))
 
 
 def _several(name: str, values: tuple[Value | Number, ...]) -> tuple[Value, ...]:

@@ -17,6 +17,7 @@ KINDS = {
 }
 """What the leaves of a cell are that have plain names."""
 OUTSIDE = "Use the functions of gatewise.equations (sigmoid, tanh, exp, ...)"
+SIZES = "Sizes follow from use, total(a) and mean(a) go over all units"
 _tracing: ContextVar[bool] = ContextVar("gatewise_tracing", default=False)
 
 
@@ -93,7 +94,7 @@ class Expression:
         raise EquationError(
             f"`if`, `and`, `or`, `not`, max, min or a < b < c on the symbol {self}: it has no "
             "value when the cell is traced. Use where(condition, value_if_true, value_if_false), "
-            "(a < b) & (b < c), maximum or minimum."
+            f"(a < b) & (b < c), maximum or minimum.{self._set_at_run_time()}"
         )
 
     def __float__(self) -> float:
@@ -105,13 +106,36 @@ class Expression:
     def __index__(self) -> int:
         raise EquationError(
             f"{self} is a symbol and no whole number; what shapes a cell is a constant, "
-            "a keyword-only argument such as `*, depth=3`."
+            f"a keyword-only argument such as `*, depth=3`.{self._set_at_run_time()}"
         )
 
-    def __getitem__(self, key: object) -> NoReturn:
+    def __len__(self) -> int:
         raise EquationError(
-            f"{self._bracketed()}[{_index(key)}]: a symbol has no parts. Give each part a matrix "
-            "of its own, as in W.i @ x and W.f @ x."
+            f"len({self}): how many units a symbol has is known when a layer is made. {SIZES}."
+        )
+
+    def __format__(self, specification: str) -> str:
+        if specification:
+            raise EquationError(
+                f"{self} is a symbol and has no value yet, so it is not written with "
+                f"{specification!r}; gw.trace shows a layer's values."
+            )
+        return str(self)
+
+    def __getitem__(self, key: object) -> NoReturn:
+        if self.operation == "parameter":
+            letter, name = self.attributes
+            mend = f'A numbered weight is {letter}["{name}", {_index(key)}].'
+        else:
+            mend = "Give each part a matrix of its own, as in W.i @ x and W.f @ x."
+        raise EquationError(f"{self._bracketed()}[{_index(key)}]: a symbol has no parts. {mend}")
+
+    __delitem__ = __getitem__
+
+    def __setitem__(self, key: object, value: object) -> NoReturn:
+        raise EquationError(
+            f"{self._bracketed()}[{_index(key)}] = {value}: a symbol never changes and has no "
+            "parts. Give the new value the same name, as in h = where(condition, a, h)."
         )
 
     def __iter__(self) -> NoReturn:
@@ -135,7 +159,20 @@ class Expression:
             raise AttributeError(name)
         kind = KINDS.get(self.operation)
         told = f"{self} is {kind} of this cell" if kind else "a symbol is one vector or matrix"
-        raise AttributeError(f"`{self._bracketed()}.{name}`: {told}, without parts or methods")
+        raise AttributeError(
+            f"`{self._bracketed()}.{name}`: {told}, without parts or methods. {SIZES}"
+        )
+
+    def _set_at_run_time(self) -> str:
+        """What else to do where constants alone are asked for a value."""
+        leaves = [node for node in topological([self]) if not node.operands]
+        constants = [node.name for node in leaves if node.operation == "constant"]
+        if not constants or any(node.operation not in ("constant", "number") for node in leaves):
+            return ""
+        return (
+            f" The constant {constants[0]} is a float, which is set at run time; a whole number or "
+            f"a flag shapes a cell, as in `*, {constants[0]}=1`."
+        )
 
     def _bracketed(self) -> str:
         """The text of a symbol of which something is asked."""
@@ -143,6 +180,9 @@ class Expression:
 
     def __array_ufunc__(self, ufunc: Any, *_arguments: Any, **_options: Any) -> Any:
         raise EquationError(f"numpy.{ufunc.__name__} does not know the symbol {self}. {OUTSIDE}.")
+
+    def __array_function__(self, function: Any, *_rest: object) -> NoReturn:
+        raise EquationError(f"numpy.{function.__name__} does not know symbols. {OUTSIDE}.")
 
     @classmethod
     def __torch_function__(cls, function: Any, _types: Any, args: Any = (), _options: Any = None):
