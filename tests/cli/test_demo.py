@@ -112,9 +112,8 @@ def test_any_cells_can_be_compared(tmp_path):
 )
 def test_errors_come_before_any_work(arguments, said, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    begin = time.perf_counter()
+    monkeypatch.setattr("gatewise.tasks.memory.draw_examples", lambda *_: pytest.fail("it began"))
     result = run(*arguments)
-    assert time.perf_counter() - begin < 5
     assert result.exit_code == 1
     assert said in " ".join(result.output.split())
     assert not list(tmp_path.iterdir())
