@@ -13,15 +13,16 @@ from gatewise.layers import direct
 
 pytestmark = pytest.mark.kernels
 
+# inputs are as wide as both directions' outputs: the same kernels then serve a second layer
 LAYERS = {
-    "LSTM": lambda **o: gw.LSTM(3, 5, **o),
-    "LSTM with projection": lambda **o: gw.LSTM(3, 5, proj_size=2, **o),
-    "GRU": lambda **o: gw.GRU(3, 5, **o),
-    "GRU without bias": lambda **o: gw.GRU(3, 5, bias=False, **o),
-    "RNN": lambda **o: gw.RNN(3, 5, **o),
-    "peephole": lambda **o: gw.Recurrent("peephole", 3, 5, **o),
-    "started": lambda **o: gw.Recurrent("lstm", 3, 5, initial={"c": 0.5}, **o),
-    "expressions of weights": lambda **o: gw.Recurrent("antisymmetric", 3, 5, **o),
+    "LSTM": lambda **o: gw.LSTM(10, 5, **o),
+    "LSTM with projection": lambda **o: gw.LSTM(10, 7, proj_size=5, **o),
+    "GRU": lambda **o: gw.GRU(10, 5, **o),
+    "GRU without bias": lambda **o: gw.GRU(10, 5, bias=False, **o),
+    "RNN": lambda **o: gw.RNN(10, 5, **o),
+    "peephole": lambda **o: gw.Recurrent("peephole", 10, 5, **o),
+    "started": lambda **o: gw.Recurrent("lstm", 10, 5, initial={"c": 0.5}, **o),
+    "expressions of weights": lambda **o: gw.Recurrent("antisymmetric", 10, 5, **o),
 }
 OPTIONS = {
     "plain": {},
@@ -70,7 +71,7 @@ def gradients(layer, x, state):
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 @pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
 def test_both_ways_compute_the_same(make, options, given):
-    layer, x = make(**options), torch.randn(4, 4, 3, requires_grad=True)
+    layer, x = make(**options), torch.randn(4, 4, 10, requires_grad=True)
     state = None
     if given:
         state = layer(x)[1]
@@ -89,10 +90,10 @@ def test_both_ways_compute_the_same(make, options, given):
 
 
 def test_plain_calls_are_direct(seen):
-    layer = gw.LSTM(3, 5)
+    layer = gw.LSTM(10, 5)
     with torch.no_grad():
-        layer(torch.randn(4, 2, 3))
-    layer(torch.randn(4, 2, 3), (torch.zeros(1, 2, 5), torch.zeros(1, 2, 5)))
+        layer(torch.randn(4, 2, 10))
+    layer(torch.randn(4, 2, 10), (torch.zeros(1, 2, 5), torch.zeros(1, 2, 5)))
     assert len(seen) == 2
     assert None not in seen
 
@@ -108,20 +109,20 @@ def test_plain_calls_are_direct(seen):
     ids=["no batch", "a parameter", "lengths", "explained"],
 )
 def test_special_calls_are_not(seen, call):
-    layer = gw.LSTM(3, 5)
-    call(layer, torch.randn(4, 2, 3))
+    layer = gw.LSTM(10, 5)
+    call(layer, torch.randn(4, 2, 10))
     assert all(found is None for found in seen)
 
 
 @pytest.mark.filterwarnings("ignore:.*runs on the reference backend")
 def test_transforms_of_functions_are_not(seen):
-    layer = gw.GRU(3, 5)
-    torch.func.vmap(lambda x: layer(x)[0])(torch.randn(6, 4, 2, 3))
+    layer = gw.GRU(10, 5)
+    torch.func.vmap(lambda x: layer(x)[0])(torch.randn(6, 4, 2, 10))
     assert seen == []
 
 
 def test_tracing_and_intervening_see_every_call(seen):
-    layer, x = gw.LSTM(3, 5), torch.randn(4, 2, 3)
+    layer, x = gw.LSTM(10, 5), torch.randn(4, 2, 10)
     with gw.trace(layer) as t:
         y, _ = layer(x)
     torch.testing.assert_close(t.only.h, y)
@@ -134,22 +135,22 @@ def test_tracing_and_intervening_see_every_call(seen):
     ("x", "state", "error"),
     [
         (torch.zeros(4, 2, 4), None, RuntimeError),
-        (torch.zeros(4, 2, 3, dtype=torch.float64), None, ValueError),
-        (torch.zeros(0, 2, 3), None, RuntimeError),
-        (torch.zeros(4, 2, 3), (torch.zeros(1, 2, 4), torch.zeros(1, 2, 5)), RuntimeError),
-        (torch.zeros(4, 2, 3), torch.zeros(1, 2, 5), RuntimeError),
+        (torch.zeros(4, 2, 10, dtype=torch.float64), None, ValueError),
+        (torch.zeros(0, 2, 10), None, RuntimeError),
+        (torch.zeros(4, 2, 10), (torch.zeros(1, 2, 4), torch.zeros(1, 2, 5)), RuntimeError),
+        (torch.zeros(4, 2, 10), torch.zeros(1, 2, 5), RuntimeError),
     ],
 )
 def test_mistakes_are_named_as_ever(x, state, error):
     with pytest.raises(error):
-        gw.LSTM(3, 5)(x, state)
+        gw.LSTM(10, 5)(x, state)
 
 
 def test_a_weight_of_another_shape_is_never_read():
-    layer = gw.LSTM(3, 5)
+    layer = gw.LSTM(10, 5)
     layer.weight_hh_l0 = nn.Parameter(torch.zeros(20, 2))
     with pytest.raises(RuntimeError, match=r"U.i has shape \(5, 2\), but lstm needs \(5, 5\)"):
-        layer(torch.zeros(4, 2, 3))
+        layer(torch.zeros(4, 2, 10))
 
 
 def test_what_inference_mode_made_serves_training():
@@ -163,7 +164,7 @@ def test_what_inference_mode_made_serves_training():
 
 
 def test_weights_may_move_and_change_between_calls():
-    layer, x = gw.GRU(3, 5), torch.randn(4, 2, 3)
+    layer, x = gw.GRU(10, 5), torch.randn(4, 2, 10)
     with torch.no_grad():
         before = layer(x)[0]
         layer.weight_hh_l0.mul_(0.5)
@@ -175,7 +176,7 @@ def test_weights_may_move_and_change_between_calls():
 
 
 def test_dropout_between_layers_falls_as_it_would():
-    layer, x = gw.LSTM(3, 5, num_layers=3, dropout=0.5), torch.randn(4, 2, 3)
+    layer, x = gw.LSTM(5, 5, num_layers=3, dropout=0.5), torch.randn(4, 2, 5)
     torch.manual_seed(1)
     short = layer(x)[0]
     torch.manual_seed(1)

@@ -14,7 +14,8 @@ from gatewise.backends.rounded import RoundedProducts
 from tests.layers.torch_pairs import tensors
 
 T, B = 12, 4
-SIZES = [(5, 6), (48, 96)]  # torch's operator and a kernel, where both are to be had
+SIZES = [(12, 6), (96, 48)]  # torch's operator and a kernel, where both are to be had
+"""Inputs are as wide as both directions' outputs: the same kernels then serve a second layer."""
 MAKE = {
     "LSTM": gw.LSTM,
     "GRU": gw.GRU,

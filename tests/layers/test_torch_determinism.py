@@ -9,7 +9,7 @@ import gatewise as gw
 
 T = 9
 MAKE = {
-    "LSTM": lambda: gw.LSTM(24, 72, num_layers=2, bidirectional=True, dropout=0.3),
+    "LSTM": lambda: gw.LSTM(144, 72, num_layers=2, bidirectional=True, dropout=0.3),
     "GRU": lambda: gw.GRU(48, 96, dropout=0.0),
     "RNN": lambda: gw.RNN(48, 96),
     "peephole": lambda: gw.Recurrent("peephole", 48, 96, recurrent_dropout=0.2, zoneout=0.1),
