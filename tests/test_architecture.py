@@ -202,6 +202,9 @@ def test_core_runs_without_the_extras():
 
 
 def test_import_adds_little_to_torch():
-    # the best of three: other processes may hold this machine at any moment
-    best = min(float(run_python(SECONDS)) for _ in range(3))
-    assert best < 0.150, f"`import gatewise` takes {best * 1000:.0f} ms more than torch's import"
+    found: list[float] = []
+    # one of three: other processes may hold this machine at any moment
+    while len(found) < 3 and min(found, default=1) >= 0.150:
+        found.append(float(run_python(SECONDS)))
+    least = min(found) * 1000
+    assert least < 150, f"`import gatewise` takes {least:.0f} ms more than torch's import"

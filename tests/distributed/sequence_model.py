@@ -1,6 +1,7 @@
 """Train a small model for some steps in one process or several, and print its losses as JSON.
 
-Run by `test_data_parallel.py`, by itself or under torchrun: ``python sequence_model.py MODE``.
+`test_data_parallel.py` calls it for one process, and runs it under torchrun for several:
+``sequence_model.py MODE``.
 """
 
 from __future__ import annotations

@@ -6,20 +6,19 @@ import json
 import os
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 import pytest
 
+from tests.distributed import sequence_model
+
 ROOT = Path(__file__).parent.parent.parent
-SCRIPT = Path(__file__).with_name("sequence_model.py")
 
 
-@cache
-def losses(mode: str, processes: int = 1) -> list[float]:
+def losses_of_two(mode: str) -> list[float]:
     """Losses step by step; torchrun finds a free port, and ends with its processes."""
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    command = [sys.executable, *(launcher if processes > 1 else []), str(SCRIPT), mode]
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command = [sys.executable, *launcher, sequence_model.__file__, mode]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=240, check=False
@@ -31,7 +30,7 @@ def losses(mode: str, processes: int = 1) -> list[float]:
 @pytest.mark.kernels
 @pytest.mark.parametrize("mode", ["ddp", pytest.param("fully_shard", marks=pytest.mark.slow)])
 def test_two_processes_train_as_one(mode):
-    alone, together = losses("alone"), losses(mode, 2)
+    alone, together = sequence_model.train("alone"), losses_of_two(mode)
     assert len(alone) == len(together) == 20
     assert alone[-1] < alone[0] - 0.1  # it learns: equal losses of a frozen model say nothing
     assert together == pytest.approx(alone, abs=1e-5)
