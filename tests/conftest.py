@@ -1,4 +1,4 @@
-"""What all tests share: one thread each, a fixed seed, no window for plots."""
+"""What all tests share: one thread each, a fixed seed, kernels, no window for plots."""
 
 import os
 
@@ -16,6 +16,17 @@ from gatewise.backends.choose import BACKENDS
 def _reproducible():
     torch.set_num_threads(1)
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _object_cache(request, tmp_path_factory):
+    """Code of kernels is kept between runs, apart from the user's own; all processes share it."""
+    kept = getattr(request.config, "cache", None)  # none under -p no:cacheprovider
+    directory = kept.mkdir("objects") if kept else tmp_path_factory.mktemp("objects")
+    directory.chmod(0o700)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GATEWISE_CACHE", str(directory))
+        yield
 
 
 @pytest.fixture(autouse=True)
