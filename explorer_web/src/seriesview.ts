@@ -9,6 +9,7 @@ import { type Aspect, type Store, type View, touches } from "./store";
 
 const HEIGHT = 240;
 const MARGIN = { left: 54, right: 8, top: 10, bottom: 22 };
+const GAP = 10; // between two times of the axis
 
 export class SeriesView implements View {
   readonly element: HTMLElement;
@@ -151,12 +152,29 @@ export class SeriesView implements View {
       context.textAlign = "right";
       context.fillText(String(Number(value.toPrecision(3))), MARGIN.left - 6, y + 4);
     }
-    context.textAlign = "left";
-    context.fillText(times[0], MARGIN.left, HEIGHT - 6);
-    context.textAlign = "right";
-    context.fillText(times[times.length - 1], MARGIN.left + this.width, HEIGHT - 6);
-    context.textAlign = "center";
-    if (this.width > 420) context.fillText(times[this.past], this.x(this.past), HEIGHT - 6);
+    const [width, last] = [this.width, times.length - 1];
+    this.writeTimes(context, [
+      [times[0], 0, "left"],
+      [times[last], width, "right"],
+      [times[this.past], this.x(this.past) - MARGIN.left, "center"],
+    ]);
+  }
+
+  /** Write times below the axis, each where it has room beside those before it. */
+  private writeTimes(
+    context: CanvasRenderingContext2D,
+    labels: [string, number, "left" | "right" | "center"][],
+  ): void {
+    const taken: [number, number][] = [];
+    for (const [text, at, align] of labels) {
+      const wide = context.measureText(text).width;
+      const begin = at - wide * { left: 0, center: 0.5, right: 1 }[align];
+      const end = begin + wide;
+      if (taken.some(([from, to]) => begin < to + GAP && end > from - GAP)) continue;
+      taken.push([begin, end]);
+      context.textAlign = "left";
+      context.fillText(text, MARGIN.left + begin, HEIGHT - 6);
+    }
   }
 
   /** From the lowest to the highest quantile. */

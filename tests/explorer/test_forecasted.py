@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -141,6 +142,34 @@ def test_what_is_shown_is_what_was_forecast(opened, tmp_path):
     told = dict(page.take_tour())
     assert "group of 4 values" in told["One step at a time"]
     assert f"goes from {found[1]} to {found[0]}" in told["Why a plain RNN forgets"]
+
+
+WATCH = """() => {
+  const own = CanvasRenderingContext2D.prototype.fillText;
+  window.written = [];
+  CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+    const wide = this.measureText(text).width;
+    const begin = x - wide * { left: 0, center: 0.5, right: 1 }[this.textAlign];
+    if (this.canvas.matches(".series")) window.written.push([text, begin, begin + wide, y]);
+    own.call(this, text, x, y);
+  };
+}"""
+
+
+@pytest.mark.parametrize("width", [320, 390, 560, 800, 1280])
+@pytest.mark.parametrize("lookback", [8, 16, 40])
+def test_times_on_the_axis_never_touch(opened, tmp_path, width, lookback):
+    model, series = forecaster(lookback=lookback)
+    page = opened(write(of_forecast(model, series, 0), tmp_path / "page.html"), width)
+    page.page.evaluate(WATCH)
+    page.tell("store.set('asked', 2)")
+    page.settle()
+    times = page.tell("store.network.forecast.decoder.times")
+    written = page.page.evaluate("window.written")
+    axis = sorted(each[1:3] for each in written if each[3] == max(y for *_, y in written))
+    assert {times[0], times[-1]} <= {text for text, *_ in written}
+    assert all(begin > end for (_, end), (begin, _) in pairwise(axis)), axis
+    assert axis[-1][1] <= page.page.locator("canvas.series").evaluate("each => each.clientWidth")
 
 
 def test_a_series_that_is_not_there_is_refused(tmp_path):
