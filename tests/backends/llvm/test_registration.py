@@ -70,14 +70,15 @@ def test_the_operator_keeps_torchs_rules():
     library.opcheck(torch.ops.gatewise.recurrence.default, arguments, test_utils=checks)
 
 
+# inputs are as wide as both directions' outputs: the same kernels then serve a second layer
 LAYERS = {
-    "LSTM": lambda: gw.LSTM(4, 5, 2, bidirectional=True),
-    "GRU": lambda: gw.GRU(4, 5),
-    "RNN": lambda: gw.RNN(4, 5, nonlinearity="relu"),
-    "projection": lambda: gw.LSTM(4, 5, proj_size=3, batch_first=True),
-    "Recurrent": lambda: gw.Recurrent("peephole", 4, 5, 2, bidirectional=True),
-    "expressions of weights": lambda: gw.Recurrent("antisymmetric", 4, 5),
-    "evaluated zoneout": lambda: gw.Recurrent("lstm", 4, 5, zoneout=0.1).eval(),
+    "LSTM": lambda: gw.LSTM(10, 5, 2, bidirectional=True),
+    "GRU": lambda: gw.GRU(10, 5),
+    "RNN": lambda: gw.RNN(10, 5, nonlinearity="relu"),
+    "projection": lambda: gw.LSTM(10, 5, proj_size=3, batch_first=True),
+    "Recurrent": lambda: gw.Recurrent("peephole", 10, 5, 2, bidirectional=True),
+    "expressions of weights": lambda: gw.Recurrent("antisymmetric", 10, 5),
+    "evaluated zoneout": lambda: gw.Recurrent("lstm", 10, 5, zoneout=0.1).eval(),
 }
 
 
@@ -102,7 +103,7 @@ def _fresh_compiler():
 @pytest.mark.parametrize("kind", LAYERS)
 def test_layers_compile_whole_and_learn(kind):
     torch.manual_seed(0)
-    layer, x = LAYERS[kind](), torch.randn(7, 3, 4)
+    layer, x = LAYERS[kind](), torch.randn(7, 3, 10)
     compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
     with gw.use_backend("llvm"):
         expected = gradients(layer, layer, x)
@@ -115,7 +116,7 @@ def test_layers_compile_whole_and_learn(kind):
 
 @pytest.mark.parametrize("option", ["lengths", "reset"])
 def test_lengths_and_resets_compile_whole(option):
-    layer, x = gw.GRU(4, 5, bidirectional=True), torch.randn(7, 3, 4)
+    layer, x = gw.GRU(10, 5, bidirectional=True), torch.randn(7, 3, 10)
     options = {"lengths": torch.tensor([3, 7, 0])}
     if option == "reset":
         options = {"reset": torch.rand(7, 3) < 0.3}
@@ -126,12 +127,12 @@ def test_lengths_and_resets_compile_whole(option):
 
 
 def test_one_program_serves_every_length_and_batch():
-    layer = gw.LSTM(4, 5)
+    layer = gw.LSTM(10, 5)
     compiled = torch.compile(layer, fullgraph=True, backend="aot_eager", dynamic=True)
-    compiled(torch.randn(5, 2, 4))
+    compiled(torch.randn(5, 2, 10))
     with torch._dynamo.config.patch(error_on_recompile=True):
         for T, B in ((6, 3), (11, 7)):
-            x = torch.randn(T, B, 4)
+            x = torch.randn(T, B, 10)
             torch.testing.assert_close(compiled(x)[0], layer(x)[0])
 
 
@@ -157,9 +158,9 @@ def faults_elsewhere(tmp_path_factory) -> dict[str, str]:
     dimensions = {0: Dim("T", min=2, max=4096), 1: Dim("B", min=2, max=512)}
     for kind in EXPORTED:
         layer, path = LAYERS[kind]().eval(), folder / f"{kind}.pt2"
-        program = export(layer, (torch.randn(5, 3, 4),), dynamic_shapes=(dimensions,))
+        program = export(layer, (torch.randn(5, 3, 10),), dynamic_shapes=(dimensions,))
         torch.export.save(program, path)
-        x = torch.randn(9, 7, 4)
+        x = torch.randn(9, 7, 10)
         with torch.no_grad():
             cases.append({"kind": kind, "program": str(path), "x": x, "y": layer(x)[0]})
     torch.save(cases, folder / "cases.pt")
