@@ -68,6 +68,7 @@ def text(
             MODEL, "Size of a token's vector.", show_default="64 for characters, else 256", min=1
         ),
     ] = None,
+    forget_bias: options.ForgetBias = None,
     dropout: Annotated[
         float | None,
         option(

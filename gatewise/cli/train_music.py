@@ -63,6 +63,7 @@ def music(
             "--chords/--no-chords",
         ),
     ] = True,
+    forget_bias: options.ForgetBias = None,
     dropout: Annotated[
         float, option(MODEL, "Share of values dropped between layers and before the output.")
     ] = 0.5,

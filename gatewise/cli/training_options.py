@@ -24,6 +24,15 @@ Cell = Annotated[
 Hidden = Annotated[int, option(MODEL, "Hidden size.", min=1)]
 Layers = Annotated[int, option(MODEL, "Recurrent layers.", min=1)]
 
+ForgetBias = Annotated[
+    float | None,
+    option(
+        MODEL,
+        "What the bias of every forget gate begins with; 1 or more keeps what was read for longer.",
+        show_default="the cell's own",
+    ),
+]
+
 Minutes = Annotated[float | None, option(LENGTH, "Minutes at most, all sessions together.")]
 Epochs = Annotated[float | None, option(LENGTH, "Epochs at most.")]
 Steps = Annotated[int | None, option(LENGTH, "Steps at most.", min=1)]

@@ -48,6 +48,11 @@ def forget_gates(graph: Graph) -> list[ForgetGate]:
     return found
 
 
+def has_forget_bias(graph: Graph) -> bool:
+    """Whether a forget gate has a bias, which says how much it keeps at the beginning."""
+    return any(gate.bias for gate in forget_gates(graph))
+
+
 def _input_gate(graph: Graph, value: Expression, forget_gate: str) -> str | None:
     """The other sigmoid that is a factor of a term of the state's sum."""
     names = _sigmoids(graph)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from gatewise.backends import Stacking
 from gatewise.equations import Cell, Graph, Parameter
 from gatewise.equations.cell import Initial, check_initial
-from gatewise.equations.memory import forget_gates
+from gatewise.equations.memory import forget_gates, has_forget_bias
 from gatewise.equations.parameter import stored_shape
 
 
@@ -89,7 +89,7 @@ class Initialization:
             raise ValueError("give forget_bias or chrono, not both: each sets the forget biases.")
         if self.chrono is not None and self.chrono <= 2:
             raise ValueError(f"chrono={self.chrono}: the longest dependency must exceed 2 steps.")
-        if not any(gate.bias for gate in forget_gates(graph)):
+        if not has_forget_bias(graph):
             raise ValueError(
                 f"cell {graph.name!r} has no forget gate with a bias; leave forget_bias and chrono "
                 f"out, or set one of its biases: "

@@ -74,7 +74,7 @@ class LanguageModel(nn.Module):
         activation_penalty: In training, the mean square of the dropped output times this is added
             to the loss: AR of section 4.6.
         change_penalty: Likewise the mean square of the output's change from step to step: TAR.
-        regularizers: Options of the recurrent layers, such as `weight_drop`.
+        options: Further ones of the recurrent layers, such as `weight_drop`.
     """
 
     def __init__(
@@ -90,12 +90,13 @@ class LanguageModel(nn.Module):
         embedding_dropout: float = 0.0,
         activation_penalty: float = 0.0,
         change_penalty: float = 0.0,
-        regularizers: Mapping[str, float] | None = None,
+        options: Mapping[str, Any] | None = None,
     ):
         super().__init__()
         self.embedding = nn.Embedding(vocabulary, embedding)
-        options = regularizers or {}
-        self.recurrent = recurrent_layers(cell, embedding, hidden, layers, dropout, **options)
+        self.recurrent = recurrent_layers(
+            cell, embedding, hidden, layers, dropout, **(options or {})
+        )
         output = int(getattr(self.recurrent, "output_size", hidden))
         self.head = build_output(output, self.embedding, tied, cutoffs)
         if tied:  # as large as a head's weights are, not as an embedding's

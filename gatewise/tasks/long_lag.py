@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from gatewise.cells import get
 from gatewise.equations import Cell
-from gatewise.equations.memory import forget_gates
+from gatewise.equations.memory import has_forget_bias
 from gatewise.tasks.language import recurrent_layers
 
 NO_TARGET = -100
@@ -151,7 +151,7 @@ class LongLagNetwork(nn.Module):
         super().__init__()
         graph = get(cell).graph
         options: dict[str, Any] = {}
-        if forget is not None and any(gate.bias for gate in forget_gates(graph)):
+        if forget is not None and has_forget_bias(graph):
             chrono = {"chrono": float(max(task.length, 3))}
             options = chrono if forget == "chrono" else {"forget_bias": forget}
         fits = task.inputs == hidden or not graph.sizes.equal

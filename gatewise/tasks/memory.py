@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from gatewise.cells import get
 from gatewise.equations import Cell
-from gatewise.equations.memory import forget_gates
+from gatewise.equations.memory import has_forget_bias
 from gatewise.tasks.language import recurrent_layers
 from gatewise.tasks.sentences import KINDS, NEAREST, Sentence
 
@@ -79,7 +79,7 @@ class MemoryModel(nn.Module):
 
     def __init__(self, cell: str | Cell, vocabulary: int, hidden: int = 64):
         super().__init__()
-        biased = any(gate.bias for gate in forget_gates(get(cell).graph))
+        biased = has_forget_bias(get(cell).graph)
         options: dict[str, Any] = {"forget_bias": 1.0} if biased else {}
         self.embedding = nn.Embedding(vocabulary, hidden)
         self.recurrent = recurrent_layers(cell, hidden, hidden, **options)

@@ -4,6 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gatewise.cells import get
+from gatewise.equations.memory import has_forget_bias
+
 
 def check_choices(settings: Any, choices: Mapping[str, Sequence[Any]]) -> None:
     """Raise `ValueError` for a setting that is none of its choices; None may always be one."""
@@ -43,6 +46,21 @@ def check_fraction(settings: Any, name: str) -> None:
     value = getattr(settings, name)
     if value is not None and not 0 < value < 1:
         raise ValueError(f"{written(name)} lies between 0 and 1, {value} does not")
+
+
+def check_forget_bias(settings: Any) -> None:
+    """Raise `ValueError` for a forget bias that is no number, or that the cell has no gate for."""
+    bias = settings.forget_bias
+    if bias is None:
+        return
+    if not math.isfinite(bias):
+        raise ValueError(f"forget-bias is a number, not {bias}")
+    cell = get(settings.cell)
+    if not has_forget_bias(cell.graph):
+        raise ValueError(
+            f"forget-bias: cell {cell.name!r} has no forget gate with a bias; leave forget-bias "
+            "out, or take a cell that has one, such as lstm or gru"
+        )
 
 
 def written(name: str) -> str:

@@ -41,8 +41,9 @@ def test_every_option_reaches_the_run(folder, tmp_path):
         *("train", "music", data, "-o", tmp_path / "m.safetensors", "--restart"),
         *("--validation", data, "--test", data, "--steps-per-beat", 2, "--transpose", 1),
         *("--length", 7, "--cell", "gru", "--hidden", 5, "--layers", 2, "--no-chords"),
-        *("--dropout", 0.1, "--input-dropout", 0.2, "--recurrent-dropout", 0.3),
-        *("--weight-drop", 0.4, "--zoneout", 0.15, "--epochs", 9, "--steps", 4, "--minutes", 5),
+        *("--forget-bias", 0.5, "--dropout", 0.1, "--input-dropout", 0.2),
+        *("--recurrent-dropout", 0.3, "--weight-drop", 0.4, "--zoneout", 0.15),
+        *("--epochs", 9, "--steps", 4, "--minutes", 5),
         *("--patience", 3, "--validate-every", 2, "--optimizer", "rmsprop"),
         *("--learning-rate", 0.002, "--batch-size", 7, "--clip", 2, "--clip-value", 3),
         *("--seed", 6, "--device", "cpu", "--threads", 1, "--checkpoint-seconds", 9),
@@ -52,8 +53,9 @@ def test_every_option_reaches_the_run(folder, tmp_path):
     assert file.config["cell"]["name"] == "gru"
     assert file.training["settings"] == {
         **{"steps_per_beat": 2, "transpose": 1, "length": 7, "hidden": 5, "layers": 2},
-        **{"chords": False, "dropout": 0.1, "input_dropout": 0.2, "recurrent_dropout": 0.3},
-        **{"weight_drop": 0.4, "zoneout": 0.15, "optimizer": "rmsprop", "learning_rate": 0.002},
+        **{"chords": False, "forget_bias": 0.5, "dropout": 0.1, "input_dropout": 0.2},
+        **{"recurrent_dropout": 0.3, "weight_drop": 0.4, "zoneout": 0.15},
+        **{"optimizer": "rmsprop", "learning_rate": 0.002},
         **{"batch_size": 7, "clip": 2.0, "clip_value": 3.0, "epochs": 9.0, "steps": 4},
         **{"minutes": 5.0, "validate_every": 2, "patience": 3, "seed": 6, "device": "cpu"},
     }

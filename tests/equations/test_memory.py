@@ -7,7 +7,7 @@ import pytest
 import gatewise as gw
 from gatewise.equations import U, W, b, cell, sigmoid, tanh
 from gatewise.equations.intervention import with_freeze, with_replaced_state
-from gatewise.equations.memory import ForgetGate, forget_gates, sum_terms
+from gatewise.equations.memory import ForgetGate, forget_gates, has_forget_bias, sum_terms
 from gatewise.equations.rewrite import with_clamp, with_lengths, with_reset
 
 
@@ -29,6 +29,13 @@ from gatewise.equations.rewrite import with_clamp, with_lengths, with_reset
 )
 def test_catalogue(name, expected):
     assert forget_gates(gw.cells.get(name).graph) == expected
+
+
+def test_only_a_forget_gate_with_a_bias_has_a_forget_bias():
+    lstm = gw.cells.get("lstm").graph
+    assert has_forget_bias(lstm)
+    assert not has_forget_bias(lstm.without_bias())
+    assert not has_forget_bias(gw.cells.get("lstm_no_forget").graph)
 
 
 def made(equations):

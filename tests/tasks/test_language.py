@@ -172,5 +172,5 @@ def test_penalties_are_those_of_the_paper_and_only_in_training():
 def test_regularizers_reach_the_layers():
     chosen = {"input_dropout": 0.1, "recurrent_dropout": 0.2, "weight_drop": 0.3, "zoneout": 0.4}
     for cell in ("lstm", "peephole"):
-        options = LanguageModel(11, cell, regularizers=chosen).recurrent.options
+        options = LanguageModel(11, cell, options=chosen).recurrent.options
         assert {name: getattr(options, name) for name in chosen} == chosen

@@ -7,7 +7,7 @@ from typing import Any
 from gatewise.cells import get
 from gatewise.data.labelled.dataset import Dataset, Preparation
 from gatewise.equations import Cell
-from gatewise.equations.memory import forget_gates
+from gatewise.equations.memory import has_forget_bias
 from gatewise.tasks.pooling import KINDS as POOLINGS
 from gatewise.training.plan import OPTIMIZERS, Plan
 from gatewise.training.ranges import (
@@ -157,7 +157,7 @@ class ClassificationSettings:
             "monitor": self.chosen_monitor(),
             "word_dropout": 0.1 if whole else 0.0,
             "one_way": bool(steps >= LONG),
-            "memory": float(steps / 8) if long and forgets(self.cell) else 0.0,
+            "memory": float(steps / 8) if long and has_forget_bias(get(self.cell).graph) else 0.0,
             "pooling": "max" if text or long else "attention",
             "dropout": 0.5 if whole else 0.0 if not text and count >= 20_000 else 0.2,
             "learning_rate": rate if hidden < 256 else rate / 2,
@@ -197,11 +197,6 @@ class ClassificationSettings:
         if self.epochs is not None:
             limits.append(max(1, math.ceil(self.epochs * steps_per_epoch)))
         return Budget(min(limits, default=None), self.minutes)
-
-
-def forgets(cell: str | Cell) -> bool:
-    """Say whether a cell has a forget gate with a bias, which can begin with a time scale."""
-    return any(gate.bias for gate in forget_gates(get(cell).graph))
 
 
 def check_settings(settings: ClassificationSettings) -> None:

@@ -71,7 +71,7 @@ class MusicTraining(Task):
             KEYS,
             **sizes(settings),
             dropout=settings.dropout,
-            options=settings.regularizers(),
+            options=settings.layer_options(),
         )
         # as often as they are: else the first thousand steps are spent on learning that
         self.model.output.expect_always(torch.from_numpy(shares_of(music.training)))

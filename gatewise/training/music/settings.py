@@ -8,9 +8,15 @@ from gatewise.equations import Cell
 from gatewise.equations.rewrite import recurrent_products
 from gatewise.training.optimizers import OPTIMIZERS
 from gatewise.training.plan import Plan
-from gatewise.training.ranges import check_above_zero, check_choices, check_least, check_shares
+from gatewise.training.ranges import (
+    check_above_zero,
+    check_choices,
+    check_forget_bias,
+    check_least,
+    check_shares,
+)
 from gatewise.training.schedule import Budget
-from gatewise.training.text.settings import DEVICES, REGULARIZERS, describe_cell
+from gatewise.training.text.settings import DEVICES, LAYER_OPTIONS, REGULARIZERS, describe_cell
 
 RATES = {"adamw": 1e-2, "adam": 1e-2}
 """Learning rates for music, where they are not the optimiser's own."""
@@ -30,6 +36,7 @@ class MusicSettings:
         hidden: Hidden size H.
         layers: Number of recurrent layers.
         chords: Whether the keys of a step know of each other; see `gatewise.tasks.music`.
+        forget_bias: What the bias of every forget gate begins with; None is the cell's own.
         dropout: Share of values dropped between layers and before the output.
         input_dropout: See `gatewise.layers.Recurrent`, as the next three.
         recurrent_dropout: Of the states that recurrent products read; None is 0.2, or 0 for cells
@@ -57,6 +64,7 @@ class MusicSettings:
     hidden: int = 200
     layers: int = 1
     chords: bool = True
+    forget_bias: float | None = None
     dropout: float = 0.5
     input_dropout: float = 0.0
     recurrent_dropout: float | None = None
@@ -84,10 +92,11 @@ class MusicSettings:
         check_least(self, least)
         check_above_zero(self, ("epochs", "minutes", "learning_rate"))
         check_shares(self, ("dropout", *REGULARIZERS))
+        check_forget_bias(self)
 
-    def regularizers(self) -> dict[str, float]:
+    def layer_options(self) -> dict[str, Any]:
         """Return the options of the recurrent layer, by name."""
-        found = {name: getattr(self, name) for name in REGULARIZERS}
+        found = {name: getattr(self, name) for name in LAYER_OPTIONS}
         if self.recurrent_dropout is None:
             multiplies = recurrent_products(cells.get(self.cell).graph)
             found["recurrent_dropout"] = RECURRENT_DROPOUT if multiplies else 0.0

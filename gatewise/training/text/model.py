@@ -166,7 +166,7 @@ def build_model(settings: TextSettings, vocabulary: int) -> LanguageModel:
         embedding_dropout=settings.embedding_dropout,
         activation_penalty=settings.activation_penalty,
         change_penalty=settings.change_penalty,
-        regularizers=settings.regularizers(),
+        options=settings.layer_options(),
     )
 
 

@@ -12,6 +12,7 @@ from gatewise.training.plan import OPTIMIZERS, Plan
 from gatewise.training.ranges import (
     check_above_zero,
     check_choices,
+    check_forget_bias,
     check_fraction,
     check_least,
     check_shares,
@@ -22,6 +23,7 @@ TOKENS = ("characters", "words", "bpe")
 SOFTMAXES = ("full", "adaptive")
 LARGE_VOCABULARY = 20_000  # tokens; above, most of the time would go into the softmax
 REGULARIZERS = ("input_dropout", "recurrent_dropout", "weight_drop", "zoneout")
+LAYER_OPTIONS = (*REGULARIZERS, "forget_bias")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
@@ -40,6 +42,7 @@ class TextSettings:
         layers: Number of recurrent layers.
         embedding: Size of a token's vector; None is 64 for characters, else 256; H for cells that
             use their input unit by unit.
+        forget_bias: What the bias of every forget gate begins with; None is the cell's own.
         dropout: None is 0.3 for characters, 0.5 for words and byte pairs; 0.1 from two million
             tokens on.
         softmax: `"full"`, or `"adaptive"` for a large vocabulary; None is adaptive above 20,000
@@ -76,6 +79,7 @@ class TextSettings:
     hidden: int | None = None
     layers: int = 1
     embedding: int | None = None
+    forget_bias: float | None = None
     dropout: float | None = None
     softmax: str | None = None
     tie: bool = False
@@ -112,9 +116,9 @@ class TextSettings:
         """Return how the text becomes tokens."""
         return Tokenization(self.tokens, self.vocabulary_size, self.minimum_count)
 
-    def regularizers(self) -> dict[str, float]:
+    def layer_options(self) -> dict[str, Any]:
         """Return the options of the recurrent layers, by name."""
-        return {name: getattr(self, name) for name in REGULARIZERS}
+        return {name: getattr(self, name) for name in LAYER_OPTIONS}
 
     def chosen_for(self, corpus: Corpus) -> "TextSettings":
         """Return the settings with everything left open chosen for a text."""
@@ -180,6 +184,7 @@ def check_settings(settings: TextSettings) -> None:
     if settings.tie and settings.softmax == "adaptive":
         raise ValueError("tie: an adaptive softmax has weights of its own; take softmax full")
     check_fraction(settings, "validation_fraction")
+    check_forget_bias(settings)
 
 
 def describe_cell(cell: str | Cell) -> dict[str, Any]:

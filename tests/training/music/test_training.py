@@ -220,6 +220,14 @@ def test_every_regularizer_reaches_the_layer():
     assert {name: getattr(options, name) for name in chosen} == chosen
 
 
+def test_forget_gates_begin_with_the_bias_that_is_given():
+    music = Music("tunes", tuple(tunes(6)), tuple(tunes(2)))
+    weights = MusicTraining(small(forget_bias=1.5), music).model.recurrent.weights()
+    assert (weights["b.f"] == 1.5).all()
+    with pytest.raises(ValueError, match="forget-bias: cell 'rnn' has no forget gate"):
+        small(cell="rnn", forget_bias=1.5)
+
+
 def test_foreign_configuration_is_refused(trained, tmp_path):
     file = read_model_file(trained)
     file.config["model"] = {"units": 3}
@@ -229,7 +237,7 @@ def test_foreign_configuration_is_refused(trained, tmp_path):
 
 
 def test_cells_without_recurrent_products_have_none_dropped():
-    assert MusicSettings(cell="sru").regularizers()["recurrent_dropout"] == 0
-    assert MusicSettings(cell="lstm").regularizers()["recurrent_dropout"] > 0
+    assert MusicSettings(cell="sru").layer_options()["recurrent_dropout"] == 0
+    assert MusicSettings(cell="lstm").layer_options()["recurrent_dropout"] > 0
     music = Music("tunes", tuple(tunes(6)), tuple(tunes(2)))
     assert MusicTraining(small(cell="sru"), music).model.training

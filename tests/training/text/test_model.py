@@ -10,6 +10,8 @@ import gatewise as gw
 from gatewise.equations import U, W, b, cell, tanh
 from gatewise.training import ModelFileError, TextModel, load
 from gatewise.training.model_file import read_model_file, write_model_file
+from gatewise.training.text.model import build_model
+from gatewise.training.text.settings import TextSettings
 from gatewise.training.text.training import train_text
 
 
@@ -29,6 +31,22 @@ def train(english, small, tmp_path):
         return output
 
     return trained
+
+
+@pytest.mark.parametrize(
+    ("name", "gate", "sign"),
+    [("lstm", "f", 1), ("gru", "z", 1), ("peephole", "f", 1), ("mgu", "f", -1)],
+)
+def test_forget_gates_begin_with_the_bias_that_is_given(name, gate, sign):
+    sizes = {"cell": name, "hidden": 6, "embedding": 4, "layers": 2, "dropout": 0.0}
+    for layer in (0, 1):
+        torch.manual_seed(0)
+        given = build_model(TextSettings(**sizes, forget_bias=1.5), 9).recurrent.weights(layer)
+        torch.manual_seed(0)
+        own = build_model(TextSettings(**sizes), 9).recurrent.weights(layer)
+        assert (given[f"b.{gate}"] == 1.5 * sign).all()
+        changed = {each for each in given if not torch.equal(given[each], own[each])}
+        assert changed == {f"b.{gate}"}
 
 
 @pytest.mark.parametrize("tokens", ["characters", "words", "bpe"])

@@ -92,6 +92,8 @@ def test_measuring_is_neither_rare_nor_dear(epoch, per_step, validation, every):
         ({"change_penalty": -1.0}, "change-penalty is at least 0"),
         ({"softmax": "sampled"}, "softmax: 'sampled' is none of full, adaptive"),
         ({"softmax": "adaptive", "tie": True}, "an adaptive softmax has weights of its own"),
+        ({"forget_bias": float("nan")}, "forget-bias is a number, not nan"),
+        ({"forget_bias": 1.0, "cell": "rnn"}, "'rnn' has no forget gate .* such as lstm or gru"),
         ({"validation_fraction": 1.0}, "validation-fraction lies between 0 and 1"),
     ],
 )

@@ -213,6 +213,20 @@ def test_a_run_does_not_go_on_with_other_settings(english, small, tmp_path):
     assert read_model_file(output).tensors["head.weight"].shape[1] == 13
 
 
+def test_a_run_goes_on_with_the_forget_bias_it_began_with(english, small, tmp_path):
+    straight, broken = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    settings = small(forget_bias=2.0)
+    train_text([english], straight, settings)
+    assert "| forget-bias | 2.0 |" in straight.with_suffix(".md").read_text()
+    unfinished(english, broken, settings, checkpoint_seconds=0)
+    with pytest.raises(RunError, match=r"--forget-bias was 2\.0, now not given"):
+        train_text([english], broken, small())
+    train_text([english], broken, settings)
+    assert_equal_models(straight, broken)
+    train_text([english], broken, small(), restart=True)
+    assert results(straight)[1] != results(broken)[1]
+
+
 def test_a_run_does_not_go_on_with_another_text(english, small, tmp_path):
     output = tmp_path / "m.safetensors"
     unfinished(english, output, small())
