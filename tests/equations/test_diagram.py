@@ -12,9 +12,9 @@ from xml.etree import ElementTree
 import pytest
 
 import gatewise as gw
-from gatewise.equations import U, W, b, cell, sigmoid, softplus, tanh, where
+from gatewise.equations import U, W, b, cell, exp, p, sigmoid, softplus, tanh, where
 from gatewise.equations.diagram import lay_out, to_svg
-from gatewise.equations.drawing.blocks import Block
+from gatewise.equations.drawing.blocks import Block, blocks_of
 from gatewise.equations.drawing.picture import Picture, block_box, overlap
 from gatewise.equations.drawing.placement import EAST, NORTH, SOUTH, WEST, Placement, Port
 from gatewise.equations.drawing.routing import Connection, Net, NoWayError, route
@@ -269,3 +269,15 @@ def test_a_wire_that_finds_no_way_says_so():
     (piece,) = pieces_of(net, placement)
     assert piece.arrow
     assert piece.points[-1][0] == 9 * UNIT + 26
+
+
+def test_weights_that_are_computed_are_told_apart():
+    """Two of them once were both called w."""
+
+    @cell
+    def fading(x, h):
+        slow, fast = softplus(p.slow), 1 / (1 + exp(-p.of_many_words))
+        return dict(h=slow * h + fast * x)
+
+    labels = {block.label for block in blocks_of(fading.graph).order}
+    assert {"×softplus(p_slow)", "×…"} <= labels

@@ -224,7 +224,7 @@ class _Builder:
 
     def _weight_label(self, node: Expression) -> str:
         text = self.formula.factor(node)
-        return text if len(text) <= 12 else "w"
+        return text if len(text) <= 16 else "…"  # the formula has it
 
     def _layer_label(self, learned: list[Expression]) -> str:
         """The matrix where there is one, else a word."""
