@@ -144,7 +144,7 @@ export class CellView implements View {
       if (slot.length !== 1 && slot.length <= store.unit) continue;
       const text =
         node.operation === "input"
-          ? `${slot.length} numbers`
+          ? `${slot.length} number${slot.length === 1 ? "" : "s"}`
           : shown(slot.length === 1 ? slot[0] : slot[store.unit], 2);
       const [x, y, anchor] = this.spot(place);
       const width = text.length * 7 + 8;

@@ -40,7 +40,7 @@ export interface Cell {
   changeable: string[];
   memory: string[];
   noMemory: Record<string, string>;
-  forgetGates: { gate: string; state: string; keeps: boolean }[];
+  forgetGates: { gate: string; state: string; keeps: boolean; bias: boolean }[];
   roles: Record<string, { role: string; says: string }>;
   nodes: Expression[];
   roots: Record<string, number>;

@@ -176,10 +176,16 @@ export class Health implements View {
       {
         level: "notice",
         text,
-        advice:
-          "If the task needs longer memory, train with forget_bias=1 or more, or chrono=(longest dependency).",
+        advice: this.forgetBias()
+          ? "If the task needs longer memory, train with forget_bias=1 or more, or chrono=(longest dependency)."
+          : "If the task needs longer memory, try a cell whose forget gate has a bias.",
       },
     ];
+  }
+
+  /** Whether a forget gate has a bias, which training can begin with. */
+  private forgetBias(): boolean {
+    return this.store.cell.forgetGates.some(({ bias }) => bias);
   }
 
   private gradient(): Finding[] {
@@ -211,7 +217,7 @@ export class Health implements View {
         {
           level: "notice",
           text: `${away}: it vanishes.`,
-          advice: store.cell.forgetGates.length
+          advice: this.forgetBias()
             ? "A forget bias of 1 or more, or a shorter path to what matters helps."
             : "A cell with a forget gate, or a shorter path to what matters helps.",
         },

@@ -14,6 +14,12 @@ const SIGNS: Record<string, [string, number]> = {
   and: [" and ", -2],
   or: [" or ", -2],
 };
+const SIGNS_OF_MATRICES: Record<string, string> = {
+  matrix_add: " + ",
+  matrix_subtract: " − ",
+  matrix_product: " ",
+  scale: " · ",
+};
 const FUNCTIONS: Record<string, string> = {
   sigmoid: "σ",
   relu: "ReLU",
@@ -22,6 +28,8 @@ const FUNCTIONS: Record<string, string> = {
   maximum: "max",
   minimum: "min",
   layer_norm: "LN",
+  row_sum: "sum",
+  unit_count: "dim",
   detach: "",
   where: "where",
 };
@@ -138,9 +146,12 @@ export class Walk {
       case "number":
         return shown(node.number!, 2);
     }
-    if (node.operands && node.operands.length <= 2)
-      return `(${node.operands.map((operand) => this.name(operand)).join(SIGNS[node.operation]?.[0] ?? " ")})`;
-    return node.operation.replace("_", " ");
+    const parts = (node.operands ?? []).map((operand) => this.name(operand));
+    const sign = SIGNS[node.operation]?.[0] ?? SIGNS_OF_MATRICES[node.operation];
+    if (sign && parts.length === 2) return `(${parts.join(sign)})`;
+    if (node.operation === "negate") return `−${parts[0]}`;
+    const called = FUNCTIONS[node.operation] ?? node.operation.replace("_", " ");
+    return parts.length <= 2 ? `${called}(${parts.join(", ")})` : called;
   }
 
   private isChip(k: number): boolean {

@@ -70,7 +70,12 @@ def describe_cell(graph: Graph, title: str = "", paper: str = "") -> CellPage:
         "memory": [name for name in graph.states if f"keep_{name}" in memory],
         "noMemory": reasons,
         "forgetGates": [
-            {"gate": found.gate, "state": found.state, "keeps": found.keeps}
+            {
+                "gate": found.gate,
+                "state": found.state,
+                "keeps": found.keeps,
+                "bias": found.bias is not None,
+            }
             for found in forget_gates(graph)
         ],
         "roles": roles_of(graph),

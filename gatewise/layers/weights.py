@@ -90,10 +90,13 @@ class Initialization:
         if self.chrono is not None and self.chrono <= 2:
             raise ValueError(f"chrono={self.chrono}: the longest dependency must exceed 2 steps.")
         if not has_forget_bias(graph):
+            biases = [p.name for p in graph.parameters.values() if p.namespace == "b"]
+            others = (
+                f', or set another bias, as in initial={{"{biases[0]}": 1.0}}' if biases else ""
+            )
             raise ValueError(
                 f"cell {graph.name!r} has no forget gate with a bias; leave forget_bias and chrono "
-                f"out, or set one of its biases: "
-                f"initial={{name: value}} with {', '.join(graph.parameters)}."
+                f"out{others}."
             )
 
     def starts(self, cell: Cell, graph: Graph) -> dict[str, float]:

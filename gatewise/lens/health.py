@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from gatewise.equations.intervention import unchanged
-from gatewise.equations.memory import forget_gates
+from gatewise.equations.memory import forget_gates, has_forget_bias
 from gatewise.lens.gradient_by_lag import gradient_by_lag
 from gatewise.lens.jacobian import jacobian_spectrum, some_steps
 from gatewise.lens.naming import Names
@@ -224,7 +224,9 @@ def _memory(patient: _Patient) -> Iterator[Finding]:
                 measured,
                 "What was written long ago decays before it is used, unless it is written anew.",
                 f"chrono={patient.length} or forget_bias=1 or more when the layer is made; then "
-                "train longer; compare gradient_by_lag",
+                "train longer; compare gradient_by_lag"
+                if has_forget_bias(patient.recorded.recurrence.graph)
+                else "a forget gate with a bias; train longer; compare gradient_by_lag",
             )
 
 
@@ -247,7 +249,7 @@ def _jacobians(patient: _Patient) -> Iterator[Finding]:
             "spectral radius of ∂s_t/∂s_{t−1}",
             measured,
             "Each step loses more than half of every difference of states: little reaches back.",
-            "forget_bias=1 or more; a gated cell; orthogonal recurrent weights",
+            f"{_gating(patient)}; orthogonal recurrent weights",
         )
     else:
         lasting = "Near 1, differences of states last."
@@ -255,6 +257,12 @@ def _jacobians(patient: _Patient) -> Iterator[Finding]:
         yield Finding(
             "spectral radius of ∂s_t/∂s_{t−1}", measured, lasting if middle > 0.8 else fading
         )
+
+
+def _gating(patient: _Patient) -> str:
+    """What makes gradients last: a bias where there is one to set, else a cell that has one."""
+    biased = has_forget_bias(patient.recorded.recurrence.graph)
+    return "forget_bias=1 or more, or chrono" if biased else "a gated cell"
 
 
 def _sample(recorded: Recorded) -> Run:
@@ -304,9 +312,7 @@ def _gradient(patient: _Patient) -> Iterator[Finding]:
         meaning = (
             f"It vanishes: half is gone {half} steps back. What was longer ago teaches nothing."
         )
-        remedy = (
-            "a gated cell; forget_bias=1 or more, or chrono; a loss at every step, not the last"
-        )
+        remedy = f"{_gating(patient)}; a loss at every step, not the last"
     else:
         yield Finding("gradient over time", measured, "It reaches back.")
         return

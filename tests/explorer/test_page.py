@@ -11,6 +11,7 @@ import gatewise as gw
 from benchmarks.explorer import measure
 from gatewise.backends import Operands
 from gatewise.backends.reference import ReferenceBackend
+from gatewise.equations import U, W, cell, p, s, softplus, tanh
 from gatewise.equations.rewrite import with_clamp
 from gatewise.explorer import export
 from gatewise.lens import inner_gradients
@@ -313,3 +314,20 @@ def test_a_thousand_steps_of_512_units_are_redrawn_within_100_ms(browser, tmp_pa
         _, redraws, _ = measure(browser, path)
     assert 1 < min(redraws) < 100  # every one of them did draw
     assert requests == []
+
+
+def test_computed_weights_are_named_with_their_functions_and_inputs_counted(opened, tmp_path):
+    @cell(states=("h",), inputs=dict(x="I", dt=1))
+    def fading(x, dt, h):
+        h = -softplus(p.rate) * dt * h + tanh(W.h @ x + (U.a - s.k * U.c) @ h)
+        return dict(h=h)
+
+    layer = gw.Recurrent(fading, 3, 4)
+    inputs = {"x": torch.randn(5, 3), "dt": torch.rand(5, 1)}
+    page = opened(export(layer, inputs, tmp_path / "page.html"))
+    page.page.click(".equation[data-value='h']")
+    names = page.page.locator(".worked small").all_inner_texts()
+    assert "−softplus(prate)" in names
+    assert "(Ua − (Uc · sk)) ht−1" in names
+    assert {"1 number", "3 numbers"} <= set(page.page.locator(".pill").all_text_contents())
+    assert "forget_bias" not in page.page.inner_text("#health")

@@ -77,3 +77,12 @@ class TestInitialValues:
         layer.reset_parameters()
         assert not torch.equal(before, layer.W_l0)
         assert (layer.weights()["b.f"] == 1.0).all()
+
+
+def test_cell_without_a_forget_gate_is_told_of_its_biases_alone():
+    with pytest.raises(
+        ValueError, match=r'out, or set another bias, as in initial=\{"b.h": 1.0\}\.$'
+    ):
+        gw.Recurrent("rnn", 3, 4, forget_bias=1.0)
+    with pytest.raises(ValueError, match=r"leave forget_bias and chrono out\.$"):
+        gw.Recurrent("rnn", 3, 4, forget_bias=1.0, bias=False)

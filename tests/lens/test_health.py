@@ -157,3 +157,13 @@ def test_large_layers_are_sampled():
     layer = gw.LSTM(8, 128)
     report = check_health(record_layer(layer, torch.randn(50, 8, 8)))
     assert "(of 32 steps sampled)" in found(report, "spectral radius").measured
+
+
+def test_no_cell_is_advised_what_its_layer_refuses():
+    """`forget_bias` is for layers whose cell has a forget gate with a bias."""
+    for cell, advised in (("rnn", False), ("gru", True)):
+        layer = gw.Recurrent(cell, 4, 8, initial={"U": 0.0})
+        run = record_layer(layer, torch.randn(30, 2, 4))
+        findings = check_health(run, length=500).findings
+        remedies = " ".join(entry.remedy or "" for entry in findings)
+        assert ("forget_bias" in remedies) == advised, cell
