@@ -18,6 +18,9 @@ from gatewise.data.tables.table_file import read_table
 FILE, FOLDER = "the file", "the folder"  # columns that no table has of its own
 
 
+HELD = 256 * 2**20  # bytes of files that are read once and held; more are read again and again
+
+
 class FolderTable(Table):
     """The rows of several tables, one after another; a message names the file.
 
@@ -25,13 +28,20 @@ class FolderTable(Table):
         name: How messages call the folder.
         tables: The files with their columns `FILE` and, if they have labels, `FOLDER`.
         said: What was guessed.
+        whole: The rows of all of them, where they are held.
     """
 
-    def __init__(self, name: str, tables: Sequence[Table], said: list[str]):
-        frame = pl.concat([table.frame for table in tables], how="vertical_relaxed")
+    def __init__(
+        self,
+        name: str,
+        tables: Sequence[Table],
+        said: list[str],
+        whole: pl.DataFrame | None = None,
+    ):
+        frames = [table.frame for table in tables] if whole is None else [whole.lazy()]
         comma = any(table.notations.comma for table in tables)
-        super().__init__(name, frame, said=said, comma=comma)
-        self.tables = tables
+        super().__init__(name, pl.concat(frames, how="vertical_relaxed"), said=said, comma=comma)
+        self.tables, self.whole = tables, whole
 
     @property
     def files(self) -> tuple[DataFile | FrameContents, ...]:
@@ -39,12 +49,17 @@ class FolderTable(Table):
         return tuple(file for table in self.tables for file in table.files)
 
     def blocks(self, rows: int = BLOCK) -> Iterator[pl.DataFrame]:
-        """Yield file after file: one sequence is held at once anyway."""
+        """Yield some rows of those that are held, else file after file."""
+        if self.whole is not None:
+            yield from self.whole.iter_slices(rows)
+            return
         for table in self.tables:
             yield table.collect()
 
     def head(self, rows: int = SAMPLE) -> pl.DataFrame:
         """Return the first rows."""
+        if self.whole is not None:
+            return self.whole.head(rows)
         found = [self.tables[0].head(rows)]
         for table in self.tables[1:]:
             missing = rows - sum(map(len, found))
@@ -56,6 +71,8 @@ class FolderTable(Table):
     def spread(self, rows: int = SAMPLE) -> pl.DataFrame:
         """Return the first rows of each file."""
         each = max(1, rows // len(self.tables))
+        if self.whole is not None:
+            return self.whole.filter(pl.int_range(pl.len()).over(FILE) < each)
         return pl.concat([table.head(each) for table in self.tables], how="vertical_relaxed")
 
     def in_order(self, id_column: str, time: str | None) -> "FolderTable":
@@ -63,6 +80,9 @@ class FolderTable(Table):
         if time is None:
             return self
         key = self.time_key(time)
+        if self.whole is not None:
+            whole = self.whole.sort(pl.col(FILE).rle_id(), key, ROW)
+            return FolderTable(self.name, self.tables, self.said, whole)
         tables = [table.with_frame(table.frame.sort(key, ROW)) for table in self.tables]
         return FolderTable(self.name, tables, self.said)
 
@@ -112,6 +132,9 @@ def read_tables(path: Path, files: Sequence[Path], roles: Roles, part: str = "tr
         for table, name in zip(tables, names, strict=True)
     ]
     said = [f"each file is a sequence, {len(files):,} in all", *tables[0].said]
-    table = FolderTable(str(path), parts, said)
+    held = sum(file.stat().st_size for file in files) <= HELD
+    # thousands of open files at once would block each other
+    whole = pl.concat([each.collect() for each in parts], how="vertical_relaxed") if held else None
+    table = FolderTable(str(path), parts, said, whole)
     label = roles.label or (FOLDER if labelled else None)
     return examples_of(table, replace(roles, id=FILE, label=label), part)

@@ -74,3 +74,16 @@ def test_a_fault_is_told_with_its_file(tmp_path, name, text, told):
 def test_a_column_of_a_file_is_no_id(tmp_path):
     with pytest.raises(DataError, match="each file is a sequence"):
         whole(write_recordings(tmp_path), id="time")
+
+
+def test_small_files_are_read_once_and_held(tmp_path, monkeypatch):
+    folder = write_recordings(tmp_path)
+    monkeypatch.setattr("gatewise.data.labelled.folder_table.HELD", 0, raising=False)
+    expected = whole(folder)[:3]
+    monkeypatch.undo()
+    examples = read_examples(folder)
+    for file in folder.rglob("*.csv"):
+        file.unlink()
+    block = next(examples.blocks())
+    assert str([each.tolist() for each in block.inputs]) == str(expected[0])  # with a missing value
+    assert [list(block.labels), list(block.ids)] == list(expected[1:])
