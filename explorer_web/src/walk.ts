@@ -144,7 +144,7 @@ export class Walk {
       case "transpose":
         return `${this.name(node.operands![0])}ᵀ`;
       case "number":
-        return shown(node.number!, 2);
+        return node.name ?? shown(node.number!, 2);
     }
     const parts = (node.operands ?? []).map((operand) => this.name(operand));
     const sign = SIGNS[node.operation]?.[0] ?? SIGNS_OF_MATRICES[node.operation];
@@ -162,8 +162,10 @@ export class Walk {
   /** An expression: a number with its name below where it is one thing, else written out. */
   private piece(k: number, level: number): Node {
     const node = this.cell.nodes[k];
-    if (node.number !== undefined)
-      return make("span", { class: "number" }, shown(node.number, 4).replace(/\.?0+$/, ""));
+    if (node.operation === "number") {
+      const text = node.name ?? shown(node.number!, 4).replace(/\.?0+$/, "");
+      return make("span", { class: "number" }, text);
+    }
     if (this.isChip(k)) return this.chip(k, node);
     return this.body(k, level);
   }

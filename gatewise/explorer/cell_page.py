@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -155,8 +156,11 @@ def _nodes(
             entry["operands"] = [index[operand] for operand in node.operands]
         if node in names:
             entry["value"] = names[node]
-        if number_of(node) is not None:
-            entry["number"] = number_of(node)
+        number = number_of(node)
+        if number is not None and math.isinf(number):  # JSON has no such number
+            entry["name"] = Plain().number(number)
+        elif number is not None:
+            entry["number"] = number
         elif not node.operands:
             entry["name"] = node.name
         if node in weights:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import pytest
@@ -11,12 +12,12 @@ import gatewise as gw
 from benchmarks.explorer import measure
 from gatewise.backends import Operands
 from gatewise.backends.reference import ReferenceBackend
-from gatewise.equations import U, W, cell, p, s, softplus, tanh
+from gatewise.equations import U, W, cell, exp, p, s, softplus, tanh, where
 from gatewise.equations.rewrite import with_clamp
 from gatewise.explorer import export
 from gatewise.lens import inner_gradients
 from gatewise.lens.ledger import memory_ledger
-from tests.explorer.conftest import SENTENCE
+from tests.explorer.conftest import MEANINGLESS, SENTENCE
 
 EDITED = SENTENCE.replace("France", "Japan")
 
@@ -331,3 +332,19 @@ def test_computed_weights_are_named_with_their_functions_and_inputs_counted(open
     assert "(Ua − (Uc · sk)) ht−1" in names
     assert {"1 number", "3 numbers"} <= set(page.page.locator(".pill").all_text_contents())
     assert "forget_bias" not in page.page.inner_text("#health")
+
+
+def test_a_cell_may_hold_infinity(opened, tmp_path):
+    """JSON has no infinity, and such a cell once had no page."""
+
+    @cell
+    def masked(x, h):
+        a = exp(where(h > 0, tanh(W.a @ x), -math.inf))
+        h = tanh(W.h @ x + a)
+        return dict(a=a, h=h)
+
+    page = opened(export(gw.Recurrent(masked, 3, 4), torch.randn(5, 3), tmp_path / "page.html"))
+    assert page.tell("store.network.difference(store.original)") < 1e-5
+    page.page.click(".equation[data-value='a']")
+    assert "-∞" in page.page.inner_text(".worked")
+    assert not any(word in page.page.inner_text("#cell") for word in MEANINGLESS)
