@@ -12,6 +12,7 @@ import polars as pl
 from gatewise.data.labelled.examples import Examples, Roles
 from gatewise.data.labelled.table_examples import examples_of
 from gatewise.data.source import DataError, DataFile
+from gatewise.data.tables.notation import Example
 from gatewise.data.tables.table import BLOCK, ROW, SAMPLE, FrameContents, Table
 from gatewise.data.tables.table_file import read_table
 
@@ -89,6 +90,14 @@ class FolderTable(Table):
     def place(self, block: pl.DataFrame, at: int, column: str) -> str:
         """Name a cell for a message, with its file."""
         return f"{self.name}/{block[FILE][at]}: row {block[ROW][at]}, column {column!r}"
+
+    def place_of(self, example: Example, column: str) -> str:
+        """Name a cell that numbers were told by, in the first file that has it there."""
+        for block in self.blocks():
+            same = (block[ROW] == example.row) & (block[column].str.strip_chars() == example.cell)
+            if same.any():
+                return self.place(block, int(same.arg_max() or 0), column)
+        return super().place_of(example, column)
 
 
 def read_tables(path: Path, files: Sequence[Path], roles: Roles, part: str = "train") -> Examples:

@@ -80,11 +80,11 @@ class Notation(NamedTuple):
 
 
 class AmbiguityError(ValueError):
-    """Numbers of a column may mean this or that; `row` is where, as the file counts."""
+    """Numbers of a column may mean this or that; `example` is the first such cell."""
 
-    def __init__(self, row: int, message: str):
+    def __init__(self, example: Example, message: str):
         super().__init__(message)
-        self.row = row
+        self.example = example
 
 
 class Notations:
@@ -159,11 +159,11 @@ class Notations:
         if len(others) != 1 and self.comma:
             others = {","}
         if len(others) != 1:
-            cell, row = evidence.open
+            cell = evidence.open.cell
             meanings = [Notation(mark, cell).meaning for mark in ".,"]
             one, other = (f"{each:.15g}" for each in meanings)
             raise AmbiguityError(
-                row,
+                evidence.open,
                 f"{cell!r} may be {one} or {other}, and no other number tells which; write numbers "
                 "with a decimal point and nothing between thousands",
             )
@@ -216,7 +216,7 @@ def refuse_contradiction(evidence: Evidence) -> None:
     if len(evidence.decimals) > 1:
         one, other = sorted(evidence.decimals.values(), key=lambda each: each.row)
         raise AmbiguityError(
-            other.row,
+            other,
             f"{other.cell!r} has another decimal mark than {one.cell!r} in row {one.row}; write "
             "all numbers alike",
         )
@@ -224,7 +224,7 @@ def refuse_contradiction(evidence: Evidence) -> None:
     if len(units) > 1:
         one, other = sorted(units.values(), key=lambda each: each.row)[:2]
         raise AmbiguityError(
-            other.row,
+            other,
             f"{other.cell!r} has another unit than {one.cell!r} in row {one.row}; write all "
             "numbers alike",
         )

@@ -17,7 +17,7 @@ from gatewise.data.tables.delimited import (
 )
 from gatewise.data.tables.json_lines import JSON_LINES, faulty_json
 from gatewise.data.tables.nested import unfold
-from gatewise.data.tables.notation import AmbiguityError, Notation, Notations
+from gatewise.data.tables.notation import AmbiguityError, Example, Notation, Notations
 
 ROW = "\0row"  # a column of every block: the row's number as the file counts
 MISSING = ("", "na", "n/a", "nan", "null", "none", "?", "-")  # what stands for no value
@@ -191,7 +191,8 @@ class Table:
         try:
             return self.guarded(self.notations.of, column)
         except AmbiguityError as error:
-            raise DataError(f"{self.name}: row {error.row}, column {column!r}: {error}") from error
+            place = self.place_of(error.example, column)
+            raise DataError(f"{place}: {error}") from error
 
     def say_notations(self, columns: Iterable[str]) -> list[str]:
         """Say how columns write their numbers, where they are not plain.
@@ -214,6 +215,10 @@ class Table:
     def place(self, block: pl.DataFrame, at: int, column: str) -> str:
         """Name a cell for a message."""
         return f"{self.name}: row {block[ROW][at]}, column {column!r}"
+
+    def place_of(self, example: Example, column: str) -> str:
+        """Name a cell that numbers were told by, for a message."""
+        return f"{self.name}: row {example.row}, column {column!r}"
 
     def places(self, block: pl.DataFrame, column: str) -> Callable[[int], str]:
         """Return what names a cell of a column for a message, by its place in the block."""

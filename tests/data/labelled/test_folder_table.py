@@ -87,3 +87,12 @@ def test_small_files_are_read_once_and_held(tmp_path, monkeypatch):
     block = next(examples.blocks())
     assert str([each.tolist() for each in block.inputs]) == str(expected[0])  # with a missing value
     assert [list(block.labels), list(block.ids)] == list(expected[1:])
+
+
+def test_a_number_that_may_mean_two_things_is_named_with_its_file(tmp_path):
+    for name, cell in {"ok/1.csv": "2", "worn/1.csv": '"1,234"', "worn/2.csv": '"1,234"'}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"time,speed\n1,1\n2,{cell}\n")
+    told = r"worn/1\.csv: row 3, column 'speed': '1,234' may be 1234 or 1\.234"
+    with pytest.raises(DataError, match=told):
+        whole(tmp_path)
