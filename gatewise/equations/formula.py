@@ -258,6 +258,8 @@ class Formula:
         if scalars == [False, True] and right not in self.symbols:
             left, right = right, left
         (first, minus), (second, other) = self._unsigned(left), self._unsigned(right)
+        if left.operation == "divide" and self.piece(left).level == PRODUCT:
+            first = self.notation.brackets(first)  # a / b·c looks like a / (b·c)
         text = self.notation.multiply(first, second, scalar=any(scalars))
         return Text(f"-{text}", SUM) if minus != other else Text(text, PRODUCT)
 

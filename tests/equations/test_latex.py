@@ -230,3 +230,16 @@ def test_greek_letters_may_be_written_as_such():
         r"h_{t} &= \zeta_{1,t} \odot c_{t-1}",
     ]
     assert to_latex(greek.graph).isascii()
+
+
+def test_quotient_that_is_a_factor_stands_in_brackets():
+    """On one line, a / b·c looks like a / (b·c)."""
+
+    @cell
+    def quotients(x, h):
+        return dict(h=(tanh(x) / (1 + h)) * h + x / h, again=x * (h / x))
+
+    (_, h), (_, again) = to_plain(quotients.graph)
+    assert h == "(tanh(xₜ) / (1 + hₜ₋₁)) ⊙ hₜ₋₁ + xₜ / hₜ₋₁"
+    assert again == "xₜ ⊙ hₜ₋₁ / xₜ"
+    assert r"\frac{\tanh\left(x_{t}\right)}{1 + h_{t-1}} \odot h_{t-1}" in to_latex(quotients.graph)
