@@ -15,7 +15,7 @@ import gatewise as gw
 from gatewise.equations import U, W, b, cell, exp, p, sigmoid, softplus, tanh, where
 from gatewise.equations.diagram import lay_out, to_svg
 from gatewise.equations.drawing.blocks import Block, blocks_of
-from gatewise.equations.drawing.picture import Picture, block_box, overlap
+from gatewise.equations.drawing.picture import Label, Picture, block_box, overlap
 from gatewise.equations.drawing.placement import EAST, NORTH, SOUTH, WEST, Placement, Port
 from gatewise.equations.drawing.routing import Connection, Net, NoWayError, route
 from gatewise.equations.drawing.wires import UNIT, pieces_of
@@ -281,3 +281,14 @@ def test_weights_that_are_computed_are_told_apart():
 
     labels = {block.label for block in blocks_of(fading.graph).order}
     assert {"×softplus(p_slow)", "×…"} <= labels
+
+
+def test_wide_letters_and_commas_take_their_room():
+    """The picture's edge once cut into the m of a state m0."""
+
+    def width(name: str) -> float:
+        left, _, right, _ = Label(name, "t", (0, 0), "start").box()
+        return right - left
+
+    assert width("m0") > width("n0") > width("n") + 2 * 5
+    assert width("mean") > width("near")

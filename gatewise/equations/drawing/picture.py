@@ -44,6 +44,8 @@ STYLE = """
 .gw .sign{font-size:18px;font-weight:600}
 """.replace("\n", "")
 COLOURS = {"σ": "sigma", "tanh": "tanh", "ReLU": "relu", "exp": "relu", "softplus": "relu"}
+WIDE = "mwMW"
+"""Letters that take half as much again as others."""
 SUBSCRIPT = re.compile(r"_([\w,]+)")
 
 
@@ -236,8 +238,9 @@ class Label:
         if not self.time:
             return 9
         symbol = symbol_of(name)
-        below = "".join(symbol.subscripts) + self.time
-        return 9.5 * len(symbol.base if not symbol.is_letter else "x") + 6.5 * len(below) + 2
+        below = ",".join((*symbol.subscripts, self.time))
+        letters = "x" if symbol.is_letter and symbol.base not in WIDE else symbol.base
+        return sum(14 if k in WIDE else 9.5 for k in letters) + 6.5 * len(below) + 2
 
     def svg(self) -> str:
         """The text element."""
