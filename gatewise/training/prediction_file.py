@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from gatewise.data.labelled.examples import Examples
-from gatewise.data.labelled.targets import read_number
+from gatewise.data.labelled.targets import Targets
 from gatewise.data.whole_file import part_of, settle_folder
 from gatewise.training.classification.model import Classifier, Predictions
 
@@ -38,10 +38,11 @@ class Tally:
 
     Args:
         classes: What the model tells apart; none for numbers.
+        targets: What reads true numbers.
     """
 
-    def __init__(self, classes: Iterable[str]) -> None:
-        self.classes = set(classes)
+    def __init__(self, classes: Iterable[str], targets: Targets) -> None:
+        self.classes, self.targets = set(classes), targets
         self.count = self.labelled = self.known = self.right = 0
         self.errors = 0.0
 
@@ -53,7 +54,7 @@ class Tally:
                 self.labelled += 1
                 if part.probabilities is None:
                     self.errors += abs(
-                        float(label) - read_number(truth, "the label to compare with")
+                        float(label) - self.targets.encode(truth, "the label to compare with")
                     )
                 else:
                     self.known += truth in self.classes
@@ -77,7 +78,7 @@ def write_predictions(model: Classifier, examples: Examples, output: Path | None
         ValueError: The output's ending is not known, or the examples cannot be read.
         OSError: It cannot be written; what was there before is still there.
     """
-    tally = Tally(model.classes)
+    tally = Tally(model.classes, model.targets)
     frames = table_blocks(model, examples, tally)
     if output is None:
         for number, frame in enumerate(frames):

@@ -160,6 +160,9 @@ def prepare_dataset(
     said = list(training.said)
     if len(labelled) < len(labels):
         said.append(f"{len(labels) - len(labelled):,} examples without a label are left out")
+    if getattr(targets, "decimal", None):
+        label, place = labelled[0]
+        said.append(f"labels are numbers: {label!r} is read as {targets.encode(label, place):.15g}")
     learned, held = divide(outline, targets, preparation, validation is not None)
     spared = validation is not None or bool((learned != held).any())
     if not spared:

@@ -1,13 +1,17 @@
 """What labels become: classes, ordered classes, or numbers; and back."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
+import polars as pl
 
 from gatewise.data.source import DataError
+from gatewise.data.tables.notation import AmbiguityError, Notation, Notations
 
 
 class Targets(Protocol):
@@ -77,32 +81,59 @@ class NumberTargets:
     Args:
         mean: Of those learned from.
         deviation: Their standard deviation, above zero.
+        decimal: Their decimal mark where they are not plain, as `1.234,5 €`.
     """
 
     kind = "regression"
     size = 1
 
-    def __init__(self, mean: float, deviation: float):
-        self.mean, self.deviation = mean, deviation
+    def __init__(self, mean: float, deviation: float, decimal: str | None = None):
+        self.mean, self.deviation, self.decimal = mean, deviation, decimal
 
     def encode(self, label: str, place: str) -> float:
         """See `Targets.encode`; the number itself, not yet in units of its spread."""
-        return read_number(label, place)
+        return read_number(label, place, self.decimal)
 
     def to_dict(self) -> dict[str, Any]:
         """See `Targets.to_dict`."""
-        return {"kind": self.kind, "mean": self.mean, "deviation": self.deviation}
+        mark = {} if self.decimal is None else {"decimal": self.decimal}
+        return {"kind": self.kind, "mean": self.mean, "deviation": self.deviation, **mark}
 
 
-def read_number(label: str, place: str) -> float:
+def read_number(label: str, place: str, decimal: str | None = None) -> float:
     """Return a label as a number, or raise `DataError`."""
     try:
-        value = float(label)
+        value = float(label) if decimal is None else read_written(label, decimal)
     except ValueError:
         raise DataError(f"{place}: the label {label!r} is no number") from None
     if not math.isfinite(value):
         raise DataError(f"{place}: the label {label!r} is not finite")
     return value
+
+
+@lru_cache(65_536)
+def read_written(label: str, decimal: str) -> float:
+    """Return a number as people write it, or raise `ValueError`."""
+    found = Notation(decimal, label).meaning
+    if found is None:
+        raise ValueError(label)
+    return found
+
+
+def find_decimal(labels: Sequence[tuple[str, str]]) -> str | None:
+    """Return the decimal mark of numbers that are not plain, else None.
+
+    Raises:
+        DataError: They may mean this or that.
+    """
+    frame = pl.LazyFrame({"label": [label for label, _ in labels]}).with_row_index("row")
+    try:
+        found = Notations(frame, ["label"], "row", False).of("label")
+    except AmbiguityError as error:
+        place = labels[error.example.row][1]
+        said = re.sub(r" in row \d+", "", str(error))  # which counts labels, not rows of the file
+        raise DataError(f"{place}, the label: {said}") from error
+    return None if found is None else found.decimal
 
 
 def build_targets(
@@ -120,13 +151,15 @@ def build_targets(
         DataError: There is nothing to tell apart.
     """
     if kind == "regression":
-        values = np.array([read_number(label, place) for label, place in labels])
+        labels = list(labels)
+        decimal = find_decimal(labels)
+        values = np.array([read_number(label, place, decimal) for label, place in labels])
         if len(values) == 0 or values.std() == 0:
             raise DataError(
                 f"{name}: every label is the same; there is nothing to learn (where rows are the "
                 "steps of a sequence, the label in its last row counts)"
             )
-        return NumberTargets(float(values.mean()), float(values.std()))
+        return NumberTargets(float(values.mean()), float(values.std()), decimal)
     counts = Counter(label for label, _ in labels)
     if len(counts) < 2:
         only = f"every label is {next(iter(counts))!r}" if counts else "no example has a label"
@@ -146,9 +179,11 @@ def build_targets(
 
 def in_order(names: Iterable[str]) -> list[str]:
     """Sort names by their size where all are numbers, else by alphabet."""
+    names = list(names)
     try:
-        return sorted(names, key=lambda name: (float(name), name))
-    except ValueError:
+        decimal = find_decimal([(name, "") for name in names])
+        return sorted(names, key=lambda name: (read_number(name, "", decimal), name))
+    except DataError:
         return sorted(names)
 
 
@@ -160,7 +195,7 @@ def targets_from_dict(data: dict[str, Any]) -> Targets:
         ValueError: It describes none.
     """
     if data["kind"] == "regression":
-        return NumberTargets(float(data["mean"]), float(data["deviation"]))
+        return NumberTargets(float(data["mean"]), float(data["deviation"]), data.get("decimal"))
     if data["kind"] not in ("classes", "ordinal"):
         raise ValueError(f"unknown targets {data['kind']!r}")
     return ClassTargets(data["names"], data["kind"] == "ordinal")

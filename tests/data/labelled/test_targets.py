@@ -40,3 +40,29 @@ def test_equal_numbers_are_refused_with_a_word_on_steps():
     labels = [("1", "a.csv: row 9"), ("1", "a.csv: row 18")]
     with pytest.raises(DataError, match=r"a\.csv: every label is the same.*its last row counts"):
         build_targets("regression", labels, "a.csv")
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (["$1,234", "$5.50"], [1234, 5.5]),
+        (["12 %", "7.5 %"], [12, 7.5]),
+        (["1,234.5", "2"], [1234.5, 2]),
+        (["1.234", "1.234,5 €"], [1234, 1234.5]),
+    ],
+)
+def test_numbers_are_read_as_people_write_them(labels, expected):
+    targets = targets_from_dict(built("regression", labels).to_dict())
+    assert [targets.encode(label, "") for label in labels] == expected
+    assert built("classes", labels).names == [
+        label for _, label in sorted(zip(expected, labels, strict=True))
+    ]
+
+
+def test_a_target_that_may_mean_two_things_is_refused():
+    with pytest.raises(DataError, match=r"a\.csv: row 1, the label: '1,234' may be 1234 or 1\.234"):
+        built("regression", ["1,234", "5"])
+    with pytest.raises(DataError, match="another unit than '\\$5'; write all numbers alike"):
+        built("regression", ["$5", "5 €"])
+    with pytest.raises(DataError, match=r"a\.csv: row 3: the label 'many' is no number"):
+        built("regression", ["$1.50", "$2.50"]).encode("many", "a.csv: row 3")

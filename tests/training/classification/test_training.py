@@ -21,6 +21,7 @@ from gatewise.training.classification.settings import ClassificationSettings
 from gatewise.training.classification.training import train_classifier
 from gatewise.training.model_file import read_model_file, write_model_file
 from gatewise.training.plan import Display, Stopped
+from gatewise.training.prediction_file import write_predictions
 
 SMALL = {"hidden": 12, "embedding": 8, "steps": 60, "validate_every": 20, "device": "cpu"}
 
@@ -375,3 +376,16 @@ def test_training_ends_where_all_is_learned(tmp_path):
     result = train_classifier(tmp_path / "w.txt", tmp_path / "m.safetensors", quick)
     assert result.progress.step < 1_000
     assert "of the examples learned from." in (tmp_path / "m.md").read_text()
+
+
+def test_targets_may_be_written_as_people_write_them(tmp_path):
+    rows = "".join(f'"{"good " * (k % 3 + 1)}","${k % 3 + 1},000.50"\n' for k in range(12))
+    (tmp_path / "a.csv").write_text("text,price\n" + rows)
+    output = tmp_path / "model.safetensors"
+    chosen = settings(target="regression", steps=1, validate_every=1)
+    result = train_classifier(tmp_path / "a.csv", output, chosen, roles=Roles(label="price"))
+    assert "labels are numbers: '$1,000.50' is read as 1000.5" in result.run.said
+    model = gw.load(output)
+    told = write_predictions(model, model.examples(tmp_path / "a.csv"), tmp_path / "found.csv")
+    assert told.labelled == 12
+    assert told.error is not None
