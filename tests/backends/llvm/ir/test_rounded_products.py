@@ -9,7 +9,7 @@ import torch
 
 import gatewise as gw
 from gatewise.backends import Recurrence, with_products
-from gatewise.backends.llvm import backend, trial
+from gatewise.backends.llvm import selection, trial
 from gatewise.backends.llvm.selection import kernel_for, refused_products
 from gatewise.backends.llvm.target import host
 from gatewise.backends.rounded import RoundedProducts
@@ -52,8 +52,8 @@ term of a sum is wrong by 2⁻⁸, and with it a sequence's later states. Gradie
 @pytest.fixture(autouse=True)
 def _however_small(monkeypatch):
     """Products are rounded at sizes where it does not pay, too."""
-    monkeypatch.setattr(backend, "ROUNDED_NUMBERS", 0)
-    monkeypatch.setattr(backend, "ROUNDED_ROWS", 0)
+    monkeypatch.setattr(selection, "ROUNDED_NUMBERS", 0)
+    monkeypatch.setattr(selection, "ROUNDED_ROWS", 0)
 
 
 def in_bfloat16(case: Sample) -> Sample:
