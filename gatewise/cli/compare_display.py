@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gatewise.cli.live_display import LiveDisplay
+from gatewise.data.amount import amount
 from gatewise.training.comparison.cells import Comparison, Run
 from gatewise.training.comparison.report import HEAD, explain, rows_of
 from gatewise.training.comparison.run import Learning, Outcome
@@ -52,16 +53,16 @@ class ComparisonDisplay(LiveDisplay):
 
 def describe_run(run: Run, learning: Learning) -> str:
     """Say how far a run is."""
-    return f"{name_of(run)} {learning.seen:,} sequences, loss {learning.loss:.3g}"
+    return f"{name_of(run)} {amount(learning.seen, 'sequence')}, loss {learning.loss:.3g}"
 
 
 def describe_end(run: Run, outcome: Outcome, kept: bool) -> str:
     """Say what came of a run."""
     if outcome.solved is not None:
-        found = f"solved with {outcome.solved:,} sequences"
+        found = f"solved with {amount(outcome.solved, 'sequence')}"
     else:
         end = "not solved" if run.task.mistakes is not None else "learned"
-        found = f"{end} with {outcome.sequences:,} sequences"
+        found = f"{end} with {amount(outcome.sequences, 'sequence')}"
     known = ", from before" if kept else ""
     return f"{name_of(run)}: {found}, loss {outcome.loss:.3g}, {outcome.right:.1%} right{known}"
 

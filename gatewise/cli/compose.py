@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from gatewise.cli.failure import failures_explained
+from gatewise.data.amount import amount
 
 
 def register(app: typer.Typer) -> None:
@@ -71,7 +72,7 @@ def compose(
             write_whole(output, held.getvalue())
         else:
             write_whole(output, write_midi(whole, per_beat, tempo))
-        typer.echo(f"{output}: {len(whole):,} steps", err=True)
+        typer.echo(f"{output}: {amount(len(whole), 'step')}", err=True)
 
 
 def check_output(output: Path) -> None:

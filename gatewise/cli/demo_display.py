@@ -10,6 +10,7 @@ from rich.table import Table
 
 from gatewise.cli.demo_findings import Findings, conclude, guessing, power, shown
 from gatewise.cli.live_display import clock
+from gatewise.data.amount import amount
 from gatewise.tasks.memory import Course, Examples, MemoryModel, Vocabulary, guess
 from gatewise.tasks.sentences import KINDS, Sentence
 from gatewise.training.side_by_side import Learner, Pace
@@ -75,7 +76,7 @@ class TrainingDisplay:
         """Say how long it took."""
         took = clock(time.monotonic() - self.begin)
         early = f" of {self.pace.steps:,}: the time was over" if steps < self.pace.steps else ""
-        self.console.print(f"trained    {steps:,} steps{early}; {took} minutes\n")
+        self.console.print(f"trained    {amount(steps, 'step')}{early}; {took} minutes\n")
 
 
 def introduce(console: Console, models: Mapping[str, MemoryModel], examples: Examples) -> None:

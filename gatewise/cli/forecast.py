@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from gatewise.cli.failure import failures_explained
+from gatewise.data.amount import amount
 
 CLOCK = "%Y-%m-%dT%H:%M:%S"  # steps are whole seconds
 OFFSET = "%:z"  # behind the clock, where times have a zone
@@ -223,9 +224,10 @@ def show_backtest(
     from gatewise.training.report import as_markdown
 
     tested = model.backtest(data, test, stride, **reading)
-    apart = "1 step" if tested.stride == 1 else f"{tested.stride} steps"
+    apart = amount(tested.stride, "step")
+    found, ahead = amount(tested.origins, "forecast"), amount(model.model.horizon, "step")
     typer.echo(
-        f"{tested.origins:,} forecasts of {model.model.horizon} steps in {tested.series:,} series, "
+        f"{found} of {ahead} in {tested.series:,} series, "
         f"{apart} apart; `gatewise forecast` would use {model.best}\n"
     )
     typer.echo(as_markdown(table_of(tested.accuracy)) + "\n")

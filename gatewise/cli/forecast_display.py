@@ -2,6 +2,7 @@
 
 from gatewise.cli.training_display import TrainingDisplay, describe_network, ended, width_of
 from gatewise.data import processes
+from gatewise.data.amount import amount
 from gatewise.data.time_series.columns import shorten
 from gatewise.tasks.naive import NAIVES
 from gatewise.training.checkpoint import Measurement, Progress
@@ -21,11 +22,14 @@ class LiveForecastDisplay(TrainingDisplay):
         settings, task, series = run.settings, run.task, run.task.series
         count = f"{len(series.series):,} series" if len(series.series) > 1 else "1 series"
         return [
-            ("series", f"{count}, {shorten(series.columns.targets)}: {series.steps:,} steps"),
+            (
+                "series",
+                f"{count}, {shorten(series.columns.targets)}: {amount(series.steps, 'step')}",
+            ),
             (
                 "windows",
                 f"{task.total:,} to learn from, {len(task.moments.rows):,} to measure on; "
-                f"{settings.horizon} steps from {settings.lookback}, in segments of "
+                f"{amount(settings.horizon, 'step')} from {settings.lookback}, in segments of "
                 f"{settings.segment}",
             ),
             (

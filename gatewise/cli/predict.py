@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from gatewise.cli.failure import failures_explained
+from gatewise.data.amount import amount
 
 
 def register(app: typer.Typer) -> None:
@@ -77,7 +78,7 @@ def predict_with(
     for sentence in examples.said:
         typer.secho(sentence, fg=typer.colors.YELLOW, err=True)
     if output is not None:
-        typer.echo(f"{told.examples:,} examples labelled: {output}", err=True)
+        typer.echo(f"{amount(told.examples, 'example')} labelled: {output}", err=True)
     if told.right is not None:
         share = f"{told.right / told.labelled:.2%}"
         typer.echo(f"{told.right:,} of {told.labelled:,} labels are right ({share})", err=True)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from gatewise.cli.failure import failures_explained
+from gatewise.data.amount import amount
 
 
 def register(app: typer.Typer) -> None:
@@ -74,7 +75,7 @@ def sample_with(
         typer.echo(written, nl=False)
         return
     write_whole(output, as_bytes(drawn, model, output))
-    typer.echo(f"{count:,} sequences: {output}", err=True)
+    typer.echo(f"{amount(count, 'sequence')}: {output}", err=True)
 
 
 def check_output(output: Path, text: bool) -> None:

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from gatewise.cli.live_display import LiveDisplay, clock
 from gatewise.data import processes
+from gatewise.data.amount import amount
 from gatewise.training.checkpoint import Measurement, Progress
 from gatewise.training.plan import Display, Plan, Run, Stopped, Trial
 from gatewise.training.ranges import described
@@ -229,9 +230,9 @@ def is_best(history: list[Measurement]) -> bool:
 
 def ended(progress: Progress, patience: int) -> str:
     """Say how long a run took, why it ended, and how often its gradients were clipped."""
-    parts = [f"Done in {clock(progress.seconds)}, {progress.step:,} steps."]
+    parts = [f"Done in {clock(progress.seconds)}, {amount(progress.step, 'step')}."]
     if progress.waited >= patience:
-        parts.append(f"No improvement in {progress.waited} validations.")
+        parts.append(f"No improvement in {amount(progress.waited, 'validation')}.")
     if progress.clipped:
         parts.append(f"Gradients were clipped in {progress.clipped_share:.0%} of the steps.")
     return " ".join(parts)
@@ -249,9 +250,9 @@ def describe_plan(plan: Plan, read: str, batches_per_epoch: int) -> str:
     if plan.budget.steps is not None:
         epochs = plan.budget.steps / batches_per_epoch
         digits = 0 if epochs >= 100 else 1
-        ends.append(f"{plan.budget.steps:,} steps ({epochs:,.{digits}f} epochs)")
+        ends.append(f"{amount(plan.budget.steps, 'step')} ({epochs:,.{digits}f} epochs)")
     together = f" in each of {processes.count()} processes" if processes.count() > 1 else ""
     return (
         f"{read}{together}, learning rate {plan.learning_rate:g}, until {' or '.join(ends)}, "
-        f"or no better for {plan.patience} validations"
+        f"or no better for {amount(plan.patience, 'validation')}"
     )

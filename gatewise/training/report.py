@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gatewise.data.amount import amount
 from gatewise.data.whole_file import write_whole
 
 STYLE = (
@@ -87,7 +88,7 @@ def settings_table(settings: Mapping[str, Any]) -> Table:
 
 def duration(seconds: float) -> str:
     """Show how long something took, such as `48 seconds` or `3.4 minutes`."""
-    return f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds / 60:,.1f} minutes"
+    return amount(round(seconds), "second") if seconds < 100 else f"{seconds / 60:,.1f} minutes"
 
 
 def write_report(model: Path, title: str, blocks: Sequence[Block]) -> tuple[Path, Path]:

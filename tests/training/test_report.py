@@ -1,3 +1,5 @@
+from gatewise.cli.training_display import ended
+from gatewise.training.checkpoint import Progress
 from gatewise.training.report import (
     Command,
     Heading,
@@ -58,3 +60,9 @@ def test_durations():
         "48 seconds",
         "3.4 minutes",
     ]
+
+
+def test_one_is_singular():
+    assert duration(0.9) == "1 second"
+    assert ended(Progress(step=1, seconds=2.0), 3) == "Done in 0:02, 1 step."
+    assert ended(Progress(step=2, seconds=2.0), 3) == "Done in 0:02, 2 steps."

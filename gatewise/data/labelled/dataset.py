@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gatewise.data.amount import amount
 from gatewise.data.labelled.examples import Block, Examples
 from gatewise.data.labelled.features import (
     Features,
@@ -159,7 +160,9 @@ def prepare_dataset(
     targets = build_targets(preparation.target, labelled, training.name, preparation.order)
     said = list(training.said)
     if len(labelled) < len(labels):
-        said.append(f"{len(labels) - len(labelled):,} examples without a label are left out")
+        missing = len(labels) - len(labelled)
+        are = "is" if missing == 1 else "are"
+        said.append(f"{amount(missing, 'example')} without a label {are} left out")
     if getattr(targets, "decimal", None):
         label, place = labelled[0]
         said.append(f"labels are numbers: {label!r} is read as {targets.encode(label, place):.15g}")
@@ -184,7 +187,8 @@ def prepare_dataset(
     cut = getattr(features, "cut", 0)
     if cut:
         longest = getattr(features, "longest", 0)
-        said.append(f"{cut:,} texts are cut to {longest} tokens; --longest takes more")
+        are = "is" if cut == 1 else "are"
+        said.append(f"{amount(cut, 'text')} {are} cut to {longest} tokens; --longest takes more")
     return Dataset(features, targets, parts, spared, tuple(said))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from gatewise.data.amount import amount
 from gatewise.data.source import DataError
 from gatewise.data.time_series.columns import shorten
 from gatewise.data.time_series.series import SeriesSet, name_first
@@ -23,6 +24,7 @@ from gatewise.training.report import (
     Paragraph,
     Picture,
     Table,
+    duration,
     write_report,
 )
 
@@ -92,15 +94,15 @@ def describe(model: ForecastModel, series: SeriesSet) -> list[str]:
     number = len(series.columns.targets)
     targets = f"{number} targets" if number > 1 else "one target"
     return [
-        f"{count}, {targets}, {series.steps:,} steps together",
+        f"{count}, {targets}, {amount(series.steps, 'step')} together",
         *series.said,
         *name_first(series.left_out),
         f"cell {model.config['cell']['name']}, hidden size {network['hidden']}, look-back "
-        f"{network['lookback']} steps in segments of {network['segment']}, horizon "
+        f"{amount(network['lookback'], 'step')} in segments of {network['segment']}, horizon "
         f"{network['horizon']}, decoding {network['decoding']}, scaling {network['scaling']}, "
         f"anchor {network['anchor']}, seed {settings['seed']}",
         describe_minimum(model.minimum, model.minimums, series.columns),
-        f"{model.training['step']:,} steps in {model.training['seconds']:.0f} seconds",
+        f"{amount(model.training['step'], 'step')} in {duration(model.training['seconds'])}",
     ]
 
 
