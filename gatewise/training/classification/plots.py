@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gatewise.tasks.measures import Findings
+from gatewise.tasks.measures import BINS, Findings
 from gatewise.training.checkpoint import Progress
 from gatewise.training.picture import picture_of
 
@@ -58,13 +58,23 @@ def plot_confusion(findings: Findings, classes: list[str]) -> bytes:
 
 
 def plot_reliability(findings: Findings) -> bytes:
-    """Plot how often the model was right against how sure it was."""
-    assert findings.reliability is not None
-    figure, axes = new_axes(4.2, 4)
-    axes.plot([0, 1], [0, 1], color="0.7", linestyle=":", label="as sure as right")
-    sure = [confidence for confidence, _, _ in findings.reliability]
-    right = [share for _, share, _ in findings.reliability]
-    axes.plot(sure, right, marker="o", label="measured")
-    axes.set(xlabel="confidence", ylabel="share that is right", xlim=(0, 1.02), ylim=(0, 1.02))
-    axes.legend()
+    """Plot how often the model was right against how sure it was, and how often it was so sure."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.2, 4.8), layout="constrained")
+    draw_reliability(findings, *figure.subplots(2, 1, sharex=True, height_ratios=(4, 1)))
     return picture_of(figure)
+
+
+def draw_reliability(findings: Findings, measured: Any, counted: Any) -> None:
+    """Draw the shares that were right into axes, and the number of predictions into others."""
+    assert findings.reliability is not None
+    sure, right, counts = zip(*findings.reliability, strict=True)
+    measured.plot([0, 1], [0, 1], color="0.7", linestyle=":", label="as sure as right")
+    measured.plot(sure, right, marker="o", label="measured")
+    measured.set(ylabel="share that is right", xlim=(0, 1.02), ylim=(0, 1.02))
+    measured.legend()
+    bins = [min(int(confidence * BINS), BINS - 1) for confidence in sure]
+    counted.bar([(bin + 0.5) / BINS for bin in bins], counts, width=0.9 / BINS)
+    counted.set(xlabel="confidence", ylabel="predictions")
+    counted.yaxis.get_major_locator().set_params(nbins=3, integer=True)
