@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import nn
 
+from gatewise.explorer.classified import of_classifier
+from gatewise.explorer.composed import of_music
+from gatewise.explorer.continued import of_text
+from gatewise.explorer.forecasted import of_forecast
+from gatewise.explorer.generated import of_generator
+from gatewise.explorer.layer import of_layer
 from gatewise.explorer.subject import Subject
+from gatewise.explorer.translated import of_translator
+
+OF_TASK: dict[str, Callable[[Any, Any], Subject]] = {
+    "language": of_text,
+    "classification": of_classifier,
+    "forecast": of_forecast,
+    "generator": of_generator,
+    "music": of_music,
+    "translation": of_translator,
+}
 
 
 def subject_of(model: Any, given: Any) -> Subject:
@@ -22,32 +39,9 @@ def subject_of(model: Any, given: Any) -> Subject:
         TypeError: the model is of no kind that can be shown, or the input does not suit it.
         ValueError: the input is empty, or not of the model's sizes.
     """
-    if getattr(model, "task", None) == "language":
-        from gatewise.explorer.continued import of_text
-
-        return of_text(model, given)
-    if getattr(model, "task", None) == "classification":
-        from gatewise.explorer.classified import of_classifier
-
-        return of_classifier(model, given)
-    if getattr(model, "task", None) == "forecast":
-        from gatewise.explorer.forecasted import of_forecast
-
-        return of_forecast(model, given)
-    if getattr(model, "task", None) == "generator":
-        from gatewise.explorer.generated import of_generator
-
-        return of_generator(model, given)
-    if getattr(model, "task", None) == "music":
-        from gatewise.explorer.composed import of_music
-
-        return of_music(model, given)
-    if getattr(model, "task", None) == "translation":
-        from gatewise.explorer.translated import of_translator
-
-        return of_translator(model, given)
+    of_task = OF_TASK.get(getattr(model, "task", ""))
+    if of_task is not None:
+        return of_task(model, given)
     if isinstance(model, nn.Module):
-        from gatewise.explorer.layer import of_layer
-
         return of_layer(model, given)
     raise TypeError(f"{type(model).__name__} cannot be explored; give a trained model or a layer.")

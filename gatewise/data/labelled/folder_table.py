@@ -17,8 +17,6 @@ from gatewise.data.tables.table import BLOCK, ROW, SAMPLE, FrameContents, Table
 from gatewise.data.tables.table_file import read_table
 
 FILE, FOLDER = "the file", "the folder"  # columns that no table has of its own
-
-
 HELD = 256 * 2**20  # bytes of files that are read once and held; more are read again and again
 
 
